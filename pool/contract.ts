@@ -1,0 +1,136 @@
+/** A record's place in the pool's stream: 1, 2, 3 … without gaps as records are committed. A safe integer. */
+export type Sequence = number
+
+/** Payload bytes on their way in. They are unreachable, and vanish after a crash, until their transaction commits. */
+export interface Staging {
+  /** Bytes written so far. */
+  readonly length: number
+  /** Takes a copy of `chunk`; resolves when the pool can take more, which is how back-pressure reaches the socket. */
+  write(chunk: Uint8Array): Promise<void>
+}
+
+/** One record to commit: opaque content, and the payloads that it owns from then on. */
+export interface RecordDraft {
+  readonly content: Uint8Array
+  readonly payloads: readonly Staging[]
+}
+
+/** Lets go of one payload of an earlier record: its space comes back. The record itself stays. */
+export interface Release {
+  readonly sequence: Sequence
+  readonly payload: number
+}
+
+/** What a transaction makes true, all of it or nothing. */
+export interface Draft {
+  readonly records: readonly RecordDraft[]
+  readonly releases: readonly Release[]
+}
+
+/**
+ * Called once, synchronously, when the pool gives the transaction its place: `first` is the sequence of the draft's
+ * first record. This is the moment to check preconditions: a throw refuses the transaction, and nothing is written.
+ * After it returns the outcome is the disk's alone.
+ */
+export type Drafting = (first: Sequence) => Draft
+
+/**
+ *   OPEN ──stage/write──▶ STAGED ──commit──▶ SEQUENCED ──flush──▶ DURABLE
+ *                          │    ▲
+ *       abort ◀────────────┤    └── resume
+ *                          └──prepare──▶ PREPARED (durable, still unreachable)
+ */
+export interface Transaction {
+  /** Opens one more payload. */
+  stage(): Staging
+  /**
+   * Resolves with the first record's sequence once everything is durable.
+   * Rejects with ERR_NO_SPACE, ERR_LIMITS or ERR_BUSY when refused, with what `drafting` threw, or with
+   * ERR_OUTCOME_UNKNOWN when the device failed underway.
+   */
+  commit(drafting: Drafting): Promise<Sequence>
+  /**
+   * Makes what is staged so far durable under a record of its own that owns it, and goes on. The commit (or a later
+   * prepare) takes the payloads over. Resolves with that record's sequence, which `Pool.resume` takes after a restart.
+   */
+  prepare(content: (sequence: Sequence) => Uint8Array): Promise<Sequence>
+  /** Gives back everything staged. Void after commit() was called. */
+  abort(): Promise<void>
+}
+
+/** A committed record as the pool knows it. */
+export interface PoolRecord {
+  readonly sequence: Sequence
+  readonly content: Uint8Array
+  /** Length of each payload in bytes. */
+  readonly payloads: readonly number[]
+}
+
+export interface PayloadRange {
+  readonly offset: number
+  readonly length: number
+}
+
+/** Where the pool is, for a derived store to know whether it belongs to it. */
+export interface PoolPosition {
+  readonly pool: string
+  readonly epoch: number
+  /** The last durable record; 0 when there is none. */
+  readonly sequence: Sequence
+}
+
+export interface PoolStatus {
+  readonly state: 'open' | 'halted' | 'closed'
+  readonly position: PoolPosition
+  readonly atomicity: 'enforced'
+  readonly bytes: number
+  readonly freeBytes: number
+  readonly historyBytes: number
+  readonly extentBytes: number
+  readonly stagedBytes: number
+  readonly segments: number
+  readonly commits: number
+  readonly batches: number
+  readonly flushes: number
+  readonly checkpoints: number
+  /** How the last open found the journal's end. */
+  readonly recovery: RecoverySummary
+}
+
+export interface RecoverySummary {
+  readonly verdict: 'clean' | 'complete' | 'torn-tail' | 'reordered-tail'
+  readonly batchesReplayed: number
+  /** Batches after the end that were never acknowledged and were dropped. */
+  readonly batchesDropped: number
+}
+
+/** What `check` found wrong: a sentence, and the record concerned where one is. */
+export interface Finding {
+  readonly sequence?: Sequence
+  readonly problem: string
+}
+
+export interface CheckReport {
+  readonly records: number
+  readonly payloadBytes: number
+  readonly findings: readonly Finding[]
+}
+
+/** The pool by record: bytes, blocks and order. It knows no protocol, no name and no JSON. */
+export interface Pool {
+  readonly position: PoolPosition
+  begin(): Transaction
+  /** Goes on with a transaction that was prepared before a restart. */
+  resume(prepared: Sequence): Promise<{ readonly transaction: Transaction; readonly payloads: readonly Staging[] }>
+  record(sequence: Sequence): Promise<PoolRecord>
+  /** Payload bytes in order; no byte leaves before its 64 KiB block's checksum was verified. */
+  read(sequence: Sequence, payload: number, range?: PayloadRange): AsyncIterable<Uint8Array>
+  /** Durable records from `from` on, in order; the one way to rebuild anything derived. Ends at the last durable one. */
+  replay(from: Sequence): AsyncIterable<PoolRecord>
+  checkpoint(): Promise<void>
+  /** Reads and verifies every live byte and record; goes on to the end. */
+  check(): Promise<CheckReport>
+  status(): PoolStatus
+  /** Waits for commits underway, writes a last checkpoint and closes the device. */
+  close(): Promise<void>
+}

@@ -1,0 +1,1 @@
+export type { Frontend } from './frontend.ts'

@@ -1,0 +1,73 @@
+import type { StoreErrorCode } from '../streams/index.ts'
+
+/** The status of each refusal over HTTP (RFC 9110, RFC 4918). */
+export const http = {
+  ERR_UNAUTHENTICATED: 401,
+  ERR_FORBIDDEN: 403,
+  ERR_NOT_FOUND: 404,
+  ERR_INVALID: 400,
+  ERR_TOO_LARGE: 413,
+  ERR_LENGTH_MISMATCH: 400,
+  ERR_DIGEST_MISMATCH: 400,
+  ERR_PRECONDITION: 412,
+  ERR_CONFLICT: 409,
+  ERR_LOCKED: 423,
+  ERR_UNSUPPORTED: 501,
+  ERR_RANGE: 416,
+  ERR_QUOTA: 507,
+  ERR_NO_SPACE: 507,
+  ERR_BUSY: 503,
+  ERR_TIMEOUT: 408,
+  ERR_OUTCOME_UNKNOWN: 500,
+  ERR_HALTED: 503,
+  ERR_CORRUPT: 500,
+  ERR_INTERNAL: 500,
+} as const satisfies Record<StoreErrorCode, number>
+
+/** The reply code of each refusal over FTP (RFC 959 section 4.2). */
+export const ftp = {
+  ERR_UNAUTHENTICATED: 530,
+  ERR_FORBIDDEN: 550,
+  ERR_NOT_FOUND: 550,
+  ERR_INVALID: 553,
+  ERR_TOO_LARGE: 552,
+  ERR_LENGTH_MISMATCH: 451,
+  ERR_DIGEST_MISMATCH: 451,
+  ERR_PRECONDITION: 550,
+  ERR_CONFLICT: 550,
+  ERR_LOCKED: 550,
+  ERR_UNSUPPORTED: 504,
+  ERR_RANGE: 554,
+  ERR_QUOTA: 552,
+  ERR_NO_SPACE: 452,
+  ERR_BUSY: 450,
+  ERR_TIMEOUT: 426,
+  ERR_OUTCOME_UNKNOWN: 451,
+  ERR_HALTED: 451,
+  ERR_CORRUPT: 451,
+  ERR_INTERNAL: 451,
+} as const satisfies Record<StoreErrorCode, number>
+
+/** The reply code of each refusal over SMTP (RFC 5321 section 4.2): 4yz asks the sender to try again, 5yz not to. */
+export const smtp = {
+  ERR_UNAUTHENTICATED: 535,
+  ERR_FORBIDDEN: 550,
+  ERR_NOT_FOUND: 550,
+  ERR_INVALID: 550,
+  ERR_TOO_LARGE: 552,
+  ERR_LENGTH_MISMATCH: 451,
+  ERR_DIGEST_MISMATCH: 451,
+  ERR_PRECONDITION: 550,
+  ERR_CONFLICT: 451,
+  ERR_LOCKED: 451,
+  ERR_UNSUPPORTED: 554,
+  ERR_RANGE: 554,
+  ERR_QUOTA: 452,
+  ERR_NO_SPACE: 452,
+  ERR_BUSY: 451,
+  ERR_TIMEOUT: 451,
+  ERR_OUTCOME_UNKNOWN: 451,
+  ERR_HALTED: 451,
+  ERR_CORRUPT: 451,
+  ERR_INTERNAL: 451,
+} as const satisfies Record<StoreErrorCode, number>

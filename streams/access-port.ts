@@ -1,0 +1,16 @@
+import type { Principal, RequestType } from './envelope.ts'
+
+/** What a client showed to prove which application it is. */
+export interface Credentials {
+  readonly key: string
+  readonly secret: string
+}
+
+/**
+ * Verifies that an application is who it says and may use a request type, before any filter runs.
+ * Rejects with ERR_UNAUTHENTICATED (unknown key or wrong secret: the same answer in the same time) or ERR_FORBIDDEN
+ * (proved, but not for this request type).
+ */
+export interface Access {
+  verify(credentials: Credentials, type: RequestType): Promise<Principal>
+}

@@ -1,0 +1,52 @@
+import type { Sequence } from '../pool/index.ts'
+import type { ObjectName } from './envelope.ts'
+import type { ApplicationRegistration, AttributeRecord } from './record.ts'
+import type { Listing, ListOptions, ObjectStat, QueryOptions, QueryResult } from './store-port.ts'
+
+/** A durable record, and the SHA-256 of its bytes as stored, in hex. */
+export interface DurableRecord {
+  readonly record: AttributeRecord
+  readonly digest: string
+}
+
+/** How far the fold has come. It belongs to one pool, and `digest` (of the record at `sequence`) to one history. */
+export interface CatalogPosition {
+  readonly pool: string
+  readonly epoch: number
+  /** 0 when nothing was folded. */
+  readonly sequence: Sequence
+  readonly digest: string
+}
+
+/** The object bound to a name, and the last record of its stream. */
+export interface ObjectHead {
+  readonly stat: ObjectStat
+  readonly last: { readonly sequence: Sequence; readonly digest: string }
+}
+
+/**
+ * The catalog: a fold of the records, on `level`. It may be deleted at any time; nothing is lost but the time to
+ * fold again. Each batch written carries the position that it is true at.
+ */
+export interface Catalog {
+  /** Of what is written. */
+  readonly position: CatalogPosition
+  /** Queues records, in sequence order, without gaps. Never rejects a record; a failed write shows in settled(). */
+  apply(records: readonly DurableRecord[], epoch: number): void
+  /** Resolves once the queue is below `catalogLagMax`: the back-pressure on commits. */
+  ready(): Promise<void>
+  /** Resolves once everything up to `sequence` can be read here. */
+  settled(sequence: Sequence): Promise<void>
+  /** Forgets everything and starts at sequence 0 of `pool`. */
+  clear(pool: string): Promise<void>
+  head(name: ObjectName): Promise<ObjectHead | undefined>
+  list(bucket: string, options: ListOptions): Promise<Listing>
+  hasBucket(bucket: string): Promise<boolean>
+  buckets(): Promise<readonly string[]>
+  applications(): Promise<ReadonlyMap<string, ApplicationRegistration>>
+  /** The sequences of an object's stream, in order. */
+  streamOf(object: string): Promise<readonly Sequence[]>
+  /** Throws ERR_INVALID, with the column, for a text that is no query, and for a cursor that is none of ours. */
+  query(text: string, options: QueryOptions): Promise<QueryResult>
+  close(): Promise<void>
+}

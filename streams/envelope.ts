@@ -1,0 +1,83 @@
+/** Data with no identity and no behaviour: what JSON can carry. */
+export type Plain = null | boolean | number | string | readonly Plain[] | { readonly [key: string]: Plain }
+
+export type AttributeValue = string | number | boolean | readonly string[]
+
+/** Dotted names (docs/GLOSSARY.md lists them with type and unit) to values. Times are ISO 8601 strings in UTC. */
+export type Attributes = { readonly [name: string]: AttributeValue }
+
+/** What an application asks to do, after US 8,601,147: each type has a filter of its own. */
+export type RequestType = 'http' | 'ftp' | 'email'
+
+/** The door that a request came through. */
+export type Protocol = 'http' | 'ftp' | 'smtp'
+
+export type Permission = 'object:read' | 'object:write' | 'bucket:create' | 'pool:inspect' | 'application:manage'
+
+/** An application, as its door proved it. */
+export interface Principal {
+  readonly application: string
+  readonly partition: string
+  readonly permissions: readonly Permission[]
+}
+
+/** Who asks, and through which door; every record carries it. */
+export interface Origin {
+  readonly principal: Principal
+  readonly protocol: Protocol
+  /** The network peer, `address:port`; absent for what the server does of itself. */
+  readonly peer?: string
+  /** Names one request in logs and records. */
+  readonly request?: string
+}
+
+export interface ObjectName {
+  readonly bucket: string
+  /** Opaque UTF-8, 1 to 1,024 bytes. */
+  readonly key: string
+}
+
+export interface HttpFacts {
+  readonly type: 'http'
+  readonly method: string
+  /** Header names in lower case. */
+  readonly headers: { readonly [name: string]: string }
+}
+
+export interface FtpFacts {
+  readonly type: 'ftp'
+  readonly user: string
+  readonly path: string
+  readonly secure: boolean
+}
+
+export interface EmailFacts {
+  readonly type: 'email'
+  /** The envelope's sender (RFC 5321 MAIL FROM), '' for the null sender. */
+  readonly mailFrom: string
+  readonly rcptTo: readonly string[]
+  readonly helo: string
+  readonly secure: boolean
+  /** The part after `+` in the recipient's local part, when there is one. */
+  readonly tag?: string
+}
+
+export type Facts = HttpFacts | FtpFacts | EmailFacts
+
+/** What the client declared of the bytes to come; a difference at the end stores nothing. Digests in lower-case hex. */
+export interface Expected {
+  readonly size?: number
+  readonly sha256?: string
+  readonly md5?: string
+  readonly crc32c?: string
+}
+
+/** Everything known about an upload before its first byte. */
+export interface Envelope<F extends Facts = Facts> {
+  readonly origin: Origin
+  readonly name: ObjectName
+  readonly facts: F
+  readonly expected: Expected
+  /** Declared by the client, stored as given: `content.type`, `user.*`. */
+  readonly attributes: Attributes
+}

@@ -1,0 +1,7 @@
+export type { Access, Credentials } from './access-port.ts'
+export type { Catalog, CatalogPosition, DurableRecord, ObjectHead } from './catalog-port.ts'
+export type * from './envelope.ts'
+export { StoreError, type StoreErrorCode } from './errors.ts'
+export type * from './record.ts'
+export type { Stage } from './stage.ts'
+export type * from './store-port.ts'

@@ -1,0 +1,17 @@
+import type { Attributes, Envelope, Facts, Plain } from './envelope.ts'
+
+/**
+ * A stage of an upload: a pure fold over its chunks.
+ *
+ * `step` consumes the state it is given: the caller goes on with the one returned and never looks at the old one, so
+ * a stage may reuse its memory. `freeze` copies the state as plain data, on any chunk boundary; a stage whose state is
+ * hidden in a library says 'replay' and is given the staged bytes again. `finish` is called once, after the last chunk.
+ */
+export interface Stage<State = unknown, F extends Facts = Facts> {
+  readonly name: string
+  start(envelope: Envelope<F>): State
+  step(state: State, chunk: Uint8Array): State
+  freeze(state: State): Plain | 'replay'
+  thaw(plain: Plain, envelope: Envelope<F>): State
+  finish(state: State): Attributes | Promise<Attributes>
+}

@@ -1,0 +1,120 @@
+import type { PayloadRange, Sequence } from '../pool/index.ts'
+import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
+import type { ApplicationRegistration, AttributeRecord, Digests } from './record.ts'
+
+/** Proof that an object is durable. A door says yes to its client only with one in hand. */
+export interface Receipt {
+  /** The object's id: the sequence of its first record, as a 16-digit decimal string. */
+  readonly object: string
+  readonly bucket: string
+  readonly key: string
+  /** The version's id: the sequence of its put record, as a 16-digit decimal string. */
+  readonly version: string
+  readonly sequence: Sequence
+  readonly size: number
+  readonly digests: Digests
+}
+
+/** A current object as the catalog shows it. */
+export interface ObjectStat extends Receipt {
+  /** Milliseconds since 1970 of the put. */
+  readonly time: number
+  readonly attributes: Attributes
+}
+
+/**
+ *   OPEN ──write──▶ STAGING ──commit──▶ SEALED ──flush──▶ DURABLE ──project──▶ INDEXED
+ *                    │  abort              (from SEALED on the outcome stands; only the reply can be lost)
+ */
+export interface Upload {
+  readonly size: number
+  /** Resolves when more may be written. Rejects with ERR_TOO_LARGE or ERR_NO_SPACE; the upload is then aborted. */
+  write(chunk: Uint8Array): Promise<void>
+  /**
+   * Resolves with the receipt once bytes and attributes are durable.
+   * `evidence` is what only the end can tell, as attributes.
+   */
+  commit(evidence?: Attributes): Promise<Receipt>
+  abort(reason?: Error): Promise<void>
+}
+
+/** Several uploads and changes that become true together or not at all: a mail to two buckets, a bulk delete. */
+export interface StoreTransaction {
+  /** An upload whose commit() only finishes it; it becomes durable with the transaction. */
+  begin(envelope: Envelope): Promise<TransactionUpload>
+  remove(origin: Origin, name: ObjectName): Promise<void>
+  rename(origin: Origin, from: ObjectName, to: ObjectName): Promise<void>
+  annotate(origin: Origin, name: ObjectName, set: Attributes, unset: readonly string[]): Promise<void>
+  /** Receipts in the order of begin(). */
+  commit(evidence?: Attributes): Promise<readonly Receipt[]>
+  abort(reason?: Error): Promise<void>
+}
+
+export interface TransactionUpload {
+  readonly size: number
+  write(chunk: Uint8Array): Promise<void>
+}
+
+export interface ListOptions {
+  readonly prefix?: string
+  /** List keys after this one (exclusive), in the order of their UTF-8 bytes. */
+  readonly after?: string
+  /** Folds keys that share a prefix up to this character into one entry. */
+  readonly delimiter?: string
+  /** 1 to `listLimitMax`. */
+  readonly limit?: number
+}
+
+export interface Listing {
+  readonly objects: readonly ObjectStat[]
+  readonly prefixes: readonly string[]
+  /** Pass as `after` to go on; absent at the end. */
+  readonly next?: string
+}
+
+export interface QueryOptions {
+  readonly limit?: number
+  readonly cursor?: string
+}
+
+export interface QueryResult {
+  /** The sequence that the answer is true at. */
+  readonly sequence: Sequence
+  readonly objects: readonly ObjectStat[]
+  /** Pass to go on; null at the end. */
+  readonly cursor: string | null
+}
+
+/** A current object and its verified bytes. `body` may be iterated once. */
+export interface Reading {
+  readonly stat: ObjectStat
+  readonly body: AsyncIterable<Uint8Array>
+}
+
+/**
+ * The one door to what is stored. Every front-end holds a Store and nothing else of it.
+ * Reads see whatever was acknowledged before they began. All methods reject with a StoreError.
+ */
+export interface Store {
+  begin(envelope: Envelope): Promise<Upload>
+  transaction(): StoreTransaction
+  /** Throws ERR_NOT_FOUND, or ERR_RANGE when `range` starts beyond the end. */
+  read(origin: Origin, name: ObjectName, range?: PayloadRange): Promise<Reading>
+  stat(origin: Origin, name: ObjectName): Promise<ObjectStat>
+  list(origin: Origin, bucket: string, options?: ListOptions): Promise<Listing>
+  /** Removes an object; false when there was none. */
+  remove(origin: Origin, name: ObjectName): Promise<boolean>
+  rename(origin: Origin, from: ObjectName, to: ObjectName): Promise<void>
+  /** Moves every key under `from` to `to` in one transaction, at most `renameObjectsMax` of them. */
+  renamePrefix(origin: Origin, from: ObjectName, to: ObjectName): Promise<number>
+  annotate(origin: Origin, name: ObjectName, set: Attributes, unset?: readonly string[]): Promise<void>
+  buckets(origin: Origin): Promise<readonly string[]>
+  /** Creates a bucket; false when it exists. Names follow S3's rules. */
+  createBucket(origin: Origin, bucket: string): Promise<boolean>
+  /** The attribute stream of the object bound to `name`: its records in order. */
+  stream(origin: Origin, name: ObjectName): Promise<readonly AttributeRecord[]>
+  query(origin: Origin, text: string, options?: QueryOptions): Promise<QueryResult>
+  applications(): Promise<ReadonlyMap<string, ApplicationRegistration>>
+  /** Registers or, with null, removes an application; durable when it resolves. */
+  register(origin: Origin, id: string, registration: ApplicationRegistration | null): Promise<void>
+}
