@@ -1,4 +1,6 @@
+export type { CheckReport, PayloadRange, PoolStatus, Sequence } from '../pool/index.ts'
 export type { Access, Credentials } from './access-port.ts'
+export type * from './administration-port.ts'
 export type { Catalog, CatalogPosition, DurableRecord, ObjectHead } from './catalog-port.ts'
 export type * from './envelope.ts'
 export { StoreError, type StoreErrorCode } from './errors.ts'
