@@ -1,0 +1,103 @@
+import type { CheckReport, Finding } from './contract.ts'
+import type { Entry, Placement } from './entry.ts'
+import { leaves, visitTree } from './extent-tree.ts'
+import type { PoolParts } from './pool.ts'
+import type { Segment } from './segment.ts'
+
+const FINDINGS_MAX = 10_000
+
+/**
+ * Reads every record and every live payload and verifies them, and compares the units that they name with those that
+ * the allocator believes owned. Goes on to the end, whatever it finds.
+ */
+export async function checkPool(parts: PoolParts): Promise<CheckReport> {
+  const check = new Check(parts)
+  for (const segment of [...parts.core.segments.all]) await check.segment(segment)
+  return check.report()
+}
+
+class Check {
+  readonly #parts: PoolParts
+  readonly #findings: Finding[] = []
+  readonly #owners = new Map<number, number>()
+  #records = 0
+  #payloadBytes = 0
+
+  constructor(parts: PoolParts) {
+    this.#parts = parts
+  }
+
+  async segment(segment: Segment): Promise<void> {
+    const { segments } = this.#parts.core
+    let payload = 0
+    segments.pin(segment)
+    try {
+      for await (const { entries } of segments.batches(segment)) {
+        for (const { entry } of entries) {
+          await this.#entry(segment, entry, payload)
+          payload += entry.payloads.length
+        }
+      }
+    } catch (error) {
+      this.#found({ problem: (error as Error).message })
+    } finally {
+      segments.unpin(segment)
+    }
+  }
+
+  async #entry(segment: Segment, entry: Entry, firstPayload: number): Promise<void> {
+    this.#records++
+    for (const [number, placement] of entry.payloads.entries()) {
+      const released =
+        segment.isReleased(firstPayload + number) || this.#parts.releases.isReleased(entry.sequence, number)
+      if (released || placement.form === 'gap') continue
+      try {
+        await this.#payload(entry, placement)
+      } catch (error) {
+        this.#found({ sequence: entry.sequence, problem: (error as Error).message })
+      }
+    }
+  }
+
+  async #payload(entry: Entry, placement: Placement): Promise<void> {
+    const { reader, core } = this.#parts
+    this.#payloadBytes += placement.length
+    if (placement.form === 'inline') {
+      await reader.withEntry(entry.sequence, (located) => reader.readInline(located, placement))
+      return
+    }
+    if (placement.form !== 'extents') return
+    await visitTree(core.device, core.zones, placement, {
+      manifest: (unit) => this.#owns(entry, unit),
+      data: (unit) => void this.#owns(entry, unit),
+    })
+    const whole = { offset: 0, length: placement.length }
+    let length = 0
+    for await (const { extent } of leaves(core.device, core.zones, placement, whole)) length += extent.length
+    if (length !== placement.length)
+      this.#found({ sequence: entry.sequence, problem: `${length} bytes of ${placement.length} are named` })
+    for await (const _ of reader.readExtents(entry.sequence, placement, whole));
+  }
+
+  #owns(entry: Entry, unit: number): true {
+    const owner = this.#owners.get(unit)
+    if (owner !== undefined)
+      this.#found({ sequence: entry.sequence, problem: `unit ${unit} belongs to record ${owner} too` })
+    if (!this.#parts.core.allocator.isOwned(unit))
+      this.#found({ sequence: entry.sequence, problem: `unit ${unit} is not marked as owned` })
+    this.#owners.set(unit, entry.sequence)
+    return true
+  }
+
+  #found(finding: Finding): void {
+    if (this.#findings.length < FINDINGS_MAX) this.#findings.push(finding)
+  }
+
+  report(): CheckReport {
+    const owned = this.#parts.core.allocator.committedUnits
+    if (owned !== this.#owners.size) {
+      this.#found({ problem: `${owned} units are marked as owned, but records name ${this.#owners.size}` })
+    }
+    return { records: this.#records, payloadBytes: this.#payloadBytes, findings: this.#findings }
+  }
+}

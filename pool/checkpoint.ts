@@ -1,0 +1,124 @@
+import type { CommitQueue } from './commit-queue.ts'
+import type { Compacted, Compaction } from './compaction.ts'
+import type { Core } from './core.ts'
+import { Mutex } from './io.ts'
+import type { Journal, JournalPosition } from './journal.ts'
+import type { Pages } from './pages.ts'
+import type { Releases } from './releases.ts'
+import { type Superblock, writeSuperblock } from './superblock.ts'
+
+/** The state between two batches, copied. */
+interface Captured {
+  readonly position: JournalPosition
+  readonly pages: ReadonlyMap<number, Buffer>
+  readonly freed: ReturnType<Releases['takeFreed']>
+  readonly emptied: readonly number[]
+}
+
+/**
+ * Saves what recovery would otherwise work out again from the journal: which units are owned, and how much of each
+ * segment lives. The journal itself is not copied: it is where its records stay.
+ *
+ * 1. The state saved is that of one moment between two batches, every release before it worked through.
+ * 2. Pages go to free blocks and are flushed before the superblock that names them is written.
+ * 3. Only when that superblock is durable may anything be given out that the one before still knows.
+ *
+ * If power fails before (2) ends, the superblock before is in force and everything it knows is untouched.
+ */
+export class Checkpoint {
+  readonly #core: Core
+  readonly #journal: Journal
+  readonly #queue: CommitQueue
+  readonly #releases: Releases
+  readonly #compaction: Compaction
+  readonly #pages: Pages
+  readonly #turn = new Mutex()
+  #superblock: Superblock
+  count = 0
+
+  constructor(parts: {
+    core: Core
+    journal: Journal
+    queue: CommitQueue
+    releases: Releases
+    compaction: Compaction
+    pages: Pages
+    superblock: Superblock
+  }) {
+    this.#core = parts.core
+    this.#journal = parts.journal
+    this.#queue = parts.queue
+    this.#releases = parts.releases
+    this.#compaction = parts.compaction
+    this.#pages = parts.pages
+    this.#superblock = parts.superblock
+  }
+
+  /** True when the journal or the releases have grown enough since the last one. */
+  get isDue(): boolean {
+    const { checkpointBytesMax, releasesMax } = this.#core.tuning
+    return this.#journal.bytesSinceCheckpoint >= checkpointBytesMax || this.#releases.count >= releasesMax
+  }
+
+  get isDirty(): boolean {
+    return this.#journal.lsn !== this.#superblock.checkpointLsn || this.#releases.count > 0
+  }
+
+  /** True when a checkpoint now would give space back. */
+  get wouldFree(): boolean {
+    return this.#releases.count > 0 || this.#compaction.isWorthwhile
+  }
+
+  /** `clean` says that nothing follows: the pool is being closed. */
+  run(clean = false): Promise<void> {
+    return this.#turn.run(() => this.#run(clean))
+  }
+
+  async #run(clean: boolean): Promise<void> {
+    await this.#releases.settle()
+    const compacted = await this.#compaction.run()
+    const captured = await this.#queue.exclusively(() => this.#capture(compacted))
+    if (this.#core.mutations.has('reuse-segment-before-superblock')) this.#returnRegions(captured.emptied)
+    const root = await this.#pages.write(captured.pages)
+    await this.#journal.flush()
+    await this.#publish({
+      ...this.#superblock,
+      serial: this.#superblock.serial + 1,
+      checkpointLsn: captured.position.lsn,
+      checkpointRegion: captured.position.region,
+      chain: captured.position.chain,
+      nextSequence: captured.position.nextSequence,
+      knownDurableLsn: this.#journal.durableLsn,
+      cleanEndLsn: clean ? captured.position.lsn : 0,
+      pages: root,
+    })
+    if (!this.#core.mutations.has('reuse-segment-before-superblock')) this.#returnRegions(captured.emptied)
+    this.#releases.recycle(captured.freed)
+    this.count++
+  }
+
+  async #capture(compacted: readonly Compacted[]): Promise<Captured> {
+    await this.#releases.settle()
+    this.#compaction.adopt(compacted)
+    this.#journal.bytesSinceCheckpoint = 0
+    return {
+      position: this.#journal.position,
+      pages: new Map([...this.#core.allocator.takeDirtyPages(), ...this.#core.segments.takeDirtyPages()]),
+      freed: this.#releases.takeFreed(),
+      emptied: compacted.flatMap(({ old }) => old.map(({ region }) => region)),
+    }
+  }
+
+  async #publish(superblock: Superblock): Promise<void> {
+    const { device, zones, pool } = this.#core
+    await writeSuperblock(device, zones, pool, superblock)
+    this.#superblock = superblock
+    this.#journal.superblockSerial = superblock.serial
+    this.#pages.retire()
+  }
+
+  #returnRegions(regions: readonly number[]): void {
+    const { segments, allocator } = this.#core
+    for (const region of regions) segments.whenUnpinned(region, () => allocator.returnRegion(region))
+  }
+}

@@ -1,0 +1,13 @@
+import { createHash } from 'node:crypto'
+import { crc32c as crc32cNative } from '@node-rs/crc32'
+
+export const DIGEST_BYTES = 32
+
+/** CRC-32C (Castagnoli, RFC 3720 appendix B.4) of `bytes`, going on from `seed`. */
+export function crc32c(bytes: Uint8Array, seed = 0): number {
+  return crc32cNative(bytes, seed)
+}
+
+export function sha256(bytes: Uint8Array): Buffer {
+  return createHash('sha256').update(bytes).digest()
+}

@@ -1,0 +1,22 @@
+import type { Allocator } from './allocator.ts'
+import type { SharedBuffers } from './bytes.ts'
+import type { Device } from './device.ts'
+import type { Format, Tuning } from './format.ts'
+import type { Mutations } from './mutation.ts'
+import type { Segments } from './segments.ts'
+import type { Zones } from './zones.ts'
+
+/** What the parts of an open pool share. */
+export interface Core {
+  readonly device: Device
+  readonly format: Format
+  readonly tuning: Tuning
+  readonly zones: Zones
+  readonly mutations: Mutations
+  readonly pool: Buffer
+  readonly allocator: Allocator
+  readonly segments: Segments
+  readonly buffers: SharedBuffers
+  /** Asks for space that was released but is not free yet; false when there is none to be had. */
+  reclaim(): Promise<boolean>
+}

@@ -1,0 +1,154 @@
+import { crc32c } from './checksum.ts'
+import type { PayloadRange } from './contract.ts'
+import type { Device } from './device.ts'
+import { decodeExtent, EXTENT_BYTES, type Extent, encodeExtent, type Placement } from './entry.ts'
+import { PoolError } from './errors.ts'
+import { readBytes } from './io.ts'
+import { unitOffset, type Zones } from './zones.ts'
+
+/*
+ * A large payload is a tree. Its leaves are extents of data, in order; a manifest is a unit full of extents that name
+ * the manifests or the data below, with the bytes that they hold and their checksums. So a range is found without
+ * reading what lies before it, and a payload of any size is uploaded with a few thousand extents in memory.
+ */
+
+type Tree = Pick<Extract<Placement, { form: 'extents' }>, 'depth' | 'extents'>
+
+const fanOut = (zones: Zones): number => zones.unitBytes / EXTENT_BYTES
+
+/** Grows a tree from the left, extent by extent; a manifest is written as soon as it is full. */
+export class ExtentTreeBuilder {
+  readonly #device: Device
+  readonly #zones: Zones
+  readonly #recordExtentsMax: number
+  readonly #levels: Extent[][] = [[]]
+  /** Takes a unit for a manifest. */
+  readonly #allocate: () => Promise<number>
+
+  constructor(
+    medium: { device: Device; zones: Zones },
+    recordExtentsMax: number,
+    allocate: () => Promise<number>,
+    resumed?: Extent[][],
+  ) {
+    this.#device = medium.device
+    this.#zones = medium.zones
+    this.#recordExtentsMax = recordExtentsMax
+    this.#allocate = allocate
+    if (resumed) this.#levels = resumed
+  }
+
+  async push(extent: Extent): Promise<void> {
+    await this.#pushAt(0, extent)
+  }
+
+  async #pushAt(level: number, extent: Extent): Promise<void> {
+    this.#levels[level] ??= []
+    const extents = this.#levels[level]!
+    extents.push(extent)
+    if (extents.length < fanOut(this.#zones)) return
+    this.#levels[level] = []
+    await this.#pushAt(level + 1, await this.#writeManifest(extents))
+  }
+
+  /** The tree of what was pushed so far, small enough for a record. The builder can go on afterwards. */
+  async tree(): Promise<Tree> {
+    let depth = 0
+    let extents = this.#levels[0]!
+    while (depth < this.#levels.length - 1 || extents.length > this.#recordExtentsMax) {
+      const partial = extents.length > 0 ? [await this.#writeManifest(extents)] : []
+      depth++
+      extents = [...(this.#levels[depth] ?? []), ...partial]
+    }
+    return { depth, extents: [...extents] }
+  }
+
+  async #writeManifest(extents: readonly Extent[]): Promise<Extent> {
+    const bytes = Buffer.alloc(this.#zones.unitBytes)
+    let offset = 0
+    let length = 0
+    for (const extent of extents) {
+      offset = encodeExtent(bytes, offset, extent)
+      length += extent.length
+    }
+    const unit = await this.#allocate()
+    await this.#device.write(unitOffset(this.#zones, unit), bytes)
+    return { length, unit, checksum: crc32c(bytes) }
+  }
+}
+
+/** The extents named by a manifest. ERR_CORRUPT when its bytes are not those that were written. */
+async function readManifest(device: Device, zones: Zones, manifest: Extent): Promise<Extent[]> {
+  const bytes = await readBytes(device, unitOffset(zones, manifest.unit), zones.unitBytes)
+  if (crc32c(bytes) !== manifest.checksum) {
+    throw new PoolError('ERR_CORRUPT', `manifest in unit ${manifest.unit} does not match its checksum`)
+  }
+  const extents: Extent[] = []
+  for (let offset = 0; offset < bytes.length; offset += EXTENT_BYTES) {
+    const extent = decodeExtent(bytes, offset)
+    if (extent.length === 0) break
+    extents.push(extent)
+  }
+  return extents
+}
+
+/** A leaf, and where its bytes begin in the payload. */
+export interface Leaf {
+  readonly extent: Extent
+  readonly offset: number
+}
+
+/** The data extents that `range` touches, in order. */
+export async function* leaves(device: Device, zones: Zones, tree: Tree, range: PayloadRange): AsyncGenerator<Leaf> {
+  yield* leavesBelow(device, zones, tree.extents, tree.depth, 0, range)
+}
+
+async function* leavesBelow(
+  device: Device,
+  zones: Zones,
+  extents: readonly Extent[],
+  depth: number,
+  start: number,
+  range: PayloadRange,
+): AsyncGenerator<Leaf> {
+  let offset = start
+  for (const extent of extents) {
+    if (offset >= range.offset + range.length) return
+    if (offset + extent.length > range.offset) {
+      if (depth === 0) yield { extent, offset }
+      else yield* leavesBelow(device, zones, await readManifest(device, zones, extent), depth - 1, offset, range)
+    }
+    offset += extent.length
+  }
+}
+
+/** Every unit of a tree: manifests before what they name. Returning false from `manifest` skips what lies below it. */
+export interface TreeVisitor {
+  manifest(unit: number): boolean
+  data(unit: number): void
+}
+
+export async function visitTree(device: Device, zones: Zones, tree: Tree, visitor: TreeVisitor): Promise<void> {
+  for (const extent of tree.extents) {
+    if (tree.depth === 0) visitor.data(extent.unit)
+    else if (visitor.manifest(extent.unit)) {
+      const extents = await readManifest(device, zones, extent)
+      await visitTree(device, zones, { depth: tree.depth - 1, extents }, visitor)
+    }
+  }
+}
+
+/** The open manifests of a tree, level by level, for a builder to go on from. */
+export async function reopenTree(device: Device, zones: Zones, tree: Tree): Promise<Extent[][]> {
+  const levels: Extent[][] = []
+  let extents = [...tree.extents]
+  for (let depth = tree.depth; depth > 0; depth--) {
+    const last = extents.at(-1)
+    const below = last ? await readManifest(device, zones, last) : []
+    const partial = below.length > 0 && below.length < fanOut(zones)
+    levels[depth] = partial ? extents.slice(0, -1) : extents
+    extents = partial ? below : []
+  }
+  levels[0] = extents
+  return levels
+}

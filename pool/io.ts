@@ -1,0 +1,25 @@
+import { roundUp } from './bytes.ts'
+import type { Device } from './device.ts'
+
+/** Any `length` bytes at any `offset`, read as whole blocks. */
+export async function readBytes(device: Device, offset: number, length: number): Promise<Buffer> {
+  const block = device.limits.logicalBlockSize
+  const start = offset - (offset % block)
+  const bytes = Buffer.allocUnsafe(roundUp(offset + length, block) - start)
+  await device.read(start, bytes)
+  return bytes.subarray(offset - start, offset - start + length)
+}
+
+/** Lets one task at a time through, in the order of arrival. */
+export class Mutex {
+  #last: Promise<void> = Promise.resolve()
+
+  run<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(task)
+    this.#last = result.then(
+      () => {},
+      () => {},
+    )
+    return result
+  }
+}

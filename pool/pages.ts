@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict'
+import { readUint64, writeUint64 } from './bytes.ts'
+import { crc32c } from './checksum.ts'
+import type { Device } from './device.ts'
+import { PoolError } from './errors.ts'
+import { type Mutations, NO_MUTATIONS } from './mutation.ts'
+import type { PageRoot } from './superblock.ts'
+import type { Zones } from './zones.ts'
+
+const ENTRY_BYTES = 16
+const ABSENT: PageRoot = { block: 0, checksum: 0 }
+
+/**
+ * The checkpoint's pages: a tree of blocks in the metadata zone, each named with its checksum by the one above, the
+ * root by the superblock. A page is never written in place: a changed page and the nodes above it go to free blocks,
+ * and the old ones become free once a superblock that names the new root is durable. The zone holds two whole trees,
+ * so a checkpoint finds room on a full pool, too.
+ *
+ *   node := { u64 block | u32 crc32c | u32 0 } × (block bytes / 16)        block 0: all pages below are zero
+ */
+export class Pages {
+  readonly #device: Device
+  readonly #zones: Zones
+  readonly #mutations: Mutations
+  readonly #fanOut: number
+  /** Level 0 holds the entries of leaves; the last level holds the root's alone. */
+  readonly #levels: PageRoot[][]
+  readonly #used: Uint8Array
+  #cursor = 0
+  #obsolete: number[] = []
+
+  constructor(device: Device, zones: Zones, mutations: Mutations = NO_MUTATIONS) {
+    this.#device = device
+    this.#zones = zones
+    this.#mutations = mutations
+    this.#fanOut = zones.blockBytes / ENTRY_BYTES
+    this.#levels = emptyLevels(zones.pages, this.#fanOut)
+    this.#used = new Uint8Array(zones.metadataBlocks)
+  }
+
+  get root(): PageRoot {
+    return this.#levels.at(-1)![0]!
+  }
+
+  /** Reads the tree under `root` and hands over each page that is not zero. ERR_CORRUPT when a block does not match. */
+  async load(root: PageRoot, take: (index: number, page: Buffer) => void): Promise<void> {
+    await this.#loadNode(root, this.#levels.length - 1, 0, take)
+  }
+
+  async #loadNode(entry: PageRoot, level: number, index: number, take: (index: number, page: Buffer) => void) {
+    if (entry.block === 0) return
+    const block = await this.#readBlock(entry)
+    this.#levels[level]![index] = entry
+    this.#mark(entry.block, 1)
+    if (level === 0) return take(index, block)
+    const children = this.#levels[level - 1]!
+    for (let slot = 0; slot < this.#fanOut; slot++) {
+      const child = index * this.#fanOut + slot
+      if (child >= children.length) return
+      await this.#loadNode(decodeEntry(block, slot), level - 1, child, take)
+    }
+  }
+
+  async #readBlock(entry: PageRoot): Promise<Buffer> {
+    const block = Buffer.alloc(this.#zones.blockBytes)
+    const { metadataBlock, metadataBlocks, blockBytes } = this.#zones
+    const inZone = entry.block >= metadataBlock && entry.block < metadataBlock + metadataBlocks
+    if (inZone) await this.#device.read(entry.block * blockBytes, block)
+    if (!inZone || crc32c(block) !== entry.checksum) {
+      throw new PoolError('ERR_CORRUPT', `metadata page in block ${entry.block} does not match its checksum`)
+    }
+    return block
+  }
+
+  /** Writes changed pages and the nodes above them. Not durable, and not the truth, before the superblock says so. */
+  async write(changed: ReadonlyMap<number, Buffer>): Promise<PageRoot> {
+    let level = changed
+    for (let depth = 0; depth < this.#levels.length; depth++) {
+      const above = new Set<number>()
+      for (const [index, block] of level) {
+        this.#levels[depth]![index] = await this.#writeBlock(block, this.#levels[depth]![index]!)
+        above.add(Math.floor(index / this.#fanOut))
+      }
+      if (depth + 1 < this.#levels.length) level = this.#encodeNodes(above, this.#levels[depth]!)
+    }
+    return this.root
+  }
+
+  /** The superblock that names the newest root is durable: what the one before named is free. */
+  retire(): void {
+    for (const block of this.#obsolete) this.#mark(block, 0)
+    this.#obsolete = []
+  }
+
+  #encodeNodes(indexes: ReadonlySet<number>, children: readonly PageRoot[]): Map<number, Buffer> {
+    const nodes = new Map<number, Buffer>()
+    for (const index of indexes) {
+      const node = Buffer.alloc(this.#zones.blockBytes)
+      for (let slot = 0; slot < this.#fanOut; slot++) {
+        const child = children[index * this.#fanOut + slot]
+        if (child) encodeEntry(node, slot, child)
+      }
+      nodes.set(index, node)
+    }
+    return nodes
+  }
+
+  async #writeBlock(block: Buffer, old: PageRoot): Promise<PageRoot> {
+    const inPlace = this.#mutations.has('snapshot-in-place') && old.block !== 0
+    const target = inPlace ? old.block : this.#allocate()
+    if (!inPlace && old.block !== 0) this.#obsolete.push(old.block)
+    await this.#device.write(target * this.#zones.blockBytes, block)
+    return { block: target, checksum: crc32c(block) }
+  }
+
+  #allocate(): number {
+    const { metadataBlocks, metadataBlock } = this.#zones
+    for (let step = 0; step < metadataBlocks; step++) {
+      const slot = (this.#cursor + step) % metadataBlocks
+      if (this.#used[slot]) continue
+      this.#cursor = slot + 1
+      this.#used[slot] = 1
+      return metadataBlock + slot
+    }
+    assert.fail('the metadata zone holds two trees: one that is durable and one being written')
+  }
+
+  #mark(block: number, used: 0 | 1): void {
+    this.#used[block - this.#zones.metadataBlock] = used
+  }
+}
+
+function emptyLevels(pages: number, fanOut: number): PageRoot[][] {
+  const levels = [new Array<PageRoot>(pages).fill(ABSENT)]
+  while (levels.at(-1)!.length > 1) {
+    levels.push(new Array<PageRoot>(Math.ceil(levels.at(-1)!.length / fanOut)).fill(ABSENT))
+  }
+  return levels
+}
+
+function decodeEntry(node: Buffer, slot: number): PageRoot {
+  const offset = slot * ENTRY_BYTES
+  return { block: readUint64(node, offset), checksum: node.readUInt32LE(offset + 8) }
+}
+
+function encodeEntry(node: Buffer, slot: number, entry: PageRoot): void {
+  const offset = slot * ENTRY_BYTES
+  writeUint64(node, offset, entry.block)
+  node.writeUInt32LE(entry.checksum, offset + 8)
+}

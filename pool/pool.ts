@@ -1,0 +1,271 @@
+import { checkPool } from './check.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import type { CommitQueue } from './commit-queue.ts'
+import type {
+  CheckReport,
+  PayloadRange,
+  Pool,
+  PoolPosition,
+  PoolRecord,
+  PoolStatus,
+  Sequence,
+  Staging,
+  Transaction,
+} from './contract.ts'
+import type { Core } from './core.ts'
+import type { Placement } from './entry.ts'
+import { PoolError } from './errors.ts'
+import type { Journal } from './journal.ts'
+import type { Timers } from './open.ts'
+import type { Located, Reader } from './reader.ts'
+import { toRecord } from './reader.ts'
+import type { Recovered } from './recovery.ts'
+import type { Releases } from './releases.ts'
+import { PayloadStaging } from './staging.ts'
+import { PoolTransaction } from './transaction.ts'
+
+/** The parts of an open pool, as open() has put them together. */
+export interface PoolParts {
+  readonly core: Core
+  readonly name: string
+  readonly epoch: number
+  readonly journal: Journal
+  readonly queue: CommitQueue
+  readonly releases: Releases
+  readonly reader: Reader
+  readonly checkpoint: Checkpoint
+  readonly timers: Timers
+  readonly recovery: Recovered['summary']
+}
+
+/** The pool on block devices. Each verb is short here; the work is in the parts. */
+export class BlockPool implements Pool {
+  readonly #parts: PoolParts
+  #state: PoolStatus['state'] = 'open'
+  #durable: Sequence
+  #maintenance: Promise<void> | undefined
+  #reclaiming: Promise<boolean> | undefined
+  #batchesSeen = 0
+  readonly #stopTimers: () => void
+
+  constructor(parts: PoolParts) {
+    this.#parts = parts
+    this.#durable = parts.journal.nextSequence - 1
+    this.#stopTimers = this.#startTimers()
+  }
+
+  get position(): PoolPosition {
+    return { pool: this.#parts.name, epoch: this.#parts.epoch, sequence: this.#durable }
+  }
+
+  begin(): Transaction {
+    this.#assertOpen()
+    return new PoolTransaction(this.#parts.core, this.#parts.queue)
+  }
+
+  async resume(prepared: Sequence): Promise<{ transaction: Transaction; payloads: readonly Staging[] }> {
+    this.#assertOpen()
+    const { core, queue, reader } = this.#parts
+    return await reader.withEntry(prepared, async (located) => {
+      const payloads: PayloadStaging[] = []
+      for (const [number, placement] of located.entry.payloads.entries()) {
+        this.#assertLive(located, number)
+        const inline = placement.form === 'inline' ? await reader.readInline(located, placement) : Buffer.alloc(0)
+        payloads.push(await PayloadStaging.resume(core, placement, inline))
+      }
+      const forms = located.entry.payloads.map(({ form }) => form)
+      const transaction = PoolTransaction.resume(core, queue, payloads, { sequence: prepared, forms })
+      return { transaction, payloads: [...payloads] }
+    })
+  }
+
+  async record(sequence: Sequence): Promise<PoolRecord> {
+    this.#assertReadable()
+    return await this.#parts.reader.withEntry(sequence, ({ entry }) => toRecord(entry))
+  }
+
+  async *read(sequence: Sequence, payload: number, range?: PayloadRange): AsyncGenerator<Uint8Array> {
+    this.#assertReadable()
+    const { reader, releases } = this.#parts
+    const found = await reader.withEntry(sequence, async (located) => {
+      const placement = this.#assertLive(located, payload)
+      const wanted = clip(range, placement.length)
+      if (placement.form === 'extents') {
+        releases.pin(sequence)
+        return { placement, wanted }
+      }
+      const bytes = await reader.readInline(located, placement as Placement & { form: 'inline' })
+      return { bytes: bytes.subarray(wanted.offset, wanted.offset + wanted.length) }
+    })
+    if ('bytes' in found) {
+      if (found.bytes.length > 0) yield found.bytes
+      return
+    }
+    try {
+      yield* reader.readExtents(sequence, found.placement, found.wanted)
+    } finally {
+      releases.unpin(sequence)
+    }
+  }
+
+  /** The placement of a payload that still belongs to its record. */
+  #assertLive({ segment, place, entry }: Located, payload: number): Placement {
+    const placement = entry.payloads[payload]
+    const released =
+      this.#parts.releases.isReleased(entry.sequence, payload) || segment.isReleased(place.firstPayload + payload)
+    if (!placement || placement.form === 'gap' || released) {
+      throw new PoolError('ERR_NOT_FOUND', `record ${entry.sequence} has no payload ${payload}`)
+    }
+    return placement
+  }
+
+  async *replay(from: Sequence): AsyncGenerator<PoolRecord> {
+    this.#assertReadable()
+    const { segments } = this.#parts.core
+    let next = Math.max(1, from)
+    while (next <= this.#durable) {
+      const segment = segments.find(next)
+      segments.pin(segment)
+      try {
+        for await (const { entries } of segments.batches(segment)) {
+          for (const { entry } of entries) {
+            if (entry.sequence !== next) continue
+            yield toRecord(entry)
+            next++
+          }
+        }
+      } finally {
+        segments.unpin(segment)
+      }
+    }
+  }
+
+  async checkpoint(): Promise<void> {
+    this.#assertOpen()
+    await this.#guarded(() => this.#parts.checkpoint.run())
+  }
+
+  /** Called when records up to `sequence` have become durable. */
+  advance(sequence: Sequence): void {
+    this.#durable = sequence
+    if (!this.#parts.checkpoint.isDue || this.#maintenance !== undefined) return
+    this.#maintenance = this.#guarded(() => this.#parts.checkpoint.run())
+      .catch(() => {}) // halt() has told whoever waits.
+      .finally(() => {
+        this.#maintenance = undefined
+      })
+  }
+
+  /** A checkpoint, when one would give space back; callers that come meanwhile share it. */
+  async reclaim(): Promise<boolean> {
+    if (this.#reclaiming === undefined && !this.#parts.checkpoint.wouldFree) return false
+    this.#reclaiming ??= this.#guarded(() => this.#parts.checkpoint.run())
+      .then(() => true)
+      .finally(() => {
+        this.#reclaiming = undefined
+      })
+    return await this.#reclaiming
+  }
+
+  /** The device failed: nobody knows what it holds, so nothing more is promised in this life. */
+  halt(error: unknown): void {
+    if (this.#state !== 'open') return
+    this.#state = 'halted'
+    this.#stopTimers()
+    this.#parts.queue.halt(error)
+  }
+
+  async #guarded(task: () => Promise<void>): Promise<void> {
+    try {
+      await task()
+    } catch (error) {
+      this.halt(error)
+      throw new PoolError('ERR_HALTED', 'the pool has halted', { cause: error })
+    }
+  }
+
+  async check(): Promise<CheckReport> {
+    this.#assertReadable()
+    await this.#parts.releases.settle()
+    return await checkPool(this.#parts)
+  }
+
+  status(): PoolStatus {
+    const { core, journal, queue, checkpoint, recovery } = this.#parts
+    const { zones, allocator, segments } = core
+    return {
+      state: this.#state,
+      position: this.position,
+      atomicity: 'enforced',
+      bytes: zones.regions * zones.segmentBytes,
+      freeBytes: allocator.freeUnits * zones.unitBytes,
+      historyBytes: allocator.segmentRegions * zones.segmentBytes,
+      extentBytes: allocator.committedUnits * zones.unitBytes,
+      stagedBytes: allocator.stagedUnits * zones.unitBytes,
+      segments: segments.all.length,
+      commits: queue.commits,
+      batches: journal.batches,
+      flushes: journal.flushes,
+      checkpoints: checkpoint.count,
+      recovery,
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return
+    this.#stopTimers()
+    await this.#parts.queue.idle()
+    const open = this.#state === 'open'
+    try {
+      if (open) await this.#guarded(() => this.#parts.checkpoint.run(true))
+    } finally {
+      this.#state = 'closed'
+      this.#parts.queue.halt(new PoolError('ERR_CLOSED', 'the pool was closed'))
+      await this.#parts.core.device.close()
+    }
+  }
+
+  /**
+   * The last batch is sealed once the pool has been idle for a moment, so that its later loss would be noticed; and a
+   * pool that is written to slowly is checkpointed now and then, so that opening it stays quick.
+   */
+  #startTimers(): () => void {
+    const { timers, core } = this.#parts
+    const { sealIdleMs, checkpointMsMax } = core.tuning
+    const stops = [
+      sealIdleMs > 0 ? timers.every(sealIdleMs, () => this.#sealWhenIdle()) : undefined,
+      checkpointMsMax > 0 ? timers.every(checkpointMsMax, () => this.#checkpointWhenDirty()) : undefined,
+    ]
+    return () => {
+      for (const stop of stops) stop?.()
+    }
+  }
+
+  #sealWhenIdle(): void {
+    const { journal } = this.#parts
+    const idle = journal.batches === this.#batchesSeen
+    this.#batchesSeen = journal.batches
+    if (this.#state !== 'open' || !idle || journal.isSealed) return
+    this.#guarded(() => this.#parts.queue.seal()).catch(() => {}) // halt() has told whoever waits.
+  }
+
+  #checkpointWhenDirty(): void {
+    if (this.#state !== 'open' || !this.#parts.checkpoint.isDirty) return
+    this.checkpoint().catch(() => {}) // halt() has told whoever waits.
+  }
+
+  #assertOpen(): void {
+    if (this.#state === 'closed') throw new PoolError('ERR_CLOSED', 'the pool is closed')
+    if (this.#state === 'halted') throw new PoolError('ERR_HALTED', 'the pool has halted')
+  }
+
+  #assertReadable(): void {
+    if (this.#state === 'closed') throw new PoolError('ERR_CLOSED', 'the pool is closed')
+  }
+}
+
+function clip(range: PayloadRange | undefined, length: number): PayloadRange {
+  if (!range) return { offset: 0, length }
+  const offset = Math.min(range.offset, length)
+  return { offset, length: Math.min(range.length, length - offset) }
+}

@@ -1,0 +1,137 @@
+import type { RecoverySummary } from './contract.ts'
+import type { Core } from './core.ts'
+import type { Entry, Placement } from './entry.ts'
+import { PoolError } from './errors.ts'
+import { visitTree } from './extent-tree.ts'
+import { readBytes } from './io.ts'
+import type { JournalState } from './journal.ts'
+import { type JournalEnd, JournalScan, type ScannedBatch } from './journal-scan.ts'
+import type { Pages } from './pages.ts'
+import type { Releases } from './releases.ts'
+import { decodeSegmentHeader, Segment, type SegmentHeader } from './segment.ts'
+import type { Superblock } from './superblock.ts'
+import { verdict } from './verdict.ts'
+import { regionOffset } from './zones.ts'
+
+export interface Recovered {
+  readonly journal: Omit<JournalState, 'epoch' | 'superblockSerial'>
+  /** Position from which the new life of the journal writes. */
+  readonly endLsn: number
+  readonly summary: RecoverySummary
+}
+
+/**
+ * Brings a pool back from its newest superblock: the checkpoint's pages, then every whole batch after it. It writes
+ * nothing, so a crash while it runs changes nothing.
+ */
+export class Recovery {
+  readonly #core: Core
+  readonly #releases: Releases
+  readonly #superblock: Superblock
+  #nextSequence: number
+  #batches = 0
+
+  constructor(core: Core, releases: Releases, superblock: Superblock) {
+    this.#core = core
+    this.#releases = releases
+    this.#superblock = superblock
+    this.#nextSequence = superblock.nextSequence
+  }
+
+  async run(pages: Pages): Promise<Recovered> {
+    await this.#loadCheckpoint(pages)
+    const { segments, allocator } = this.#core
+    const header = await this.#readHeader(segments.active)
+    await segments.index(segments.active)
+    allocator.claimRegion(header.successor)
+    const scan = new JournalScan(this.#core, this.#superblock, header, this.#core.mutations)
+    for await (const found of scan.batches()) await this.#replay(found)
+    const end = await scan.end()
+    if (end.opened) this.#open(end.opened)
+    const summary: RecoverySummary = {
+      verdict: verdict(end, this.#superblock),
+      batchesReplayed: this.#batches,
+      batchesDropped: end.later.length,
+    }
+    await this.#releases.settle()
+    return { journal: this.#state(end), endLsn: end.lsn, summary }
+  }
+
+  #state(end: JournalEnd): Recovered['journal'] {
+    return { successor: end.segment.successor, chain: end.chain, nextSequence: this.#nextSequence }
+  }
+
+  /** Regions first: the bitmap's units must not lie in a segment. */
+  async #loadCheckpoint(pages: Pages): Promise<void> {
+    const { zones, segments, allocator } = this.#core
+    const bitmap: [number, Buffer][] = []
+    const loaded: Segment[] = []
+    await pages.load(this.#superblock.pages, (index, page) => {
+      if (index < zones.bitmapPages) return void bitmap.push([index, page])
+      const segment = Segment.decodePage(page, index - zones.bitmapPages, zones)
+      if (segment) loaded.push(segment)
+    })
+    for (const { region } of loaded) allocator.claimRegion(region)
+    for (const [index, page] of bitmap) allocator.loadPage(index, page)
+    segments.load(loaded)
+    if (segments.active?.region !== this.#superblock.checkpointRegion) {
+      throw new PoolError('ERR_CORRUPT', 'the checkpoint does not hold the segment that it ends in')
+    }
+  }
+
+  async #readHeader(segment: Segment): Promise<SegmentHeader> {
+    const { device, zones, pool } = this.#core
+    const block = await readBytes(device, regionOffset(zones, segment.region), zones.blockBytes)
+    const header = decodeSegmentHeader(block, pool)
+    if (header?.ordinal !== segment.ordinal || header.region !== segment.region) {
+      throw new PoolError('ERR_CORRUPT', `the header of segment ${segment.ordinal} is damaged`)
+    }
+    return header
+  }
+
+  async #replay({ batch, opened }: ScannedBatch): Promise<void> {
+    if (opened) this.#open(opened)
+    const { segments } = this.#core
+    const segment = segments.active
+    for (const { entry } of batch.entries) {
+      if (entry.sequence !== this.#nextSequence) {
+        throw new PoolError('ERR_CORRUPT', `record ${entry.sequence} found where ${this.#nextSequence} was expected`)
+      }
+      this.#nextSequence++
+    }
+    segment.takeStored(batch)
+    segments.touch(segment)
+    for (const { entry } of batch.entries) await this.#own(entry)
+    for (const { entry } of batch.entries) this.#releases.add(entry.sequence, entry.releases)
+    this.#batches++
+  }
+
+  #open(header: SegmentHeader): void {
+    const { segments, zones, allocator } = this.#core
+    segments.keepIndex(segments.active)
+    segments.push(Segment.open(header, zones))
+    if (header.successor < zones.regions && allocator.isFree(header.successor)) allocator.claimRegion(header.successor)
+    else throw new PoolError('ERR_CORRUPT', `segment ${header.ordinal} names a successor that is in use`)
+  }
+
+  /** Units of a payload that an earlier, prepared record owned already are owned still. */
+  async #own(entry: Entry): Promise<void> {
+    for (const [number, placement] of entry.payloads.entries()) {
+      const inherited = entry.releases.some(({ heir }) => heir === number)
+      await this.#ownPayload(placement, inherited)
+    }
+  }
+
+  async #ownPayload(placement: Placement, inherited: boolean): Promise<void> {
+    if (placement.form !== 'extents') return
+    const { device, zones, allocator } = this.#core
+    const own = (unit: number) => {
+      if (!(inherited && allocator.isOwned(unit))) allocator.recover(unit)
+    }
+    const manifest = (unit: number) => {
+      own(unit)
+      return true
+    }
+    await visitTree(device, zones, placement, { manifest, data: own })
+  }
+}

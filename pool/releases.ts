@@ -1,0 +1,146 @@
+import type { Sequence } from './contract.ts'
+import type { Core } from './core.ts'
+import type { Placement, ReleaseEntry } from './entry.ts'
+import { PoolError } from './errors.ts'
+import { visitTree } from './extent-tree.ts'
+import type { Reader } from './reader.ts'
+
+interface Order {
+  readonly by: Sequence
+  readonly release: ReleaseEntry
+}
+
+/**
+ * Payloads that durable records let go, on their way to free space. What a release frees is read back from the
+ * medium, apart from the commits; a checkpoint waits until that is done for every release before it, so that the state it
+ * saves is exact. What it frees may be given out again only once the superblock that no longer knows it is durable.
+ */
+export class Releases {
+  readonly #core: Core
+  readonly #reader: Reader
+  readonly #pending = new Set<string>()
+  #work: Promise<void> = Promise.resolve()
+  #failure: unknown
+  #freed: { unit: number; sequence: Sequence }[] = []
+  readonly #readers = new Map<Sequence, number>()
+  readonly #awaiting = new Map<Sequence, number[]>()
+
+  constructor(core: Core, reader: Reader) {
+    this.#core = core
+    this.#reader = reader
+  }
+
+  get count(): number {
+    return this.#pending.size + this.#freed.length
+  }
+
+  /** Record `by` is durable and lets these go. */
+  add(by: Sequence, releases: readonly ReleaseEntry[]): void {
+    for (const release of releases) {
+      this.#pending.add(keyOf(release.sequence, release.payload))
+      this.#work = this.#work
+        .then(() => this.#resolve({ by, release }))
+        .catch((error: unknown) => {
+          this.#failure ??= error
+        })
+    }
+  }
+
+  isReleased(sequence: Sequence, payload: number): boolean {
+    return this.#pending.has(keyOf(sequence, payload))
+  }
+
+  /** Resolves when every release added so far was worked through. */
+  async settle(): Promise<void> {
+    await this.#work
+    if (this.#failure) throw this.#failure
+  }
+
+  /** Units that the checkpoint about to be written no longer saves. */
+  takeFreed(): readonly { unit: number; sequence: Sequence }[] {
+    const freed = this.#freed
+    this.#freed = []
+    return freed
+  }
+
+  /** The checkpoint is durable: gives out what nobody reads any more. */
+  recycle(freed: readonly { unit: number; sequence: Sequence }[]): void {
+    for (const { unit, sequence } of freed) {
+      if (!this.#readers.has(sequence)) {
+        this.#core.allocator.recycle(unit)
+        continue
+      }
+      const awaiting = this.#awaiting.get(sequence)
+      if (awaiting) awaiting.push(unit)
+      else this.#awaiting.set(sequence, [unit])
+    }
+  }
+
+  /** Keeps the units of `sequence` from being given out while they are read. */
+  pin(sequence: Sequence): void {
+    this.#readers.set(sequence, (this.#readers.get(sequence) ?? 0) + 1)
+  }
+
+  unpin(sequence: Sequence): void {
+    const left = this.#readers.get(sequence)! - 1
+    if (left > 0) {
+      this.#readers.set(sequence, left)
+      return
+    }
+    this.#readers.delete(sequence)
+    for (const unit of this.#awaiting.get(sequence) ?? []) this.#core.allocator.recycle(unit)
+    this.#awaiting.delete(sequence)
+  }
+
+  async #resolve({ by, release }: Order): Promise<void> {
+    const { sequence, payload } = release
+    await this.#reader.withEntry(sequence, async ({ segment, place, entry }) => {
+      const placement = entry.payloads[payload]
+      const number = place.firstPayload + payload
+      if (!placement || segment.isReleased(number)) {
+        throw new PoolError(
+          'ERR_CORRUPT',
+          `record ${by} releases payload ${payload} of record ${sequence}, which it does not own`,
+        )
+      }
+      await this.#free(sequence, placement, await this.#heirOf(by, release))
+      segment.release(number, placement.form === 'inline' ? placement.length : 0)
+      this.#core.segments.touch(segment)
+      this.#pending.delete(keyOf(sequence, payload))
+    })
+  }
+
+  async #heirOf(by: Sequence, release: ReleaseEntry): Promise<Placement | undefined> {
+    const { heir } = release
+    if (heir === undefined) return undefined
+    return await this.#reader.withEntry(by, ({ entry }) => entry.payloads[heir])
+  }
+
+  /** An heir has taken over the data, and the manifests that are its own too; the others go. */
+  async #free(sequence: Sequence, placement: Placement, heir: Placement | undefined): Promise<void> {
+    if (placement.form !== 'extents') return
+    const { device, zones } = this.#core
+    const kept = new Set<number>()
+    if (heir?.form === 'extents') {
+      await visitTree(device, zones, heir, { manifest: (unit) => !!kept.add(unit), data: () => {} })
+    }
+    const manifest = (unit: number) => {
+      if (kept.has(unit)) return false
+      this.#disown(unit, sequence)
+      return true
+    }
+    const data = (unit: number) => {
+      if (!heir) this.#disown(unit, sequence)
+    }
+    await visitTree(device, zones, placement, { manifest, data })
+  }
+
+  #disown(unit: number, sequence: Sequence): void {
+    const { allocator, mutations } = this.#core
+    allocator.disown(unit)
+    if (mutations.has('reuse-extents-at-once')) allocator.recycle(unit)
+    else this.#freed.push({ unit, sequence })
+  }
+}
+
+const keyOf = (sequence: Sequence, payload: number): string => `${sequence}.${payload}`

@@ -1,0 +1,178 @@
+import { payloadOffset } from './batch.ts'
+import type { BatchBuilder } from './batch-builder.ts'
+import { readUint64, writeUint64 } from './bytes.ts'
+import { crc32c, DIGEST_BYTES } from './checksum.ts'
+import type { Sequence } from './contract.ts'
+import type { Entry } from './entry.ts'
+import { SegmentIndex } from './segment-index.ts'
+import type { StoredBatch } from './segments.ts'
+import { UUID_BYTES } from './superblock.ts'
+import type { Zones } from './zones.ts'
+
+const MAGIC = Buffer.from('CENOTESG', 'latin1')
+const HEADER_BYTES = 128
+
+/**
+ * The first block of a segment.
+ *
+ *   0 magic   8 u32 crc32c(12…128)   12 u32 flags (1 compacted)   16 u8[16] pool   32 u64 ordinal   40 u64 epoch
+ *   48 u64 first sequence   56 u32 own region   60 u32 region of the successor   64 u8[32] digest of the batch before
+ */
+export interface SegmentHeader {
+  readonly compacted: boolean
+  readonly ordinal: number
+  readonly epoch: number
+  readonly firstSequence: Sequence
+  readonly region: number
+  /** Chosen when the segment is opened, so that recovery knows where the journal goes on. */
+  readonly successor: number
+  readonly previous: Buffer
+}
+
+export function encodeSegmentHeader(header: SegmentHeader, pool: Buffer, blockBytes: number): Buffer {
+  const block = Buffer.alloc(blockBytes)
+  MAGIC.copy(block)
+  block.writeUInt32LE(header.compacted ? 1 : 0, 12)
+  pool.copy(block, 16)
+  writeUint64(block, 32, header.ordinal)
+  writeUint64(block, 40, header.epoch)
+  writeUint64(block, 48, header.firstSequence)
+  block.writeUInt32LE(header.region, 56)
+  block.writeUInt32LE(header.successor, 60)
+  header.previous.copy(block, 64)
+  block.writeUInt32LE(crc32c(block.subarray(12, HEADER_BYTES)), 8)
+  return block
+}
+
+/** Undefined when these bytes are no segment header of this pool. */
+export function decodeSegmentHeader(block: Buffer, pool: Buffer): SegmentHeader | undefined {
+  if (!MAGIC.equals(block.subarray(0, 8))) return undefined
+  if (block.readUInt32LE(8) !== crc32c(block.subarray(12, HEADER_BYTES))) return undefined
+  if (!pool.equals(block.subarray(16, 16 + UUID_BYTES))) return undefined
+  return {
+    compacted: block.readUInt32LE(12) === 1,
+    ordinal: readUint64(block, 32),
+    epoch: readUint64(block, 40),
+    firstSequence: readUint64(block, 48),
+    region: block.readUInt32LE(56),
+    successor: block.readUInt32LE(60),
+    previous: Buffer.from(block.subarray(64, 64 + DIGEST_BYTES)),
+  }
+}
+
+const PAGE_HEADER_BYTES = 64
+const PAGE_SEGMENT = 1
+const PAGE_COMPACTED = 2
+
+/** Payloads that one region page has room to mark as released; a segment that holds as many is full. */
+export const segmentPayloadsMax = (zones: Zones): number => (zones.blockBytes - PAGE_HEADER_BYTES) * 8
+
+/**
+ * A segment in memory: which records it holds, how much of it lives, and which payloads were released. Its page in
+ * the checkpoint:
+ *
+ *   0 u32 flags (1 segment, 2 compacted)   8 u64 ordinal   16 u64 first sequence   24 u32 records   28 u32 blocks used
+ *   32 u32 payloads   40 u64 bytes of entries   48 u64 bytes of live inline payloads   64 bitmap of released payloads
+ */
+export class Segment {
+  readonly region: number
+  readonly ordinal: number
+  readonly compacted: boolean
+  readonly firstSequence: Sequence
+  records = 0
+  /** Blocks written, the header's included. */
+  blocks = 1
+  payloads = 0
+  entryBytes = 0
+  liveBytes = 0
+  /** Offsets of its records; undefined until it is needed. */
+  index: SegmentIndex | undefined
+  readonly #released: Uint8Array
+
+  constructor(header: Pick<SegmentHeader, 'region' | 'ordinal' | 'compacted' | 'firstSequence'>, zones: Zones) {
+    this.region = header.region
+    this.ordinal = header.ordinal
+    this.compacted = header.compacted
+    this.firstSequence = header.firstSequence
+    this.#released = new Uint8Array(zones.blockBytes - PAGE_HEADER_BYTES)
+  }
+
+  /** A segment about to be written: everything there is to know of it is in memory. */
+  static open(header: SegmentHeader, zones: Zones): Segment {
+    const segment = new Segment(header, zones)
+    segment.index = new SegmentIndex()
+    return segment
+  }
+
+  get nextSequence(): Sequence {
+    return this.firstSequence + this.records
+  }
+
+  /** A batch written at `offset` is part of the segment from now on. */
+  take(batch: BatchBuilder, offset: number): void {
+    const payloadsOffset = offset + batch.payloadsOffset
+    for (const { entry, offset: entryOffset, bytes } of batch.entries) {
+      this.index!.push({ offset: offset + entryOffset, bytes, payloadsOffset, firstPayload: this.payloads })
+      this.count(entry, bytes)
+    }
+    this.blocks += batch.blocks
+  }
+
+  /** A batch found while recovering is part of the segment. */
+  takeStored({ header, offset, entries }: StoredBatch): void {
+    const payloadsOffset = offset + payloadOffset(header.entryBytes)
+    for (const { entry, offset: entryOffset, bytes } of entries) {
+      this.index!.push({ offset: entryOffset, bytes, payloadsOffset, firstPayload: this.payloads })
+      this.count(entry, bytes)
+    }
+    this.blocks += header.blocks
+  }
+
+  /** One more record, whose entry takes `bytes`. */
+  count(entry: Entry, bytes: number): void {
+    this.records++
+    this.entryBytes += bytes
+    this.payloads += entry.payloads.length
+    for (const placement of entry.payloads) if (placement.form === 'inline') this.liveBytes += placement.length
+  }
+
+  isReleased(payload: number): boolean {
+    return (this.#released[payload >>> 3]! & (1 << (payload & 7))) !== 0
+  }
+
+  /** Marks payload number `payload` of this segment as released, of which `inlineBytes` lay in the segment. */
+  release(payload: number, inlineBytes: number): void {
+    this.#released[payload >>> 3]! |= 1 << (payload & 7)
+    this.liveBytes -= inlineBytes
+  }
+
+  encodePage(blockBytes: number): Buffer {
+    const page = Buffer.alloc(blockBytes)
+    page.writeUInt32LE(PAGE_SEGMENT | (this.compacted ? PAGE_COMPACTED : 0), 0)
+    writeUint64(page, 8, this.ordinal)
+    writeUint64(page, 16, this.firstSequence)
+    page.writeUInt32LE(this.records, 24)
+    page.writeUInt32LE(this.blocks, 28)
+    page.writeUInt32LE(this.payloads, 32)
+    writeUint64(page, 40, this.entryBytes)
+    writeUint64(page, 48, this.liveBytes)
+    page.set(this.#released, PAGE_HEADER_BYTES)
+    return page
+  }
+
+  /** Undefined when the page says that the region holds no segment. */
+  static decodePage(page: Buffer, region: number, zones: Zones): Segment | undefined {
+    const flags = page.readUInt32LE(0)
+    if ((flags & PAGE_SEGMENT) === 0) return undefined
+    const compacted = (flags & PAGE_COMPACTED) !== 0
+    const firstSequence = readUint64(page, 16)
+    const segment = new Segment({ region, compacted, ordinal: readUint64(page, 8), firstSequence }, zones)
+    segment.records = page.readUInt32LE(24)
+    segment.blocks = page.readUInt32LE(28)
+    segment.payloads = page.readUInt32LE(32)
+    segment.entryBytes = readUint64(page, 40)
+    segment.liveBytes = readUint64(page, 48)
+    segment.#released.set(page.subarray(PAGE_HEADER_BYTES))
+    return segment
+  }
+}

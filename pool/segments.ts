@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict'
+import { BATCH_HEADER_BYTES, type BatchHeader, decodeBatchHeader, isDigestRight, payloadOffset } from './batch.ts'
+import type { Sequence } from './contract.ts'
+import type { Device } from './device.ts'
+import { checkEntry, decodeEntry, type Entry } from './entry.ts'
+import { PoolError } from './errors.ts'
+import { readBytes } from './io.ts'
+import type { Segment } from './segment.ts'
+import { SegmentIndex } from './segment-index.ts'
+import { regionOffset, type Zones } from './zones.ts'
+
+/** A batch of a segment's durable part, with its entries decoded. `offset` is from the segment's start. */
+export interface StoredBatch {
+  readonly header: BatchHeader
+  readonly offset: number
+  /** Entries, and where each lies from the segment's start. */
+  readonly entries: readonly { readonly entry: Entry; readonly offset: number; readonly bytes: number }[]
+}
+
+/**
+ * The segments that hold the stream, in the order of their sequences; the last one is being written.
+ * A reader pins the segment it reads, so that compaction does not take it away underneath.
+ */
+export class Segments {
+  readonly #device: Device
+  readonly #zones: Zones
+  readonly #indexesMax: number
+  #sorted: Segment[] = []
+  readonly #dirty = new Set<number>()
+  readonly #pins = new Map<number, number>()
+  readonly #unpinned = new Map<number, () => void>()
+  readonly #loading = new Map<Segment, Promise<SegmentIndex>>()
+  /** Segments whose index is loaded, the least recently used first. */
+  readonly #loaded = new Set<Segment>()
+
+  constructor(device: Device, zones: Zones, indexesMax: number) {
+    this.#device = device
+    this.#zones = zones
+    this.#indexesMax = indexesMax
+  }
+
+  get all(): readonly Segment[] {
+    return this.#sorted
+  }
+
+  get active(): Segment {
+    return this.#sorted.at(-1)!
+  }
+
+  /** Takes the segments of a checkpoint, in any order. */
+  load(segments: readonly Segment[]): void {
+    this.#sorted = [...segments].sort((a, b) => a.firstSequence - b.firstSequence || a.ordinal - b.ordinal)
+  }
+
+  push(segment: Segment): void {
+    this.#sorted.push(segment)
+    this.touch(segment)
+  }
+
+  /** One compacted segment takes the place of neighbours. */
+  replace(old: readonly Segment[], by: Segment): void {
+    const at = this.#sorted.indexOf(old[0]!)
+    assert(at >= 0 && old.every((segment, i) => this.#sorted[at + i] === segment))
+    this.#sorted.splice(at, old.length, by)
+    for (const segment of old) {
+      this.#loaded.delete(segment)
+      this.touch(segment)
+    }
+    this.touch(by)
+  }
+
+  touch(segment: Segment): void {
+    this.#dirty.add(segment.region)
+  }
+
+  /** The pages of regions that changed since the last call; a region that holds no segment any more has a zero page. */
+  takeDirtyPages(): Map<number, Buffer> {
+    const { blockBytes, bitmapPages } = this.#zones
+    const pages = new Map<number, Buffer>()
+    for (const region of this.#dirty) pages.set(bitmapPages + region, Buffer.alloc(blockBytes))
+    for (const segment of this.#sorted) {
+      if (this.#dirty.has(segment.region)) pages.set(bitmapPages + segment.region, segment.encodePage(blockBytes))
+    }
+    this.#dirty.clear()
+    return pages
+  }
+
+  /** The segment that holds `sequence`. ERR_NOT_FOUND when no durable record has it. */
+  find(sequence: Sequence): Segment {
+    let low = 0
+    let high = this.#sorted.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1
+      if (this.#sorted[middle]!.firstSequence <= sequence) low = middle
+      else high = middle - 1
+    }
+    const segment = this.#sorted[low]
+    if (!segment || sequence < segment.firstSequence || sequence >= segment.nextSequence) {
+      throw new PoolError('ERR_NOT_FOUND', `no record ${sequence}`)
+    }
+    return segment
+  }
+
+  pin(segment: Segment): void {
+    this.#pins.set(segment.region, (this.#pins.get(segment.region) ?? 0) + 1)
+  }
+
+  unpin(segment: Segment): void {
+    const left = this.#pins.get(segment.region)! - 1
+    if (left > 0) {
+      this.#pins.set(segment.region, left)
+      return
+    }
+    this.#pins.delete(segment.region)
+    this.#unpinned.get(segment.region)?.()
+    this.#unpinned.delete(segment.region)
+  }
+
+  /** Calls `then` once nobody reads the region. */
+  whenUnpinned(region: number, then: () => void): void {
+    if (this.#pins.has(region)) this.#unpinned.set(region, then)
+    else then()
+  }
+
+  /** The offset table of `segment`, read from the device when it is not in memory. */
+  async index(segment: Segment): Promise<SegmentIndex> {
+    if (segment.index) {
+      if (this.#loaded.delete(segment)) this.#loaded.add(segment)
+      return segment.index
+    }
+    let loading = this.#loading.get(segment)
+    if (!loading) {
+      loading = this.#loadIndex(segment).finally(() => this.#loading.delete(segment))
+      this.#loading.set(segment, loading)
+    }
+    return await loading
+  }
+
+  async #loadIndex(segment: Segment): Promise<SegmentIndex> {
+    const index = new SegmentIndex()
+    let payloads = 0
+    for await (const { header, offset, entries } of this.batches(segment)) {
+      const payloadsOffset = offset + payloadOffset(header.entryBytes)
+      for (const { entry, offset: entryOffset, bytes } of entries) {
+        index.push({ offset: entryOffset, bytes, payloadsOffset, firstPayload: payloads })
+        payloads += entry.payloads.length
+      }
+    }
+    segment.index = index
+    this.keepIndex(segment)
+    return index
+  }
+
+  /** `segment` is full: its index may be dropped from memory when others are wanted more. */
+  keepIndex(segment: Segment): void {
+    this.#loaded.add(segment)
+    for (const oldest of this.#loaded) {
+      if (this.#loaded.size <= this.#indexesMax) return
+      this.#loaded.delete(oldest)
+      if (oldest !== this.active) oldest.index = undefined
+    }
+  }
+
+  /** The durable batches of a segment, verified. ERR_CORRUPT names the place of one that is not what was written. */
+  async *batches(segment: Segment): AsyncGenerator<StoredBatch> {
+    const { blockBytes, blocksPerSegment } = this.#zones
+    const end = segment.blocks
+    for (let block = 1; block < end; ) {
+      const offset = block * blockBytes
+      const head = await this.#read(segment, offset, blockBytes)
+      const header = decodeBatchHeader(head, segment.ordinal * blocksPerSegment + block)
+      if (!header || block + header.blocks > end) throw corrupt(segment, block, 'no batch header')
+      const whole = BATCH_HEADER_BYTES + header.entryBytes
+      const bytes = whole <= head.length ? head : await this.#read(segment, offset, whole)
+      if (!isDigestRight(bytes, header)) throw corrupt(segment, block, 'batch does not match its digest')
+      yield { header, offset, entries: decodeEntries(bytes, header, offset) }
+      block += header.blocks
+    }
+  }
+
+  async #read(segment: Segment, offset: number, length: number): Promise<Buffer> {
+    return await readBytes(this.#device, regionOffset(this.#zones, segment.region) + offset, length)
+  }
+}
+
+function corrupt(segment: Segment, block: number, problem: string): PoolError {
+  return new PoolError('ERR_CORRUPT', `${problem} in block ${block} of segment ${segment.ordinal}`)
+}
+
+/** The entries of a batch whose digest is right. */
+export function decodeEntries(bytes: Buffer, header: BatchHeader, offset = 0): StoredBatch['entries'] {
+  const entries: { entry: Entry; offset: number; bytes: number }[] = []
+  let at = BATCH_HEADER_BYTES
+  for (let i = 0; i < header.entries; i++) {
+    const length = checkEntry(bytes, at)
+    if (length === undefined) throw new PoolError('ERR_CORRUPT', `entry ${i} of batch ${header.lsn} is damaged`)
+    entries.push({ entry: decodeEntry(bytes, at), offset: offset + at, bytes: length })
+    at += length
+  }
+  return entries
+}
