@@ -1,3 +1,5 @@
+export { type CreatePoolOptions, createPool, openPool, POOL_BYTES_MIN } from './abstraction-manager.ts'
+export type { Progress } from './block-file.ts'
 export { crc32c } from './checksum.ts'
 export type {
   CheckReport,
@@ -18,6 +20,7 @@ export type {
 } from './contract.ts'
 export type { Device, Limits } from './device.ts'
 export { PoolError, type PoolErrorCode } from './errors.ts'
+export { FileDevice, type FileDeviceOptions } from './file-device.ts'
 export { chooseFormat, type Format, type Tuning } from './format.ts'
 export { MemoryDevice } from './memory-device.ts'
 export type { Mutation, Mutations } from './mutation.ts'

@@ -5,7 +5,6 @@ import { crc32c } from './checksum.ts'
 import type { Staging } from './contract.ts'
 import type { Core } from './core.ts'
 import type { Extent, Placement } from './entry.ts'
-import { PoolError } from './errors.ts'
 import { ExtentTreeBuilder, reopenTree } from './extent-tree.ts'
 import { unitOffset } from './zones.ts'
 

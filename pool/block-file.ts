@@ -1,0 +1,75 @@
+import { type FileHandle, mkdir, open, rename, rm, statfs } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { PoolError } from './errors.ts'
+
+const CHUNK_BYTES = 512 * 1024
+
+/** Told of bytes written so far, and of all. */
+export type Progress = (done: number, total: number) => void
+
+/**
+ * Makes a block file at `path`: `bytes` zeros that are written, not merely promised, so that no later write needs new
+ * space or new metadata. `prepare` then works on the file under a temporary name; it gets its own name last, so a file
+ * that is there is whole. ERR_NO_SPACE when the disk lacks the room; nothing is left behind.
+ */
+export async function createBlockFile(
+  path: string,
+  bytes: number,
+  prepare: (temporary: string) => Promise<void>,
+  onProgress: Progress = () => {},
+): Promise<void> {
+  const folder = dirname(path)
+  const temporary = `${path}.new`
+  await mkdir(folder, { recursive: true })
+  await refuseFullDisk(folder, bytes)
+  try {
+    await writeZeros(temporary, bytes, onProgress)
+    await prepare(temporary)
+    await rename(temporary, path)
+    await syncFolder(folder)
+    await syncFolder(dirname(folder))
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
+
+async function refuseFullDisk(folder: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder)
+  if (bavail * bsize >= bytes) return
+  throw new PoolError(
+    'ERR_NO_SPACE',
+    `a block file of ${bytes} bytes does not fit: ${folder} has ${bavail * bsize} bytes left`,
+  )
+}
+
+async function writeZeros(path: string, bytes: number, onProgress: Progress): Promise<void> {
+  const file = await open(path, 'w', 0o600)
+  try {
+    const zeros = Buffer.alloc(CHUNK_BYTES)
+    for (let done = 0; done < bytes; ) {
+      done += await writeChunk(file, zeros.subarray(0, Math.min(CHUNK_BYTES, bytes - done)), done)
+      onProgress(done, bytes)
+    }
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+async function writeChunk(file: FileHandle, chunk: Buffer, offset: number): Promise<number> {
+  const { bytesWritten } = await file.write(chunk, 0, chunk.length, offset)
+  if (bytesWritten !== chunk.length)
+    throw new PoolError('ERR_NO_SPACE', `the disk was full after ${offset + bytesWritten} bytes`)
+  return bytesWritten
+}
+
+/** A name is durable once the folder that holds it is. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
