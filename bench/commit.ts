@@ -9,7 +9,7 @@ import { createPool, openPool, type Pool } from '../pool/index.ts'
 import { printTable } from './table.ts'
 
 const OBJECT_BYTES = 4096
-const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 3)
+const SECONDS = Number(process.env.BENCH_SECONDS ?? 3)
 const content = Buffer.alloc(400, 'a')
 const bytes = Buffer.alloc(OBJECT_BYTES, 7)
 
@@ -43,7 +43,7 @@ async function writeFileDurably(folder: string, name: string): Promise<void> {
   await parent.close()
 }
 
-const root = await mkdtemp(join(process.env['BENCH_DIR'] ?? tmpdir(), 'cenote-bench-'))
+const root = await mkdtemp(join(process.env.BENCH_DIR ?? tmpdir(), 'cenote-bench-'))
 try {
   const rows: (string | number)[][] = []
   for (const inFlight of [1, 8, 64, 256]) {

@@ -10,6 +10,7 @@ import type { Sequencer, Sequencing } from './transaction.ts'
 
 interface Waiting {
   readonly sequencing: Sequencing
+  readonly inlineBytes: number
   /** Staged bytes that must be flushed before the record that names them is written; 0 for none. */
   readonly dataMark: number
   readonly resolve: (first: Sequence) => void
@@ -35,6 +36,7 @@ export class CommitQueue implements Sequencer {
   readonly #onDurable: (sequence: Sequence) => void
   readonly #onFailure: (error: unknown) => void
   #queue: Waiting[] = []
+  #queueBytes = 0
   #running: Promise<void> | undefined
   #halted: unknown
   commits = 0
@@ -53,16 +55,19 @@ export class CommitQueue implements Sequencer {
   }
 
   async submit(sequencing: Sequencing): Promise<Sequence> {
-    const hasPayload = sequencing.sealed.some((payload) => payload.form === 'inline' && payload.length > 0)
-    if (!this.#hasSpace(hasPayload)) await this.#makeSpace(hasPayload)
+    const inlineBytes = inlineBytesOf(sequencing)
+    if (!this.#hasSpace(inlineBytes)) await this.#core.reclaim()
+    if (!this.#hasSpace(inlineBytes)) throw full()
     if (this.#halted) throw new PoolError('ERR_HALTED', 'the pool has halted', { cause: this.#halted })
-    if (this.#queue.length >= this.#core.tuning.queueTransactionsMax) {
+    const { queueTransactionsMax, queueBytesMax } = this.#core.tuning
+    if (this.#queue.length >= queueTransactionsMax || this.#queueBytes + inlineBytes > queueBytesMax) {
       throw new PoolError('ERR_BUSY', `${this.#queue.length} transactions are waiting already`)
     }
     const staged = sequencing.sealed.some((payload) => payload.form === 'extents')
     const dataMark = staged ? this.#journal.dataWritten() : 0
     return await new Promise((resolve, reject) => {
-      this.#queue.push({ sequencing, dataMark, resolve, reject })
+      this.#queue.push({ sequencing, inlineBytes, dataMark, resolve, reject })
+      this.#queueBytes += inlineBytes
       this.#running ??= this.#run()
     })
   }
@@ -92,17 +97,14 @@ export class CommitQueue implements Sequencer {
     this.#halted = error
     const queue = this.#queue
     this.#queue = []
+    this.#queueBytes = 0
     for (const { reject } of queue) reject(new PoolError('ERR_HALTED', 'the pool has halted', { cause: error }))
   }
 
   /** Payloads leave the reserve alone; records without any may use it, so that a full pool can be emptied. */
-  #hasSpace(hasPayload: boolean): boolean {
-    return hasPayload ? this.#core.allocator.aboveReserve : this.#core.allocator.freeRegions >= REGIONS_KEPT
-  }
-
-  async #makeSpace(hasPayload: boolean): Promise<void> {
-    await this.#core.reclaim()
-    if (!this.#hasSpace(hasPayload)) throw new PoolError('ERR_NO_SPACE', 'the pool is full')
+  #hasSpace(inlineBytes: number): boolean {
+    const { allocator } = this.#core
+    return inlineBytes > 0 ? allocator.aboveReserve : allocator.freeRegions >= REGIONS_KEPT
   }
 
   async #run(): Promise<void> {
@@ -142,6 +144,7 @@ export class CommitQueue implements Sequencer {
       if (builder.bytes >= tuning.groupBytesMax || group.length >= tuning.groupTransactionsMax) break
       if (payloads >= segmentPayloadsMax(zones) / 2) break
       taken.add(waiting)
+      this.#queueBytes -= waiting.inlineBytes
       const entries = this.#draft(waiting, first)
       if (!entries) continue
       builder.add(entries, waiting.sequencing.sealed)
@@ -155,8 +158,9 @@ export class CommitQueue implements Sequencer {
 
   /** Its entries, or undefined when the transaction is refused: nothing of it has been written then. */
   #draft(waiting: Waiting, first: Sequence): readonly Entry[] | undefined {
-    const { sequencing, reject } = waiting
+    const { sequencing, inlineBytes, reject } = waiting
     try {
+      if (!this.#hasSpace(inlineBytes)) throw full() // What went before it in the queue has filled the pool.
       const entries = sequencing.draft(first, this.#journal.builder.place(sequencing.sealed))
       this.#checkBounds(sequencing, entries)
       return entries
@@ -166,10 +170,10 @@ export class CommitQueue implements Sequencer {
     }
   }
 
-  #checkBounds({ sealed }: Sequencing, entries: readonly Entry[]): void {
+  #checkBounds(sequencing: Sequencing, entries: readonly Entry[]): void {
     const { transactionBytesMax } = this.#core.tuning
-    let bytes = 0
-    for (const payload of sealed) if (payload.form === 'inline') bytes += payload.length
+    const { sealed } = sequencing
+    let bytes = inlineBytesOf(sequencing)
     for (const entry of entries) bytes += entryBytes(entry)
     if (bytes > transactionBytesMax) {
       throw new PoolError('ERR_LIMITS', `a transaction of ${bytes} bytes exceeds ${transactionBytesMax}`)
@@ -197,3 +201,11 @@ export class CommitQueue implements Sequencer {
 
 /** One for the journal to go on, one for compaction. */
 const REGIONS_KEPT = 2
+
+function inlineBytesOf({ sealed }: Sequencing): number {
+  let bytes = 0
+  for (const payload of sealed) if (payload.form === 'inline') bytes += payload.length
+  return bytes
+}
+
+const full = (): PoolError => new PoolError('ERR_NO_SPACE', 'the pool is full')

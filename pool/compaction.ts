@@ -25,6 +25,9 @@ export interface Compacted {
 
 const GROUPS_MAX = 8
 
+/** One for the journal to go on, one for the segment being written here. */
+const REGIONS_KEPT = 2
+
 /**
  * Rewrites neighbouring segments whose records and live payloads fit one segment. Every record stays, under its own
  * sequence; payloads that were released leave a gap. The old segments remain the truth until the checkpoint that
@@ -52,8 +55,8 @@ export class Compaction {
   async run(): Promise<readonly Compacted[]> {
     const done: Compacted[] = []
     for (const group of this.#groups()) {
-      const region = this.#core.allocator.takeRegion()
-      if (region === undefined) break
+      if (this.#core.allocator.freeRegions < REGIONS_KEPT) break
+      const region = this.#core.allocator.takeRegion()!
       done.push(await this.#rewrite(group, region))
     }
     return done

@@ -25,6 +25,8 @@ export interface Tuning {
   readonly groupTransactionsMax: number
   /** Transactions waiting for a batch; beyond it ERR_BUSY. */
   readonly queueTransactionsMax: number
+  /** Inline payload bytes waiting for a batch; beyond it ERR_BUSY. */
+  readonly queueBytesMax: number
   /** Free segments that only the journal, compaction and payload-less commits may use. */
   readonly reserveSegments: number
   /** Journal bytes between checkpoints. */
@@ -57,6 +59,7 @@ export function chooseTuning(format: Format): Tuning {
     groupBytesMax: Math.min(MIB, format.segmentBytes / 4),
     groupTransactionsMax: 2048,
     queueTransactionsMax: 16_384,
+    queueBytesMax: Math.min(64 * MIB, 4 * format.segmentBytes),
     reserveSegments: 8,
     checkpointBytesMax: 16 * format.segmentBytes,
     releasesMax: 65_536,

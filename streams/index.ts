@@ -1,12 +1,24 @@
 export type { CheckReport, PayloadRange, PoolStatus, Sequence } from '../pool/index.ts'
 export type { Access, Credentials } from './access-port.ts'
 export type * from './administration-port.ts'
+export { type CatalogOptions, openCatalog } from './catalog.ts'
 export type { Catalog, CatalogPosition, DurableRecord, ObjectHead } from './catalog-port.ts'
+export type { CatchUpProgress } from './catch-up.ts'
 export { digest } from './digest.ts'
 export type * from './envelope.ts'
 export { StoreError, type StoreErrorCode } from './errors.ts'
 export { limiter } from './limiter.ts'
+export { KEY_BYTES_MAX } from './names.ts'
+export {
+  type OpenStore,
+  openStore,
+  STORE_LIMITS,
+  type StoreLimits,
+  type StoreOptions,
+  type StoreStatus,
+} from './open-store.ts'
 export { type Frozen, Pipeline } from './pipeline.ts'
 export type * from './record.ts'
+export { decodeRecord, digestOf, encodeRecord } from './record-codec.ts'
 export type { Stage } from './stage.ts'
 export type * from './store-port.ts'

@@ -15,6 +15,7 @@ export const TINY_TUNING: Tuning = {
   groupBytesMax: 2048,
   groupTransactionsMax: 16,
   queueTransactionsMax: 256,
+  queueBytesMax: 1 << 16,
   reserveSegments: 4,
   checkpointBytesMax: 1 << 30,
   releasesMax: 1 << 20,

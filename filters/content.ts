@@ -1,0 +1,34 @@
+import type { Stage } from '../streams/index.ts'
+import { Head } from './head.ts'
+import { detectMediaType, SAMPLE_BYTES } from './media-type.ts'
+
+export interface ContentState {
+  readonly mail: boolean
+  readonly sample: Head
+}
+
+/**
+ * The type of an object by its content, as `content.type`; what the client said of it is another attribute.
+ * What comes by mail is a message by definition (RFC 5321 section 2.3.1), whatever its first bytes look like.
+ */
+export const content: Stage<ContentState> = {
+  name: 'content',
+  start({ facts }) {
+    const mail = facts.type === 'email'
+    return { mail, sample: new Head(mail ? 0 : SAMPLE_BYTES) }
+  },
+  step(state, chunk) {
+    if (!state.sample.full) state.sample.append(chunk)
+    return state
+  },
+  freeze({ sample }) {
+    return sample.bytes.toString('base64')
+  },
+  thaw(plain, { facts }) {
+    const mail = facts.type === 'email'
+    return { mail, sample: new Head(mail ? 0 : SAMPLE_BYTES, Buffer.from(plain as string, 'base64')) }
+  },
+  async finish({ mail, sample }) {
+    return { 'content.type': mail ? 'message/rfc822' : await detectMediaType(sample.bytes) }
+  },
+}

@@ -1,0 +1,13 @@
+export {
+  assertHashState,
+  CHAINING_WORDS,
+  HASH_BLOCK_BYTES,
+  type HashAlgorithm,
+  type HashFunction,
+  type HashFunctions,
+  type HashState,
+  hexToWords,
+  wordsToHex,
+} from './hash.ts'
+export { lockExclusively } from './lock.ts'
+export { agreesWithNode, opensslHashes } from './openssl.ts'

@@ -1,0 +1,128 @@
+import { Registry } from 'prom-client'
+import type { HttpOptions } from '../../protocols/index.ts'
+import { type Frontend, httpFrontend } from '../../protocols/index.ts'
+import {
+  type Access,
+  type ApplicationAdministration,
+  type ApplicationSummary,
+  type Origin,
+  type Permission,
+  type PoolInspection,
+  type PoolStatus,
+  type Principal,
+  StoreError,
+} from '../../streams/index.ts'
+import { FakeStore } from './fake-store.ts'
+
+const permissions: readonly Permission[] = [
+  'object:read',
+  'object:write',
+  'bucket:create',
+  'pool:inspect',
+  'application:manage',
+]
+
+export const root: Principal = { application: 'root', partition: 'main', permissions }
+const reader: Principal = { application: 'reader', partition: 'main', permissions: ['object:read'] }
+const principals = new Map([root, reader].map((principal) => [principal.application, principal]))
+
+/** May do everything. */
+export const rootAuthorization = 'Bearer root:open sesame'
+/** May read objects only. */
+export const readerAuthorization = 'Bearer reader:open sesame'
+/** Known, and not for http. */
+export const cameraAuthorization = 'Bearer camera:open sesame'
+
+/** Knows root, reader, and camera, which may not use http. */
+export const access: Access = {
+  async verify({ key, secret }, type) {
+    const principal = principals.get(key)
+    if (secret === 'open sesame' && key === 'camera')
+      throw new StoreError('ERR_FORBIDDEN', `camera may not use ${type}`)
+    if (secret === 'open sesame' && principal) return principal
+    throw new StoreError('ERR_UNAUTHENTICATED', 'unknown key or wrong secret')
+  },
+}
+
+/** Applications in memory, for whoever has application:manage. */
+export function fakeAdministration(): ApplicationAdministration {
+  const known = new Map<string, ApplicationSummary>()
+  const permit = (origin: Origin): void => require(origin, 'application:manage')
+  return {
+    async add(origin, { id, types, permissions, password }) {
+      permit(origin)
+      if (known.has(id)) throw new StoreError('ERR_CONFLICT', `an application ${id} exists`)
+      known.set(id, { id, types, permissions })
+      return { key: id, secret: password ?? 'generated' }
+    },
+    async list(origin) {
+      permit(origin)
+      return [...known.values()]
+    },
+    async remove(origin, id) {
+      permit(origin)
+      return known.delete(id)
+    },
+  }
+}
+
+export class FakePool implements PoolInspection {
+  readonly name = 'main'
+  state: PoolStatus['state'] = 'open'
+
+  status(origin: Origin): PoolStatus {
+    require(origin, 'pool:inspect')
+    const figures = { bytes: 0, freeBytes: 0, historyBytes: 0, extentBytes: 0, stagedBytes: 0 }
+    const counts = { segments: 0, commits: 0, batches: 0, flushes: 0, checkpoints: 0 }
+    return {
+      state: this.state,
+      position: { pool: 'p', epoch: 1, sequence: 0 },
+      atomicity: 'enforced',
+      ...figures,
+      ...counts,
+      recovery: { verdict: 'clean', batchesReplayed: 0, batchesDropped: 0 },
+    }
+  }
+
+  async check(origin: Origin) {
+    require(origin, 'pool:inspect')
+    return { records: 1, payloadBytes: 2, findings: [{ sequence: 1, problem: 'a bit flipped' }] }
+  }
+}
+
+export interface Door extends AsyncDisposable {
+  readonly frontend: Frontend
+  readonly store: FakeStore
+  readonly pool: FakePool
+  readonly port: number
+  readonly url: string
+  /** What was logged as an error. */
+  readonly errors: object[]
+}
+
+/** The door on a port of its own, over a FakeStore unless another is given. */
+export async function openDoor(options: Partial<HttpOptions> = {}): Promise<Door> {
+  const store = options.store instanceof FakeStore ? options.store : new FakeStore()
+  const pool = new FakePool()
+  const errors: object[] = []
+  const frontend = httpFrontend({
+    store,
+    access,
+    applications: fakeAdministration(),
+    pool,
+    registry: new Registry(),
+    logger: { error: (details) => errors.push(details) },
+    host: '127.0.0.1',
+    port: 0,
+    ...options,
+  })
+  await frontend.listen()
+  const port = Number(frontend.address.slice(frontend.address.lastIndexOf(':') + 1))
+  const url = `http://127.0.0.1:${port}`
+  return { frontend, store, pool, port, url, errors, [Symbol.asyncDispose]: () => frontend.close() }
+}
+
+function require(origin: Origin, permission: Permission): void {
+  if (origin.principal.permissions.includes(permission)) return
+  throw new StoreError('ERR_FORBIDDEN', `${origin.principal.application} lacks ${permission}`)
+}

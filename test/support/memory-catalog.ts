@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict'
+import type { Sequence } from '../../pool/index.ts'
+import {
+  type ApplicationRegistration,
+  type AttributeRecord,
+  type Attributes,
+  type Catalog,
+  type CatalogPosition,
+  type DurableRecord,
+  type Listing,
+  type ListOptions,
+  type ObjectHead,
+  type ObjectName,
+  type ObjectStat,
+  type PutRecord,
+  type QueryOptions,
+  type QueryResult,
+  StoreError,
+} from '../../streams/index.ts'
+
+export interface MemoryCatalogOptions {
+  readonly lagMax?: number
+  /** Waited for before each record is folded: how a test makes the catalog slow, or fail. */
+  readonly pace?: () => Promise<void>
+}
+
+interface State {
+  readonly heads: Map<string, ObjectHead>
+  readonly buckets: Set<string>
+  readonly applications: Map<string, ApplicationRegistration>
+  readonly streams: Map<string, Sequence[]>
+}
+
+interface Waiter {
+  readonly due: () => boolean
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+const PAGE_MAX = 1000
+
+/** The catalog's contract in the plainest way: a fold into maps, one record after the other, each in a turn of its own. */
+export class MemoryCatalog implements Catalog {
+  /** Times that clear() was called, and records folded since the last. */
+  clears = 0
+  folded = 0
+  position: CatalogPosition = { pool: '', epoch: 0, sequence: 0, digest: '' }
+  readonly #options: Required<MemoryCatalogOptions>
+  #state = emptyState()
+  #queue: { durable: DurableRecord; epoch: number }[] = []
+  #waiters: Waiter[] = []
+  #queuedSequence: Sequence = 0
+  #folding = false
+  #failure: unknown
+
+  constructor(options: MemoryCatalogOptions = {}) {
+    this.#options = { lagMax: 8192, pace: async () => {}, ...options }
+  }
+
+  apply(records: readonly DurableRecord[], epoch: number): void {
+    for (const durable of records) {
+      assert.equal(durable.record.sequence, this.#queuedSequence + 1, 'records come in sequence order, without gaps')
+      this.#queuedSequence += 1
+      this.#queue.push({ durable, epoch })
+    }
+    if (!this.#folding) void this.#foldAll()
+  }
+
+  async #foldAll(): Promise<void> {
+    this.#folding = true
+    try {
+      for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+        await this.#options.pace()
+        const { durable, epoch } = next
+        fold(this.#state, durable)
+        this.position = { ...this.position, epoch, sequence: durable.record.sequence, digest: durable.digest }
+        this.folded += 1
+        this.#wake()
+      }
+    } catch (error) {
+      this.#failure = error
+      for (const { reject } of this.#waiters.splice(0)) reject(error)
+    }
+    this.#folding = false
+  }
+
+  ready(): Promise<void> {
+    if (this.#failure) return Promise.reject(this.#failure)
+    return this.#wait(() => this.#queue.length < this.#options.lagMax)
+  }
+
+  settled(sequence: Sequence): Promise<void> {
+    return this.#wait(() => this.position.sequence >= sequence)
+  }
+
+  #wait(due: () => boolean): Promise<void> {
+    if (due()) return Promise.resolve()
+    if (this.#failure) return Promise.reject(this.#failure)
+    return new Promise((resolve, reject) => this.#waiters.push({ due, resolve, reject }))
+  }
+
+  #wake(): void {
+    for (const waiter of this.#waiters.splice(0)) {
+      if (waiter.due()) waiter.resolve()
+      else this.#waiters.push(waiter)
+    }
+  }
+
+  async clear(pool: string): Promise<void> {
+    this.clears += 1
+    this.folded = 0
+    this.#queuedSequence = 0
+    this.#state = emptyState()
+    this.position = { pool, epoch: 0, sequence: 0, digest: '' }
+  }
+
+  async head({ bucket, key }: ObjectName): Promise<ObjectHead | undefined> {
+    return this.#state.heads.get(idOf(bucket, key))
+  }
+
+  async list(bucket: string, options: ListOptions): Promise<Listing> {
+    const { prefix = '', after, delimiter, limit = 100 } = options
+    if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_MAX) throw new StoreError('ERR_INVALID', 'no such limit')
+    const entries = new Map<string, ObjectStat | undefined>()
+    for (const stat of this.#stats()) {
+      if (stat.bucket !== bucket || !stat.key.startsWith(prefix)) continue
+      const end = delimiter ? stat.key.indexOf(delimiter, prefix.length) : -1
+      const entry = end < 0 || !delimiter ? stat.key : stat.key.slice(0, end + delimiter.length)
+      entries.set(entry, entry === stat.key ? stat : undefined)
+    }
+    const sorted = [...entries].filter(([entry]) => after === undefined || compare(entry, after) > 0)
+    sorted.sort(([one], [other]) => compare(one, other))
+    const page = sorted.slice(0, limit)
+    return {
+      objects: page.flatMap(([, stat]) => stat ?? []),
+      prefixes: page.flatMap(([entry, stat]) => (stat ? [] : entry)),
+      ...(sorted.length > limit && { next: page.at(-1)![0] }),
+    }
+  }
+
+  async hasBucket(bucket: string): Promise<boolean> {
+    return this.#state.buckets.has(bucket)
+  }
+
+  async buckets(): Promise<readonly string[]> {
+    return [...this.#state.buckets].sort()
+  }
+
+  async applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {
+    return new Map(this.#state.applications)
+  }
+
+  async streamOf(object: string): Promise<readonly Sequence[]> {
+    return [...(this.#state.streams.get(object) ?? [])]
+  }
+
+  /** `name:value` terms joined by AND, of attributes; no more of the language. */
+  async query(text: string, { limit = 100, cursor }: QueryOptions): Promise<QueryResult> {
+    const terms = text.split(' AND ').map((term) => /^([\w.-]+):(.+)$/.exec(term))
+    if (terms.some((term) => !term)) throw new StoreError('ERR_INVALID', 'column 1: that is no query')
+    const matches = ({ attributes }: ObjectStat) => terms.every((term) => String(attributes[term![1]!]) === term![2])
+    const found = this.#stats().filter(matches)
+    const start = Number(cursor ?? 0)
+    const end = start + limit
+    return {
+      sequence: this.position.sequence,
+      objects: found.slice(start, end),
+      cursor: end < found.length ? `${end}` : null,
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#failure ??= new StoreError('ERR_HALTED', 'the catalog is closed')
+  }
+
+  #stats(): readonly ObjectStat[] {
+    return [...this.#state.heads.values()].map(({ stat }) => stat)
+  }
+}
+
+function emptyState(): State {
+  return { heads: new Map(), buckets: new Set(), applications: new Map(), streams: new Map() }
+}
+
+function fold(state: State, { record, digest }: DurableRecord): void {
+  if (record.operation === 'bucket') state.buckets.add(record.bucket)
+  else if (record.operation === 'application') {
+    if (record.registration) state.applications.set(record.id, record.registration)
+    else state.applications.delete(record.id)
+  } else foldObject(state, record, digest)
+}
+
+type ObjectRecord = Extract<AttributeRecord, { object: string }>
+
+function foldObject({ heads, streams }: State, record: ObjectRecord, digest: string): void {
+  const { object, bucket, key, sequence } = record
+  streams.set(object, [...(streams.get(object) ?? []), sequence])
+  const id = idOf(bucket, key)
+  const last = { sequence, digest }
+  if (record.operation === 'put') heads.set(id, { stat: statOf(record), last })
+  if (record.operation === 'delete') heads.delete(id)
+  const before = heads.get(record.operation === 'rename' ? idOf(record.from.bucket, record.from.key) : id)
+  if (record.operation === 'attributes' && before) {
+    const kept = Object.entries(before.stat.attributes).filter(([name]) => !record.unset.includes(name))
+    const attributes: Attributes = { ...Object.fromEntries(kept), ...record.set }
+    heads.set(id, { stat: { ...before.stat, attributes }, last })
+  }
+  if (record.operation === 'rename' && before) {
+    heads.delete(idOf(record.from.bucket, record.from.key))
+    heads.set(id, { stat: { ...before.stat, bucket, key }, last })
+  }
+}
+
+function statOf({ object, bucket, key, sequence, size, digests, time, attributes }: PutRecord): ObjectStat {
+  return { object, bucket, key, version: String(sequence).padStart(16, '0'), sequence, size, digests, time, attributes }
+}
+
+function idOf(bucket: string, key: string): string {
+  return `${bucket}/${key}`
+}
+
+function compare(one: string, other: string): number {
+  return Buffer.compare(Buffer.from(one), Buffer.from(other))
+}
