@@ -1,1 +1,8 @@
 export type { Frontend } from './frontend.ts'
+export { ftpFrontend } from './ftp/frontend.ts'
+export { type FtpLimits, type FtpOptions, ftpLimits } from './ftp/options.ts'
+export { httpFrontend } from './http/frontend.ts'
+export { type HttpLimits, type HttpOptions, httpLimits } from './http/options.ts'
+export { smtpFrontend } from './smtp/frontend.ts'
+export { type SmtpLimits, type SmtpOptions, smtpLimits } from './smtp/options.ts'
+export type { AllowedNetworks } from './smtp/verify.ts'

@@ -1,0 +1,90 @@
+import { BlockList, isIP } from 'node:net'
+import type { SMTPServerAuthentication, SMTPServerSession } from 'smtp-server'
+import { type Access, type Principal, StoreError } from '../../streams/index.ts'
+import { Refusal } from './refusal.ts'
+
+/** Peers that may send without AUTH, and the application that they act as. */
+export interface AllowedNetworks {
+  /** Addresses or CIDR ranges: `192.0.2.7`, `10.0.0.0/8`, `fd00::/8`. */
+  readonly addresses: readonly string[]
+  readonly principal: Principal
+}
+
+const loopback = networkList(['127.0.0.0/8', '::1'])
+
+export function isLoopback(address: string): boolean {
+  return includes(loopback, address)
+}
+
+/** Whether AUTH is offered: a secret travels in clear on loopback only, elsewhere after TLS. */
+export function mayAuthenticate(session: SMTPServerSession): boolean {
+  return session.secure || isLoopback(session.remoteAddress)
+}
+
+/** Turns what a session shows, an AUTH command or an address, into the application that it acts as. */
+export class Verifier {
+  readonly #access: Access
+  readonly #networks: BlockList
+  readonly #networkPrincipal: Principal | undefined
+  readonly #failuresMax: number
+  readonly #failures = new WeakMap<SMTPServerSession, number>()
+
+  constructor(access: Access, allowed: AllowedNetworks | undefined, failuresMax: number) {
+    this.#access = access
+    this.#networks = networkList(allowed?.addresses ?? [])
+    this.#networkPrincipal = allowed?.principal
+    this.#failuresMax = failuresMax
+  }
+
+  /** AUTH PLAIN and LOGIN (RFC 4954): the user name is the application's key. After too many failures 421 hangs up. */
+  async authenticate(evidence: SMTPServerAuthentication, session: SMTPServerSession): Promise<Principal> {
+    try {
+      return await this.#verify(evidence, session)
+    } catch (error) {
+      const failures = (this.#failures.get(session) ?? 0) + 1
+      this.#failures.set(session, failures)
+      if (failures < this.#failuresMax) throw error
+      throw new Refusal(421, '4.7.0', 'Too many failed authentications', { cause: error })
+    }
+  }
+
+  async #verify(evidence: SMTPServerAuthentication, session: SMTPServerSession): Promise<Principal> {
+    if (!mayAuthenticate(session)) throw new Refusal(538, '5.7.11', 'Encryption required: STARTTLS first')
+    const { username = '', password, authzid } = evidence
+    // RFC 4616 section 2: an authorization identity asks to act as somebody else, which no application may.
+    if (authzid && authzid !== username) throw new StoreError('ERR_UNAUTHENTICATED', 'No acting as another application')
+    return this.#access.verify({ key: username, secret: password ?? '' }, 'email')
+  }
+
+  /** The application that a session acts as. Throws 530 for one with neither AUTH nor an allowed address. */
+  principalOf(session: SMTPServerSession): Principal {
+    if (session.user) return session.user
+    if (this.#networkPrincipal && includes(this.#networks, session.remoteAddress)) return this.#networkPrincipal
+    throw new Refusal(530, '5.7.0', 'Authentication required')
+  }
+}
+
+function networkList(ranges: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const range of ranges) {
+    const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(range) ?? []
+    const family = familyOf(address)
+    const bitsMax = family === 'ipv4' ? 32 : 128
+    const bits = Number(prefix ?? bitsMax)
+    if (!family || bits > bitsMax) {
+      throw new StoreError('ERR_INVALID', `'${range}' is neither an address nor a range such as 10.0.0.0/8`)
+    }
+    list.addSubnet(address, bits, family)
+  }
+  return list
+}
+
+function includes(list: BlockList, address: string): boolean {
+  const family = familyOf(address)
+  return family !== undefined && list.check(address, family)
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' | undefined {
+  const version = isIP(address)
+  return version === 0 ? undefined : version === 4 ? 'ipv4' : 'ipv6'
+}

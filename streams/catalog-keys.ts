@@ -1,0 +1,134 @@
+import type { Sequence } from '../pool/index.ts'
+
+/*
+ * Keys of the catalog. `level` orders them by their UTF-8 bytes, and so must whoever compares them.
+ *
+ *   key     = space [ element *( %x00 element ) ]
+ *   element = *( %x01.01 / %x01.02 / character )        U+0000 is written 01 01, and U+0001 is written 01 02
+ *
+ *   space  elements                  value
+ *   a      application               its registration, as JSON
+ *   b      bucket                    ''
+ *   c      bucket, key               the current entry, as JSON           ("current")
+ *   i      attribute, value, object  ''                                   ("index")
+ *   m      slot                      the ordinal of the batch last seen   (catalog-level.ts)
+ *   n      object                    the name it is bound to, as a tuple
+ *   o      object                    '', when the index has not all its values ("overflow")
+ *   p                                the position, as JSON
+ *   s      object, sequence          ''                                   ("stream")
+ *
+ * The separator sorts below whatever an element may hold, so tuples compare element by element. The escape works
+ * character by character, so the beginning of an element is the beginning of its key.
+ */
+
+/** Keys from `gte` up to but not including `lt`. */
+export interface KeyRange {
+  readonly gte: string
+  readonly lt: string
+}
+
+export const POSITION_KEY = 'p'
+const SEPARATOR = '\u0000'
+/** Sorts after the separator and before whatever goes on after it: the end of all keys that hold one whole element. */
+const AFTER_SEPARATOR = '\u0001'
+
+function escaped(element: string): string {
+  if (!element.includes('\u0000') && !element.includes('\u0001')) return element
+  return element.replaceAll('\u0001', '\u0001\u0002').replaceAll('\u0000', '\u0001\u0001')
+}
+
+function bare(element: string): string {
+  if (!element.includes('\u0001')) return element
+  return element.replaceAll('\u0001\u0001', '\u0000').replaceAll('\u0001\u0002', '\u0001')
+}
+
+/** One or more elements as a text; such texts have the order of the tuples, element by element. */
+export function encodeTuple(...elements: readonly string[]): string {
+  return elements.map(escaped).join(SEPARATOR)
+}
+
+export function decodeTuple(text: string): readonly string[] {
+  return text.split(SEPARATOR).map(bare)
+}
+
+/** The last element of a key. */
+export function lastElement(key: string): string {
+  return decodeTuple(key.slice(1)).at(-1) ?? ''
+}
+
+/** The least text above every text that begins with `prefix`, which must not be empty or all U+10FFFF. */
+export function prefixEnd(prefix: string): string {
+  const last = prefix.codePointAt(prefix.length - 2) ?? 0
+  const wide = last > 0xffff
+  const point = wide ? last : prefix.charCodeAt(prefix.length - 1)
+  const stem = prefix.slice(0, wide ? -2 : -1)
+  if (point === 0x10ffff) return prefixEnd(stem)
+  return stem + String.fromCodePoint(followingPoint(point))
+}
+
+/** Skips the surrogates, which UTF-8 does not have; a lone one is stored as U+FFFD. */
+function followingPoint(point: number): number {
+  if (point === 0xd7ff) return 0xe000
+  return point >= 0xd800 && point <= 0xdfff ? 0xfffe : point + 1
+}
+
+/** The least text above `key`. */
+export function keyAfter(key: string): string {
+  return `${key}\u0000`
+}
+
+export function prefixRange(prefix: string): KeyRange {
+  return { gte: prefix, lt: prefixEnd(prefix) }
+}
+
+/** The keys below `parent` whose next element lies from `from` to `to`, both included; without `to`, to the end. */
+export function elementRange(parent: string, from: string, to?: string): KeyRange {
+  return {
+    gte: parent + escaped(from),
+    lt: to === undefined ? prefixEnd(parent) : parent + escaped(to) + AFTER_SEPARATOR,
+  }
+}
+
+const scratch = new DataView(new ArrayBuffer(8))
+
+/** 16 hex digits in the order of the numbers: IEEE 754 big-endian, the sign flipped, negative ones inverted. */
+export function numberText(value: number): string {
+  scratch.setFloat64(0, value + 0)
+  const high = scratch.getUint32(0)
+  const low = scratch.getUint32(4)
+  return high >= 0x80000000 ? hex(~high) + hex(~low) : hex(high ^ 0x80000000) + hex(low)
+}
+
+function hex(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, '0')
+}
+
+/** 16 decimal digits, in the order of the sequences. */
+export function sequenceText(sequence: Sequence): string {
+  return sequence.toString().padStart(16, '0')
+}
+
+export type Space = 'a' | 'b' | 'c' | 'i' | 'm' | 'n' | 'o' | 's'
+
+export function keyIn(space: Space, ...elements: readonly string[]): string {
+  return space + encodeTuple(...elements)
+}
+
+/** The beginning of the keys in `space` that have more elements after these. */
+export function parentIn(space: Space, ...elements: readonly string[]): string {
+  return keyIn(space, ...elements) + (elements.length === 0 ? '' : SEPARATOR)
+}
+
+/** The beginning of an attribute's index keys; a typed text (attributes.ts) follows it, and then indexSuffix(). */
+export function indexPrefix(attribute: string): string {
+  return parentIn('i', attribute)
+}
+
+export function indexSuffix(object: string): string {
+  return SEPARATOR + escaped(object)
+}
+
+/** Made of its three parts, because a record has a dozen of them. */
+export function indexKey(prefix: string, value: string, suffix: string): string {
+  return prefix + escaped(value) + suffix
+}

@@ -1,0 +1,56 @@
+import type { Iterator } from 'level'
+import type { KeyRange } from './catalog-keys.ts'
+import type { CatalogLevel } from './catalog-level.ts'
+import { StoreError } from './errors.ts'
+
+/** Keys and values, in order. */
+export type Chunk = readonly (readonly [key: string, value: string])[]
+
+export type Snapshot = ReturnType<CatalogLevel['snapshot']>
+
+/** Told how many entries were read from `level`, for tests and metrics. */
+export type ReadObserver = (entries: number) => void
+
+export const PAGE_LIMIT_DEFAULT = 1000
+export const PAGE_LIMIT_MAX = 10_000
+/** A page ends early when its entries as stored have this many characters. */
+export const PAGE_CHARACTERS_MAX = 8 << 20
+const CHUNK_ENTRIES_MIN = 8
+const CHUNK_ENTRIES_MAX = 256
+const CHUNK_BYTES_MAX = 1 << 20
+
+/** The number of entries asked for; ERR_INVALID outside 1 to PAGE_LIMIT_MAX. */
+export function pageLimit(limit = PAGE_LIMIT_DEFAULT): number {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= PAGE_LIMIT_MAX) return limit
+  throw new StoreError('ERR_INVALID', `a page's limit is a whole number from 1 to ${PAGE_LIMIT_MAX}`)
+}
+
+/** Reads a range in chunks, which grow as it goes on: a short page costs little, a long one few calls. */
+export class Scan {
+  readonly #iterator: Iterator<CatalogLevel, string, string>
+  readonly #observe: ReadObserver
+  #size = CHUNK_ENTRIES_MIN
+
+  constructor(database: CatalogLevel, range: KeyRange, snapshot: Snapshot, observe: ReadObserver) {
+    this.#iterator = database.iterator({ ...range, snapshot, highWaterMarkBytes: CHUNK_BYTES_MAX })
+    this.#observe = observe
+  }
+
+  /** The next entries; none at the end. */
+  async chunk(): Promise<Chunk> {
+    const entries = await this.#iterator.nextv(this.#size)
+    this.#size = Math.min(2 * this.#size, CHUNK_ENTRIES_MAX)
+    this.#observe(entries.length)
+    return entries
+  }
+
+  /** Goes on from the first key that is not below `key`. */
+  seek(key: string): void {
+    this.#iterator.seek(key)
+    this.#size = CHUNK_ENTRIES_MIN
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#iterator.close()
+  }
+}

@@ -1,0 +1,155 @@
+import type { Sequence } from '../pool/index.ts'
+import { parseEntry } from './catalog-entry.ts'
+import { RecentHeads } from './catalog-heads.ts'
+import { keyIn, lastElement, POSITION_KEY, parentIn, prefixRange } from './catalog-keys.ts'
+import {
+  type CatalogLevel,
+  destroyLevel,
+  type OpenLevel,
+  openLevel,
+  rememberDamage,
+  startOf,
+  storeErrorOf,
+} from './catalog-level.ts'
+import { listPage } from './catalog-list.ts'
+import type { Catalog, CatalogPosition, DurableRecord, ObjectHead } from './catalog-port.ts'
+import { queryPage } from './catalog-query.ts'
+import type { ReadObserver } from './catalog-scan.ts'
+import { CatalogWriter } from './catalog-writer.ts'
+import type { ObjectName } from './envelope.ts'
+import type { ApplicationRegistration } from './record.ts'
+import type { Listing, ListOptions, QueryOptions, QueryResult } from './store-port.ts'
+
+export interface CatalogOptions {
+  /** Holds nothing but the catalog; it is made when it is not there. */
+  readonly directory: string
+  /** Records queued from which ready() waits. */
+  readonly lagMax?: number
+  /** Records folded into one batch; the event loop waits about 50 µs for each. */
+  readonly batchRecordsMax?: number
+  /** Entries that a query looks at for one page. */
+  readonly queryScanMax?: number
+  /** Told why the directory was destroyed and made new, at position 0. */
+  readonly onDamaged?: (reason: string) => void
+  readonly onRead?: ReadObserver
+}
+
+const DEFAULTS = {
+  lagMax: 8192,
+  batchRecordsMax: 256,
+  queryScanMax: 10_000,
+  onDamaged: () => {},
+  onRead: () => {},
+}
+
+/**
+ * Opens the catalog kept in a directory, making it new when its files are damaged.
+ * Rejects with ERR_LOCKED while another process has it open.
+ */
+export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
+  const complete = { ...DEFAULTS, ...options }
+  return new LevelCatalog(complete, await openLevel(complete.directory, complete.onDamaged))
+}
+
+class LevelCatalog implements Catalog {
+  readonly #options: Required<CatalogOptions>
+  readonly #heads = new RecentHeads()
+  readonly #database: CatalogLevel
+  #writer: CatalogWriter
+
+  constructor(options: Required<CatalogOptions>, { database, position }: OpenLevel) {
+    this.#options = options
+    this.#database = database
+    this.#writer = new CatalogWriter(database, position, this.#heads, options)
+  }
+
+  get position(): CatalogPosition {
+    const { pool, epoch, sequence, digest } = this.#writer.position
+    return { pool, epoch, sequence, digest }
+  }
+
+  apply(records: readonly DurableRecord[], epoch: number): void {
+    this.#writer.apply(records, epoch)
+  }
+
+  ready(): Promise<void> {
+    return this.#guard(() => this.#writer.ready())
+  }
+
+  settled(sequence: Sequence): Promise<void> {
+    return this.#guard(() => this.#writer.settled(sequence))
+  }
+
+  /** If power fails on the way, the files left are none, an empty catalog's, or damaged: position 0 in any case. */
+  clear(pool: string): Promise<void> {
+    return this.#guard(async () => {
+      await this.#writer.abandon()
+      await this.#database.close()
+      await destroyLevel(this.#options.directory)
+      await this.#database.open()
+      await this.#database.put(POSITION_KEY, JSON.stringify(startOf(pool)), { sync: true })
+      this.#heads.clear()
+      this.#writer = new CatalogWriter(this.#database, startOf(pool), this.#heads, this.#options)
+    })
+  }
+
+  head({ bucket, key }: ObjectName): Promise<ObjectHead | undefined> {
+    return this.#guard(async () => {
+      const at = keyIn('c', bucket, key)
+      const text = this.#heads.get(at) ?? (await this.#database.get(at))
+      if (text === undefined) return undefined
+      const { stat, last } = parseEntry(text)
+      return { stat, last }
+    })
+  }
+
+  list(bucket: string, options: ListOptions): Promise<Listing> {
+    return this.#guard(() => listPage(this.#database, bucket, options, this.#options.onRead))
+  }
+
+  hasBucket(bucket: string): Promise<boolean> {
+    return this.#guard(() => this.#database.has(keyIn('b', bucket)))
+  }
+
+  buckets(): Promise<readonly string[]> {
+    return this.#guard(async () => {
+      const keys = await this.#database.keys(prefixRange('b')).all()
+      return keys.map(lastElement)
+    })
+  }
+
+  applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {
+    return this.#guard(async () => {
+      const entries = await this.#database.iterator(prefixRange('a')).all()
+      return new Map(entries.map(([key, text]) => [lastElement(key), JSON.parse(text) as ApplicationRegistration]))
+    })
+  }
+
+  streamOf(object: string): Promise<readonly Sequence[]> {
+    return this.#guard(async () => {
+      const keys = await this.#database.keys(prefixRange(parentIn('s', object))).all()
+      return keys.map((key) => Number(lastElement(key)))
+    })
+  }
+
+  query(text: string, options: QueryOptions): Promise<QueryResult> {
+    const bounds = { scanMax: this.#options.queryScanMax, observe: this.#options.onRead }
+    return this.#guard(() => queryPage(this.#database, text, options, bounds))
+  }
+
+  async close(): Promise<void> {
+    await this.#writer.close()
+    await this.#database.close()
+  }
+
+  /** Says errors of `level` in the store's words, and remembers damage, so that the next open mends it. */
+  async #guard<T>(operation: () => Promise<T>): Promise<T> {
+    try {
+      return await operation()
+    } catch (cause) {
+      const error = storeErrorOf(cause)
+      if (error.code === 'ERR_CORRUPT') await rememberDamage(this.#options.directory).catch(() => undefined)
+      throw error
+    }
+  }
+}

@@ -1,0 +1,125 @@
+import type { RecordDraft, Release, Sequence, Staging } from '../pool/index.ts'
+import type { Binding, Bindings } from './bindings.ts'
+import { sequenceText } from './catalog-keys.ts'
+import type { DurableRecord } from './catalog-port.ts'
+import type { ObjectName, Origin } from './envelope.ts'
+import { StoreError } from './errors.ts'
+import type { AttributeRecord } from './record.ts'
+import { digestOf, encodeRecord } from './record-codec.ts'
+
+/** The end of the partition's stream: what the next record goes on from. */
+export interface Tail {
+  /** 0 when there is no record. */
+  readonly sequence: Sequence
+  readonly time: number
+  /** Of the last record; '' when there is none. */
+  readonly digest: string
+}
+
+type Derived = 'sequence' | 'time' | 'partition' | 'application' | 'protocol' | 'peer' | 'request' | 'previous'
+type BodyOf<R> = R extends AttributeRecord ? Omit<R, Derived> : never
+/** What distinguishes a record: all but its place in the stream, and who made it. */
+export type RecordBody = BodyOf<AttributeRecord>
+
+/** What every draft of a partition shares. Names and buckets are as of the last record sequenced. */
+export interface DraftGround {
+  readonly partition: string
+  readonly bindings: Bindings
+  readonly buckets: Set<string>
+  readonly bucketsMax: number
+}
+
+/**
+ * The records of one transaction, as they are drawn up at the moment it gets its place. Each sees what those before
+ * it did; undo() takes all of it back, for a transaction that is refused.
+ */
+export class Draft {
+  readonly first: Sequence
+  readonly durable: DurableRecord[] = []
+  readonly records: RecordDraft[] = []
+  readonly releases: Release[] = []
+  readonly #ground: DraftGround
+  readonly #before: Tail
+  readonly #time: number
+  readonly #undo: (() => void)[] = []
+  #tail: Tail
+
+  constructor(ground: DraftGround, before: Tail, now: number) {
+    this.#ground = ground
+    this.#before = before
+    this.#tail = before
+    this.#time = Math.max(before.time, now)
+    this.first = before.sequence + 1
+  }
+
+  get tail(): Tail {
+    return this.#tail
+  }
+
+  /** The id of the object, or of the version, that the next record begins. */
+  get nextId(): string {
+    return sequenceText(this.#tail.sequence + 1)
+  }
+
+  get nextSequence(): Sequence {
+    return this.#tail.sequence + 1
+  }
+
+  binding(name: ObjectName): Binding | undefined {
+    return this.#ground.bindings.get(name)
+  }
+
+  bind(name: ObjectName, binding: Binding | undefined): void {
+    const { bindings } = this.#ground
+    const before = bindings.get(name)
+    this.#undo.push(() => bindings.set(name, before))
+    bindings.set(name, binding)
+  }
+
+  hasBucket(bucket: string): boolean {
+    return this.#ground.buckets.has(bucket)
+  }
+
+  addBucket(bucket: string): void {
+    const { buckets, bucketsMax } = this.#ground
+    if (buckets.size >= bucketsMax)
+      throw new StoreError('ERR_QUOTA', `there are ${bucketsMax} buckets, and no more may be`)
+    this.#undo.push(() => buckets.delete(bucket))
+    buckets.add(bucket)
+  }
+
+  /** Adds a record; `object` is the digest of its object's record before. Returns its own digest. */
+  append(origin: Origin, object: string, body: RecordBody, payloads: readonly Staging[] = []): string {
+    const { principal, protocol, peer, request } = origin
+    const record = {
+      sequence: this.nextSequence,
+      time: this.#time,
+      partition: this.#ground.partition,
+      application: principal.application,
+      protocol,
+      ...(peer !== undefined && { peer }),
+      ...(request !== undefined && { request }),
+      previous: { partition: this.#tail.digest, object },
+      ...body,
+    } as AttributeRecord
+    const content = encodeRecord(record)
+    const digest = digestOf(content)
+    this.durable.push({ record, digest })
+    this.records.push({ content, payloads })
+    this.#tail = { sequence: record.sequence, time: this.#time, digest }
+    return digest
+  }
+
+  /** Lets go of the payload of a version that is current no more. */
+  release(version: Sequence): void {
+    if (version >= this.first)
+      throw new StoreError('ERR_CONFLICT', 'a transaction does not replace or remove what it puts itself')
+    this.releases.push({ sequence: version, payload: 0 })
+  }
+
+  /** Everything is as it was before this draft; returns the tail to go on from. Later drafts are undone first. */
+  undo(): Tail {
+    for (const step of this.#undo.reverse()) step()
+    return this.#before
+  }
+}

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import type { Staging } from '../pool/index.ts'
+import { type Change, put } from './changes.ts'
+import type { Attributes, Envelope, Expected } from './envelope.ts'
+import { StoreError } from './errors.ts'
+import { Pipeline } from './pipeline.ts'
+import type { Stage } from './stage.ts'
+
+const ALGORITHMS = ['sha256', 'md5', 'crc32c'] as const satisfies readonly (keyof Expected)[]
+
+/** One upload on its way in: its bytes go through the stages and then to the pool. */
+export class Intake {
+  readonly #envelope: Envelope
+  readonly #pipeline: Pipeline
+  readonly #staging: Staging
+  readonly #createsBucket: boolean
+  #size = 0
+
+  /** `stages` hold the digest. Throws what a stage throws of the envelope alone: ERR_TOO_LARGE. */
+  constructor(envelope: Envelope, stages: readonly Stage[], stage: () => Staging, createsBucket: boolean) {
+    this.#envelope = envelope
+    this.#pipeline = Pipeline.start(stages, envelope)
+    this.#staging = stage()
+    this.#createsBucket = createsBucket
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  write(chunk: Uint8Array): Promise<void> {
+    this.#pipeline.step(chunk)
+    this.#size += chunk.length
+    return this.#staging.write(chunk)
+  }
+
+  /** Compares the bytes with what was declared of them (ERR_LENGTH_MISMATCH, ERR_DIGEST_MISMATCH), and draws up the put. */
+  async finish(evidence: Attributes): Promise<Change> {
+    const { origin, name, expected } = this.#envelope
+    const found = await this.#pipeline.finish()
+    compareDigests(expected, found)
+    const { 'checksum.sha256': sha256, 'checksum.crc32c': crc32c } = found
+    assert(typeof sha256 === 'string' && typeof crc32c === 'string', 'the digest is one of the stages')
+    const attributes = this.#attributes(found, evidence)
+    const digests = { sha256, crc32c }
+    return put({ origin, name, staging: this.#staging, digests, attributes, createsBucket: this.#createsBucket })
+  }
+
+  /** The client's word on `content.type` counts more than a stage's; nobody's counts more than what is known here. */
+  #attributes(found: Attributes, evidence: Attributes): Attributes {
+    const { origin, name, attributes } = this.#envelope
+    return {
+      ...found,
+      ...attributes,
+      ...evidence,
+      ...(origin.peer !== undefined && { 'network.peer': origin.peer }),
+      'object.name': name.key.slice(name.key.lastIndexOf('/') + 1),
+      'object.size': this.#size,
+    }
+  }
+}
+
+function compareDigests(expected: Expected, found: Attributes): void {
+  for (const algorithm of ALGORITHMS) {
+    const [declared, actual] = [expected[algorithm], found[`checksum.${algorithm}`]]
+    if (declared !== undefined && declared !== actual)
+      throw new StoreError('ERR_DIGEST_MISMATCH', `${algorithm} ${declared} was declared, and the bytes have ${actual}`)
+  }
+}

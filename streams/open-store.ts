@@ -1,0 +1,79 @@
+import type { Pool } from '../pool/index.ts'
+import { Admission } from './admission.ts'
+import type { Catalog } from './catalog-port.ts'
+import { type CatchUpProgress, catchUp } from './catch-up.ts'
+import { digest } from './digest.ts'
+import type { Envelope } from './envelope.ts'
+import { limiter } from './limiter.ts'
+import { Sequencer } from './sequencer.ts'
+import type { Stage } from './stage.ts'
+import { PartitionStore } from './store.ts'
+import { inStoreWords } from './store-errors.ts'
+import type { Store } from './store-port.ts'
+import { StoreReader } from './store-reader.ts'
+
+export interface StoreLimits {
+  readonly objectBytesMax: number
+  /** Uploads open at once; beyond it ERR_BUSY. */
+  readonly uploadsMax: number
+  /** Uploads and changes of one transaction. */
+  readonly changesMax: number
+  /** Objects of one prefix rename; the pool's bound on a transaction's bytes may come first. */
+  readonly renameObjectsMax: number
+  readonly bucketsMax: number
+  /** Records of an object's stream that are read at once. */
+  readonly streamRecordsMax: number
+}
+
+export const STORE_LIMITS: StoreLimits = {
+  objectBytesMax: 2 ** 40,
+  uploadsMax: 1024,
+  changesMax: 1000,
+  renameObjectsMax: 10_000,
+  bucketsMax: 10_000,
+  streamRecordsMax: 10_000,
+}
+
+export interface StoreOptions {
+  readonly pool: Pool
+  readonly catalog: Catalog
+  readonly partition: string
+  /** The filters of an upload; limiter and digest come before them of themselves. */
+  readonly stages: (envelope: Envelope) => readonly Stage[]
+  /** Milliseconds since 1970. */
+  readonly clock: { now(): number }
+  readonly limits?: Partial<StoreLimits>
+  /** Called now and then while the catalog is brought up to the pool, and once at its end if there was something to do. */
+  readonly onProgress?: (progress: CatchUpProgress) => void
+}
+
+export interface StoreStatus {
+  /** The last durable record. */
+  readonly sequence: number
+  /** The last record folded into the catalog. */
+  readonly catalogSequence: number
+  readonly uploadsOpen: number
+  readonly buckets: number
+}
+
+export interface OpenStore extends Store {
+  readonly status: StoreStatus
+  /** Refuses what comes, and resolves when commits underway are done. Pool and catalog are their owner's to close. */
+  close(): Promise<void>
+}
+
+/** Opens the store of a partition: brings the catalog up to the pool first, or makes it anew when it is not of this pool. */
+export async function openStore(options: StoreOptions): Promise<OpenStore> {
+  return inStoreWords(async () => {
+    const { pool, catalog, onProgress = () => {} } = options
+    const limits = { ...STORE_LIMITS, ...options.limits }
+    const { bucketsMax, objectBytesMax, uploadsMax, changesMax, renameObjectsMax, streamRecordsMax } = limits
+    const tail = await catchUp(pool, catalog, onProgress)
+    const sequencer = new Sequencer({ ...options, bucketsMax }, tail, await catalog.buckets())
+    const first = [limiter(objectBytesMax), digest]
+    const stages = (envelope: Envelope) => [...first, ...options.stages(envelope)]
+    const admission = new Admission({ stages, uploadsMax, buckets: sequencer.buckets })
+    const reader = new StoreReader(pool, catalog, streamRecordsMax)
+    return new PartitionStore({ pool, catalog, admission, sequencer, reader, changesMax, renameObjectsMax })
+  })
+}

@@ -1,0 +1,117 @@
+import type { PayloadRange, Pool, Sequence } from '../pool/index.ts'
+import type { Catalog } from './catalog-port.ts'
+import type { ObjectName, Origin } from './envelope.ts'
+import { StoreError } from './errors.ts'
+import { isName, noBucket, noObject } from './names.ts'
+import { permit } from './permission.ts'
+import { openBody, partOf } from './reading.ts'
+import type { ApplicationRegistration, AttributeRecord } from './record.ts'
+import { decodeRecord } from './record-codec.ts'
+import { inStoreWords } from './store-errors.ts'
+import type { Listing, ListOptions, ObjectStat, QueryOptions, QueryResult, Reading } from './store-port.ts'
+
+/** Versions that one read may see replaced under its hands. */
+const READ_ATTEMPTS_MAX = 16
+const PAGE_KEYS = 1000
+
+/** The reading half of the store. Whatever was acknowledged before a read began is in what it sees. */
+export class StoreReader {
+  readonly #pool: Pool
+  readonly #catalog: Catalog
+  readonly #streamRecordsMax: number
+
+  constructor(pool: Pool, catalog: Catalog, streamRecordsMax: number) {
+    this.#pool = pool
+    this.#catalog = catalog
+    this.#streamRecordsMax = streamRecordsMax
+  }
+
+  read(origin: Origin, name: ObjectName, range?: PayloadRange): Promise<Reading> {
+    return this.#see(origin, async () => {
+      let gone: Sequence | undefined
+      for (let attempt = 0; attempt < READ_ATTEMPTS_MAX; attempt++) {
+        const stat = await this.#statOf(name)
+        if (stat.sequence === gone) throw new StoreError('ERR_CORRUPT', `the bytes of version ${gone} are not there`)
+        const body = await openBody(this.#pool, stat.sequence, partOf(stat, range))
+        if (body) return { stat, body }
+        // It was replaced meanwhile, and its payload let go: the catalog will tell by what.
+        gone = stat.sequence
+        await this.#settled()
+      }
+      throw new StoreError('ERR_BUSY', `${name.bucket}/${name.key} is being replaced all the time`)
+    })
+  }
+
+  stat(origin: Origin, name: ObjectName): Promise<ObjectStat> {
+    return this.#see(origin, () => this.#statOf(name))
+  }
+
+  list(origin: Origin, bucket: string, options: ListOptions): Promise<Listing> {
+    return this.#see(origin, async () => {
+      if (!(await this.#catalog.hasBucket(bucket))) throw noBucket(bucket)
+      return this.#catalog.list(bucket, options)
+    })
+  }
+
+  buckets(origin: Origin): Promise<readonly string[]> {
+    return this.#see(origin, () => this.#catalog.buckets())
+  }
+
+  stream(origin: Origin, name: ObjectName): Promise<readonly AttributeRecord[]> {
+    return this.#see(origin, async () => {
+      const { object } = await this.#statOf(name)
+      const sequences = await this.#catalog.streamOf(object)
+      if (sequences.length > this.#streamRecordsMax)
+        throw new StoreError('ERR_TOO_LARGE', `the stream has more than ${this.#streamRecordsMax} records`)
+      const records: AttributeRecord[] = []
+      for (const sequence of sequences) records.push(decodeRecord((await this.#pool.record(sequence)).content))
+      return records
+    })
+  }
+
+  query(origin: Origin, text: string, options: QueryOptions): Promise<QueryResult> {
+    return this.#see(origin, () => this.#catalog.query(text, options))
+  }
+
+  applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {
+    return inStoreWords(async () => {
+      await this.#settled()
+      return this.#catalog.applications()
+    })
+  }
+
+  /** Every key that begins with a prefix; ERR_TOO_LARGE when there are more than `keysMax`. */
+  keysUnder({ bucket, key: prefix }: ObjectName, keysMax: number): Promise<readonly string[]> {
+    return inStoreWords(async () => {
+      await this.#settled()
+      const keys: string[] = []
+      let after: string | undefined
+      do {
+        const options = { prefix, limit: PAGE_KEYS, ...(after !== undefined && { after }) }
+        const page = await this.#catalog.list(bucket, options)
+        keys.push(...page.objects.map(({ key }) => key))
+        if (keys.length > keysMax) throw new StoreError('ERR_TOO_LARGE', `there are more than ${keysMax} objects`)
+        after = page.next
+      } while (after !== undefined)
+      return keys
+    })
+  }
+
+  #see<T>(origin: Origin, look: () => Promise<T>): Promise<T> {
+    return inStoreWords(async () => {
+      permit(origin, 'object:read')
+      await this.#settled()
+      return look()
+    })
+  }
+
+  #settled(): Promise<void> {
+    return this.#catalog.settled(this.#pool.position.sequence)
+  }
+
+  async #statOf(name: ObjectName): Promise<ObjectStat> {
+    const head = isName(name) ? await this.#catalog.head(name) : undefined
+    if (!head) throw noObject(name)
+    return head.stat
+  }
+}

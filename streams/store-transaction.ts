@@ -1,0 +1,161 @@
+import type { Transaction } from '../pool/index.ts'
+import type { Admission } from './admission.ts'
+import { sequenceText } from './catalog-keys.ts'
+import type { DurableRecord } from './catalog-port.ts'
+import { annotate, type Change, remove, rename } from './changes.ts'
+import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
+import { StoreError } from './errors.ts'
+import type { Intake } from './intake.ts'
+import type { Sequencer } from './sequencer.ts'
+import { inStoreWords, toStoreError } from './store-errors.ts'
+import type { Receipt, StoreTransaction, TransactionUpload, Upload } from './store-port.ts'
+
+/** What a transaction is carried out with. */
+export interface TransactionParts {
+  readonly admission: Admission
+  readonly sequencer: Sequencer
+  readonly changesMax: number
+}
+
+type Step = (evidence: Attributes) => Change | Promise<Change>
+
+/**
+ *   OPEN ──commit──▶ SEALED ──▶ ENDED
+ *     ├──abort──▶ ENDED
+ *     └──a write fails──▶ ENDED: what was staged is given back, and commit() says again why
+ */
+export class SequencedTransaction implements StoreTransaction {
+  readonly #parts: TransactionParts
+  readonly #transaction: Transaction
+  readonly #steps: Step[] = []
+  #uploads = 0
+  #isOpen = true
+  #failure: StoreError | undefined
+
+  /** `transaction` is the pool's, just begun. */
+  constructor(parts: TransactionParts, transaction: Transaction) {
+    this.#parts = parts
+    this.#transaction = transaction
+  }
+
+  async begin(envelope: Envelope): Promise<TransactionUpload> {
+    return inStoreWords(async () => {
+      this.#requireRoom()
+      const intake = this.#parts.admission.admit(envelope, () => this.#transaction.stage())
+      this.#uploads += 1
+      this.#steps.push((evidence) => intake.finish(evidence))
+      return new IntakeUpload(intake, (chunk) => this.#write(intake, chunk))
+    })
+  }
+
+  async remove(origin: Origin, name: ObjectName): Promise<void> {
+    this.#add(remove(origin, name))
+  }
+
+  async rename(origin: Origin, from: ObjectName, to: ObjectName): Promise<void> {
+    this.#add(rename(origin, from, to))
+  }
+
+  async annotate(origin: Origin, name: ObjectName, set: Attributes, unset: readonly string[]): Promise<void> {
+    this.#add(annotate(origin, name, set, unset))
+  }
+
+  async commit(evidence: Attributes = {}): Promise<readonly Receipt[]> {
+    this.#requireOpen()
+    this.#isOpen = false
+    try {
+      const changes: Change[] = []
+      for (const step of this.#steps) changes.push(await step(evidence))
+      return receiptsOf(await this.#parts.sequencer.commit(this.#transaction, changes))
+    } catch (error) {
+      await this.#transaction.abort()
+      throw toStoreError(error)
+    } finally {
+      this.#parts.admission.leave(this.#uploads)
+    }
+  }
+
+  async abort(_reason?: Error): Promise<void> {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#parts.admission.leave(this.#uploads)
+    await inStoreWords(() => this.#transaction.abort())
+  }
+
+  async #write(intake: Intake, chunk: Uint8Array): Promise<void> {
+    this.#requireOpen()
+    try {
+      await intake.write(chunk)
+    } catch (error) {
+      this.#failure ??= toStoreError(error)
+      await this.abort()
+      throw this.#failure
+    }
+  }
+
+  #add(change: Change): void {
+    this.#requireRoom()
+    this.#steps.push(() => change)
+  }
+
+  #requireRoom(): void {
+    this.#requireOpen()
+    const { changesMax } = this.#parts
+    if (this.#steps.length >= changesMax)
+      throw new StoreError('ERR_TOO_LARGE', `a transaction has at most ${changesMax} uploads and changes`)
+  }
+
+  #requireOpen(): void {
+    if (!this.#isOpen) throw this.#failure ?? new StoreError('ERR_INTERNAL', 'the upload has ended')
+  }
+}
+
+class IntakeUpload implements TransactionUpload {
+  readonly #intake: Intake
+  readonly write: (chunk: Uint8Array) => Promise<void>
+
+  constructor(intake: Intake, write: (chunk: Uint8Array) => Promise<void>) {
+    this.#intake = intake
+    this.write = write
+  }
+
+  get size(): number {
+    return this.#intake.size
+  }
+}
+
+/** An upload of its own is a transaction of one. */
+export class SoleUpload implements Upload {
+  readonly #transaction: StoreTransaction
+  readonly #upload: TransactionUpload
+
+  constructor(transaction: StoreTransaction, upload: TransactionUpload) {
+    this.#transaction = transaction
+    this.#upload = upload
+  }
+
+  get size(): number {
+    return this.#upload.size
+  }
+
+  write(chunk: Uint8Array): Promise<void> {
+    return this.#upload.write(chunk)
+  }
+
+  async commit(evidence?: Attributes): Promise<Receipt> {
+    const [receipt] = await this.#transaction.commit(evidence)
+    return receipt!
+  }
+
+  abort(reason?: Error): Promise<void> {
+    return this.#transaction.abort(reason)
+  }
+}
+
+function receiptsOf(records: readonly DurableRecord[]): readonly Receipt[] {
+  return records.flatMap(({ record }) => {
+    if (record.operation !== 'put') return []
+    const { object, bucket, key, sequence, size, digests } = record
+    return [{ object, bucket, key, version: sequenceText(sequence), sequence, size, digests }]
+  })
+}

@@ -1,0 +1,136 @@
+import type { PayloadRange, Pool, Transaction } from '../pool/index.ts'
+import type { Catalog, DurableRecord } from './catalog-port.ts'
+import * as changes from './changes.ts'
+import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
+import { StoreError } from './errors.ts'
+import type { OpenStore, StoreStatus } from './open-store.ts'
+import { permit } from './permission.ts'
+import type { ApplicationRegistration, AttributeRecord } from './record.ts'
+import { inStoreWords, toStoreError } from './store-errors.ts'
+import type {
+  Listing,
+  ListOptions,
+  ObjectStat,
+  QueryOptions,
+  QueryResult,
+  Reading,
+  StoreTransaction,
+  Upload,
+} from './store-port.ts'
+import type { StoreReader } from './store-reader.ts'
+import { SequencedTransaction, SoleUpload, type TransactionParts } from './store-transaction.ts'
+
+/** What the store of a partition is made of. */
+export interface StoreParts extends TransactionParts {
+  readonly pool: Pool
+  readonly catalog: Catalog
+  readonly reader: StoreReader
+  readonly renameObjectsMax: number
+}
+
+/** The store of a partition: who may do it and whether it can be is checked here, and the work is in the parts. */
+export class PartitionStore implements OpenStore {
+  readonly #parts: StoreParts
+  #isOpen = true
+
+  constructor(parts: StoreParts) {
+    this.#parts = parts
+  }
+
+  async begin(envelope: Envelope): Promise<Upload> {
+    const transaction = this.transaction()
+    return new SoleUpload(transaction, await transaction.begin(envelope))
+  }
+
+  transaction(): StoreTransaction {
+    return new SequencedTransaction(this.#parts, this.#beginTransaction())
+  }
+
+  read(origin: Origin, name: ObjectName, range?: PayloadRange): Promise<Reading> {
+    return this.#parts.reader.read(origin, name, range)
+  }
+
+  stat(origin: Origin, name: ObjectName): Promise<ObjectStat> {
+    return this.#parts.reader.stat(origin, name)
+  }
+
+  list(origin: Origin, bucket: string, options: ListOptions = {}): Promise<Listing> {
+    return this.#parts.reader.list(origin, bucket, options)
+  }
+
+  buckets(origin: Origin): Promise<readonly string[]> {
+    return this.#parts.reader.buckets(origin)
+  }
+
+  stream(origin: Origin, name: ObjectName): Promise<readonly AttributeRecord[]> {
+    return this.#parts.reader.stream(origin, name)
+  }
+
+  query(origin: Origin, text: string, options: QueryOptions = {}): Promise<QueryResult> {
+    return this.#parts.reader.query(origin, text, options)
+  }
+
+  applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {
+    return this.#parts.reader.applications()
+  }
+
+  async remove(origin: Origin, name: ObjectName): Promise<boolean> {
+    return (await this.#commit(changes.remove(origin, name))).length > 0
+  }
+
+  async rename(origin: Origin, from: ObjectName, to: ObjectName): Promise<void> {
+    await this.#commit(changes.rename(origin, from, to))
+  }
+
+  async renamePrefix(origin: Origin, from: ObjectName, to: ObjectName): Promise<number> {
+    permit(origin, 'object:write')
+    if (from.bucket === to.bucket && (from.key.startsWith(to.key) || to.key.startsWith(from.key)))
+      throw new StoreError('ERR_INVALID', 'of two prefixes, one must not lie within the other')
+    const keys = await this.#parts.reader.keysUnder(from, this.#parts.renameObjectsMax)
+    const moves = keys.map((key) => ({
+      from: { bucket: from.bucket, key },
+      to: { bucket: to.bucket, key: to.key + key.slice(from.key.length) },
+    }))
+    return (await this.#commit(changes.renameAll(origin, to.bucket, moves))).length
+  }
+
+  async annotate(origin: Origin, name: ObjectName, set: Attributes, unset: readonly string[] = []): Promise<void> {
+    await this.#commit(changes.annotate(origin, name, set, unset))
+  }
+
+  async createBucket(origin: Origin, bucket: string): Promise<boolean> {
+    return (await this.#commit(changes.createBucket(origin, bucket))).length > 0
+  }
+
+  async register(origin: Origin, id: string, registration: ApplicationRegistration | null): Promise<void> {
+    await this.#commit(changes.register(origin, id, registration))
+  }
+
+  get status(): StoreStatus {
+    const { pool, catalog, admission, sequencer } = this.#parts
+    return {
+      sequence: pool.position.sequence,
+      catalogSequence: catalog.position.sequence,
+      uploadsOpen: admission.open,
+      buckets: sequencer.buckets.size,
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isOpen = false
+    await this.#parts.sequencer.idle()
+  }
+
+  #commit(change: changes.Change): Promise<readonly DurableRecord[]> {
+    return inStoreWords(() => this.#parts.sequencer.commit(this.#beginTransaction(), [change]))
+  }
+
+  #beginTransaction(): Transaction {
+    if (!this.#isOpen) throw new StoreError('ERR_HALTED', 'the store is closed')
+    try {
+      return this.#parts.pool.begin()
+    } catch (error) {
+      throw toStoreError(error)
+    }
+  }
+}

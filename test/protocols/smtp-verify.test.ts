@@ -1,0 +1,169 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import tlsOptions from 'smtp-server/lib/tls-options.js'
+import { describe, expect, test } from 'vitest'
+import { MailServer } from '../../protocols/smtp/server.ts'
+import { isLoopback, Verifier } from '../../protocols/smtp/verify.ts'
+import { plainToken, SmtpClient, wireForm } from '../support/smtp-client.ts'
+import { access, doorOptions, mailer, mailerSecret, openDoor } from '../support/smtp-door.ts'
+
+const sender = 'MAIL FROM:<ada@example.org>'
+const right = `AUTH PLAIN ${plainToken('mailer', mailerSecret)}`
+/** smtp-server's own certificate, which is for tests. */
+const { key, cert } = tlsOptions({}) as { key: string; cert: string }
+const strangers = { allowedNetworks: { addresses: [], principal: mailer } }
+
+describe('AUTH', () => {
+  test('PLAIN lets a known application send', async () => {
+    await using door = await openDoor(strangers)
+    const client = await SmtpClient.greeted(door.address)
+    expect(await client.command(sender)).toBe('530 5.7.0 Authentication required')
+    expect(await client.command(right)).toMatch(/^235 2\.7\.0 /)
+    expect(await client.message(wireForm('hello\r\n'), 'inbox@cenote.local')).toMatch(/^250 /)
+    expect(door.store.records[0]).toMatchObject({ application: 'mailer', partition: 'main' })
+  })
+
+  test('LOGIN and PLAIN in steps do, too', async () => {
+    await using door = await openDoor(strangers)
+    const login = await SmtpClient.greeted(door.address)
+    await login.commands('AUTH LOGIN', btoa('mailer'), btoa(mailerSecret), sender)
+    const plain = await SmtpClient.greeted(door.address)
+    await plain.commands('AUTH PLAIN', plainToken('mailer', mailerSecret, 'mailer'), sender)
+  })
+
+  test.each([
+    ['a wrong secret', plainToken('mailer', 'wrong'), /^535 5\.7\.8 /],
+    ['an unknown key', plainToken('nobody', mailerSecret), /^535 5\.7\.8 /],
+    ['an empty key', plainToken('', mailerSecret), /^535 5\.7\.8 /],
+    ['acting as another', plainToken('mailer', mailerSecret, 'root'), /^535 5\.7\.8 /],
+    ['an application that may not use e-mail', plainToken('browser', mailerSecret), /^550 5\.7\.1 /],
+    ['no credentials at all', 'AAAA', /^501 /],
+  ])('refuses %s', async (_name, token, reply) => {
+    await using door = await openDoor(strangers)
+    const client = await SmtpClient.greeted(door.address)
+    expect(await client.command(`AUTH PLAIN ${token}`)).toMatch(reply)
+    expect(await client.command(sender)).toMatch(/^530 5\.7\.0 /)
+  })
+
+  test('an application without object:write is refused before the body', async () => {
+    const reader = { ...mailer, permissions: ['object:read'] as const }
+    await using door = await openDoor({ allowedNetworks: { addresses: ['127.0.0.1'], principal: reader } })
+    const client = await SmtpClient.greeted(door.address)
+    await client.commands(sender)
+    expect(await client.command('RCPT TO:<inbox@cenote.local>')).toMatch(/^550 5\.7\.1 /)
+  })
+
+  test('an Access that fails is no yes', async () => {
+    const broken = { verify: () => Promise.reject(new Error('out of order')) }
+    await using door = await openDoor({ ...strangers, access: broken })
+    const client = await SmtpClient.greeted(door.address)
+    expect(await client.command(right)).toBe('451 4.3.0 Internal error')
+    expect(await client.command(sender)).toMatch(/^530 /)
+  })
+})
+
+describe('a secret in clear', () => {
+  /** A door that takes its clients, all of this machine, for a peer of another network. */
+  async function remoteDoor(options: Parameters<typeof doorOptions>[0]) {
+    const server = new MailServer(doorOptions({ bannerDelayMs: 0, ...options }))
+    const listener = createServer((socket) => server.connect(socket, { remoteAddress: '192.0.2.7' }))
+    await once(listener.listen(0, '127.0.0.1'), 'listening')
+    return { address: `127.0.0.1:${(listener.address() as AddressInfo).port}`, close: () => listener.close() }
+  }
+
+  test('is neither asked for nor taken beyond loopback', async () => {
+    const door = await remoteDoor(strangers)
+    const client = await SmtpClient.open(door.address)
+    await client.reply()
+    expect(await client.command('EHLO client.example')).not.toContain('AUTH')
+    expect(await client.command(right)).toMatch(/^500 /)
+    expect(await client.command(sender)).toMatch(/^530 5\.7\.0 /)
+    await client.commands('QUIT')
+    door.close()
+  })
+
+  test('travels after STARTTLS, which forgets what was said before', async () => {
+    const door = await remoteDoor({ ...strangers, tls: { key, cert } })
+    const client = await SmtpClient.greeted(door.address)
+    await client.startTls()
+    expect(await client.command(sender)).toMatch(/^503 /)
+    expect(await client.command('EHLO client.example')).toContain('AUTH PLAIN LOGIN')
+    await client.commands(right, sender, 'QUIT')
+    door.close()
+  })
+
+  test('is not needed in an allowed network', async () => {
+    const door = await remoteDoor({ allowedNetworks: { addresses: ['192.0.2.0/24'], principal: mailer } })
+    const client = await SmtpClient.greeted(door.address)
+    await client.commands(sender, 'RCPT TO:<inbox@cenote.local>', 'QUIT')
+    door.close()
+  })
+
+  test('is refused even when a session should get as far as showing it', async () => {
+    const verifier = new Verifier(access, undefined, 3)
+    const session = { secure: false, remoteAddress: '192.0.2.7' } as Parameters<Verifier['authenticate']>[1]
+    const evidence = {
+      method: 'PLAIN',
+      username: 'mailer',
+      password: mailerSecret,
+      validatePassword: () => true,
+    } as const
+    await expect(verifier.authenticate(evidence, session)).rejects.toMatchObject({ responseCode: 538 })
+    await expect(verifier.authenticate(evidence, { ...session, secure: true })).resolves.toBe(mailer)
+  })
+})
+
+test('STARTTLS on loopback: a message over TLS is marked secure', async () => {
+  await using door = await openDoor({ tls: { key, cert } })
+  const client = await SmtpClient.open(door.address)
+  await client.reply()
+  expect(await client.command('EHLO client.example')).toContain('STARTTLS')
+  await client.startTls()
+  expect(await client.command('EHLO client.example')).not.toContain('STARTTLS')
+  await client.commands(right)
+  expect(await client.message(wireForm('hello\r\n'), 'inbox@cenote.local')).toMatch(/^250 /)
+  expect(door.objects()[0]).toMatchObject({ facts: { secure: true }, bytes: Buffer.from('hello\r\n') })
+})
+
+test('what is sent in clear behind STARTTLS is not taken for part of the session', async () => {
+  await using door = await openDoor({ tls: { key, cert } })
+  const client = await SmtpClient.greeted(door.address)
+  client.write(`STARTTLS\r\n${sender}\r\nRCPT TO:<archive@cenote.local>\r\n`)
+  await client.secure()
+  await client.commands('EHLO client.example')
+  expect(await client.command('RCPT TO:<inbox@cenote.local>')).toMatch(/^503 /)
+})
+
+test.each([
+  ['127.0.0.1', true],
+  ['127.255.0.3', true],
+  ['::1', true],
+  ['128.0.0.1', false],
+  ['::2', false],
+  ['localhost', false],
+  ['', false],
+])('%j is loopback: %s', (address, expected) => {
+  expect(isLoopback(address)).toBe(expected)
+})
+
+test.each(['10.0.0.0/33', '10.0.0', 'fd00::/129', '10.0.0.0/8/8', 'host', '', '10.0.0.0/'])(
+  '%j is no network',
+  (range) => {
+    const construct = () => new Verifier(access, { addresses: [range], principal: mailer }, 3)
+    expect(construct).toThrow(`'${range}' is neither an address nor a range`)
+  },
+)
+
+test('networks are matched by family and prefix', () => {
+  const addresses = ['10.0.0.0/8', '192.0.2.7', 'fd00::/8', '2001:db8::1']
+  const verifier = new Verifier(access, { addresses, principal: mailer }, 3)
+  const accepted = (remoteAddress: string) => {
+    try {
+      return verifier.principalOf({ remoteAddress } as Parameters<Verifier['principalOf']>[0]) === mailer
+    } catch {
+      return false
+    }
+  }
+  expect(['10.1.2.3', '192.0.2.7', 'fdff::1', '2001:db8::1'].map(accepted)).toEqual([true, true, true, true])
+  expect(['11.0.0.1', '192.0.2.8', 'fe00::1', '2001:db8::2', '::'].map(accepted)).toEqual(new Array(5).fill(false))
+})
