@@ -78,11 +78,16 @@ describe('a record as bytes', () => {
   })
 
   test('is read back as it was', () => {
-    fc.assert(fc.property(anyRecord, (record) => expect(decodeRecord(encodeRecord(record))).toEqual(record)))
+    const readBack = (record: AttributeRecord): void => {
+      expect(decodeRecord(encodeRecord(record))).toEqual(record)
+    }
+    fc.assert(fc.property(anyRecord, readBack))
   })
 
   test('is the same in whatever order its members came', () => {
-    const same = (record: AttributeRecord) => expect(encodeRecord(reversed(record))).toEqual(encodeRecord(record))
+    const same = (record: AttributeRecord): void => {
+      expect(encodeRecord(reversed(record))).toEqual(encodeRecord(record))
+    }
     fc.assert(fc.property(anyRecord, same))
   })
 

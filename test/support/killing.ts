@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { DOORS, type Door, Ledger } from './ledger.ts'
+import { DOORS, type Door, Ledger } from './upload-ledger.ts'
 import { type Served, serve } from './served.ts'
 
 /** Numbers in [0, 1) that follow from a seed (mulberry32). */

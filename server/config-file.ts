@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import Type, { type Static } from 'typebox'
+import { Value } from 'typebox/value'
+import { ConfigurationError } from './config-values.ts'
+
+/** A number of bytes, or one with a unit: 1073741824 or "1GiB". */
+const Size = Type.Union([Type.Integer(), Type.String()])
+
+function section<T extends Type.TProperties>(properties: T) {
+  return Type.Optional(Type.Object(properties, { additionalProperties: false }))
+}
+
+/** The configuration file, as docs/OPERATING.md describes it. Every key is optional, and no other key is allowed. */
+export const ConfigurationFile = Type.Object(
+  {
+    data: Type.Optional(Type.String({ minLength: 1 })),
+    http: section({ listen: Type.Optional(Type.String()) }),
+    ftp: section({
+      listen: Type.Optional(Type.String()),
+      passivePorts: Type.Optional(Type.String()),
+      passiveHost: Type.Optional(Type.String({ minLength: 1 })),
+    }),
+    smtp: section({
+      listen: Type.Optional(Type.String()),
+      domains: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 1000 })),
+      networks: Type.Optional(Type.Array(Type.String(), { maxItems: 1000 })),
+      messageBytesMax: Type.Optional(Size),
+    }),
+    pool: section({ bytes: Type.Optional(Size) }),
+    limits: section({ objectBytesMax: Type.Optional(Size), drainMsMax: Type.Optional(Type.Integer()) }),
+    log: section({ level: Type.Optional(Type.String()) }),
+  },
+  { additionalProperties: false },
+)
+export type ConfigurationFile = Static<typeof ConfigurationFile>
+
+/** Reads and validates a configuration file; a relative `data` in it starts at the file's own folder. */
+export function readConfigurationFile(path: string): ConfigurationFile {
+  const content = parse(path)
+  if (!Value.Check(ConfigurationFile, content)) throw new ConfigurationError(`${path}: ${explain(content)}`)
+  return content.data === undefined ? content : { ...content, data: resolve(dirname(path), content.data) }
+}
+
+function parse(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    throw new ConfigurationError(`${path}: ${error instanceof Error ? error.message : error}`)
+  }
+}
+
+/** Names the first wrong key. A choice of types fails once for each; the last error, of the choice itself, has the words. */
+function explain(content: unknown): string {
+  const errors = Value.Errors(ConfigurationFile, content)
+  const error = errors.find(({ keyword }) => keyword === 'additionalProperties' || keyword === 'anyOf') ?? errors[0]
+  if (error === undefined) return 'is not a configuration'
+  const key = error.instancePath.slice(1).replaceAll('/', '.')
+  if (error.keyword === 'anyOf') return `${key} must be a number or a text`
+  if (error.keyword !== 'additionalProperties') return `${key || 'the file'} ${error.message}`
+  const unknown = error.params.additionalProperties.map((name) => `"${name}"`).join(', ')
+  return `${key ? `${key} has` : 'has'} no key ${unknown}`
+}

@@ -1,0 +1,102 @@
+import { BlockList, isIP } from 'node:net'
+import { applicationIdWords, isApplicationId } from './applications.ts'
+
+/** What is wrong with a setting, and where it was set. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError'
+}
+
+/** A setting as it was written, and the words for where that was. */
+export interface Setting {
+  readonly value: unknown
+  readonly source: string
+}
+
+export interface ListenAddress {
+  readonly host: string
+  /** 0 lets the system choose. */
+  readonly port: number
+}
+
+export interface PortRange {
+  readonly min: number
+  readonly max: number
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+const portMax = 65_535
+const millisecondsMax = 24 * 3600 * 1000
+const units: { readonly [unit: string]: number } = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 }
+
+export function parseText({ value }: Setting): string {
+  return String(value)
+}
+
+/** The items of a list, each with the list's source. */
+export function list({ value, source }: Setting): readonly Setting[] {
+  return Array.isArray(value) ? value.map((item) => ({ value: item, source })) : [{ value, source }]
+}
+
+/** `host:port`, `[v6]:port`, or `off`, which is null. */
+export function parseAddress(setting: Setting): ListenAddress | null {
+  if (setting.value === 'off') return null
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5})$/.exec(String(setting.value)) ?? []
+  const host = bracketed ?? plain
+  if (host === undefined || Number(digits) > portMax || (bracketed && isIP(bracketed) !== 6)) {
+    throw wrong(setting, 'host:port, [address]:port or "off"')
+  }
+  return { host, port: Number(digits) }
+}
+
+/** A whole number of bytes, or one with KiB, MiB, GiB or TiB; at least 1. */
+export function parseSize(setting: Setting): number {
+  const [, digits, unit = ''] = /^(\d+)\s*(?:([KMGT])iB)?$/.exec(String(setting.value)) ?? []
+  const bytes = Number(digits) * (units[unit] ?? Number.NaN)
+  if (Number.isSafeInteger(bytes) && bytes >= 1) return bytes
+  throw wrong(setting, 'a size such as 1073741824 or "1GiB"')
+}
+
+export function parseMilliseconds(setting: Setting): number {
+  const milliseconds = Number(setting.value)
+  if (Number.isInteger(milliseconds) && milliseconds >= 0 && milliseconds <= millisecondsMax) return milliseconds
+  throw wrong(setting, `a number of milliseconds from 0 to ${millisecondsMax}`)
+}
+
+/** `min-max`, both included; `any` (0 to 0) lets the system choose. */
+export function parsePorts(setting: Setting): PortRange {
+  if (setting.value === 'any') return { min: 0, max: 0 }
+  const [, min, max] = (/^(\d{1,5})-(\d{1,5})$/.exec(String(setting.value)) ?? []).map(Number)
+  if (min !== undefined && max !== undefined && min >= 1 && min <= max && max <= portMax) return { min, max }
+  throw wrong(setting, 'a range of ports such as "50000-50999", or "any"')
+}
+
+/** A network in CIDR notation, or one address. */
+export function parseNetwork(setting: Setting): string {
+  const text = String(setting.value)
+  const [address = '', prefix] = text.split('/')
+  try {
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+    new BlockList().addSubnet(address, prefix === undefined ? (family === 'ipv6' ? 128 : 32) : Number(prefix), family)
+    return text
+  } catch {
+    throw wrong(setting, 'a network such as "192.168.0.0/16"')
+  }
+}
+
+export function parseLevel(setting: Setting): LogLevel {
+  const { value } = setting
+  if (value === 'debug' || value === 'info' || value === 'warn' || value === 'error') return value
+  throw wrong(setting, 'debug, info, warn or error')
+}
+
+/** An application's id, as the environment names the root application. */
+export function parseApplicationId(setting: Setting): string {
+  const id = String(setting.value)
+  if (isApplicationId(id)) return id
+  throw wrong(setting, `an application id (${applicationIdWords})`)
+}
+
+function wrong({ value, source }: Setting, wanted: string): ConfigurationError {
+  return new ConfigurationError(`${source} must be ${wanted}, not ${JSON.stringify(value)}`)
+}

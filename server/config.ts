@@ -1,0 +1,152 @@
+import { resolve } from 'node:path'
+import type { Credentials } from '../streams/index.ts'
+import {
+  ConfigurationError,
+  type ListenAddress,
+  type LogLevel,
+  list,
+  type PortRange,
+  parseAddress,
+  parseApplicationId,
+  parseLevel,
+  parseMilliseconds,
+  parseNetwork,
+  parsePorts,
+  parseSize,
+  parseText,
+  type Setting,
+} from './config-values.ts'
+
+/** Every setting: its key in the configuration file, what it is when nobody sets it, and who else may set it. */
+const settings = {
+  data: { fallback: './cenote-data', environment: 'CENOTE_DATA', flag: 'data' },
+  'http.listen': { fallback: '127.0.0.1:8480', environment: 'CENOTE_HTTP', flag: 'http' },
+  'ftp.listen': { fallback: '127.0.0.1:2121', environment: 'CENOTE_FTP', flag: 'ftp' },
+  'ftp.passivePorts': { fallback: 'any' },
+  'ftp.passiveHost': { fallback: '' },
+  'smtp.listen': { fallback: '127.0.0.1:2525', environment: 'CENOTE_SMTP', flag: 'smtp' },
+  'smtp.domains': { fallback: ['cenote.local'] },
+  'smtp.networks': { fallback: [] },
+  'smtp.messageBytesMax': { fallback: '64MiB' },
+  'pool.bytes': { fallback: '1GiB', environment: 'CENOTE_POOL_BYTES', flag: 'poolBytes' },
+  'limits.objectBytesMax': { fallback: '1TiB' },
+  'limits.drainMsMax': { fallback: 30_000 },
+  'log.level': { fallback: 'info', environment: 'CENOTE_LOG_LEVEL' },
+} as const satisfies { readonly [key: string]: { fallback: unknown; environment?: string; flag?: keyof ServeFlags } }
+
+/** Everything that can be set, parsed once and frozen. An address of null is a door that stays shut. */
+export interface Configuration {
+  /** The data folder, absolute. */
+  readonly data: string
+  readonly http: { readonly listen: ListenAddress | null }
+  readonly ftp: {
+    readonly listen: ListenAddress | null
+    readonly passivePorts: PortRange
+    /** The address told to clients for passive connections; '' for the one they came to. */
+    readonly passiveHost: string
+  }
+  readonly smtp: {
+    readonly listen: ListenAddress | null
+    readonly domains: readonly string[]
+    /** Networks (CIDR) whose hosts may deliver without a login. */
+    readonly networks: readonly string[]
+    readonly messageBytesMax: number
+  }
+  readonly pool: { readonly bytes: number }
+  readonly limits: { readonly objectBytesMax: number; readonly drainMsMax: number }
+  readonly log: { readonly level: LogLevel }
+  /** CENOTE_MASTER_KEY, when set. */
+  readonly masterKey: string | undefined
+  /** CENOTE_ROOT_KEY and CENOTE_ROOT_SECRET, when set. */
+  readonly root: Credentials | undefined
+}
+
+/** The flags of `cenote serve`, as typed. */
+export interface ServeFlags {
+  readonly data?: string
+  readonly http?: string
+  readonly ftp?: string
+  readonly smtp?: string
+  readonly config?: string
+  readonly poolBytes?: string
+}
+
+export type Environment = { readonly [name: string]: string | undefined }
+
+/** The content of a configuration file that was found valid: sections of keys. */
+export type FileContent = { readonly [key: string]: unknown }
+
+/** Throws ConfigurationError, which names the setting at fault and where it was set. */
+export async function loadConfiguration(flags: ServeFlags, environment: Environment): Promise<Configuration> {
+  const path = flags.config ?? (environment.CENOTE_CONFIG || undefined)
+  if (path === undefined) return parseConfiguration(flags, environment)
+  const { readConfigurationFile } = await import('./config-file.ts')
+  return parseConfiguration(flags, environment, readConfigurationFile(resolve(path)), path)
+}
+
+/** A flag wins over the environment, which wins over the file, which wins over the default. */
+export function parseConfiguration(
+  flags: ServeFlags,
+  environment: Environment,
+  file: FileContent = {},
+  path = '',
+): Configuration {
+  const setting = (key: keyof typeof settings): Setting => pick(key, flags, environment, file, path)
+  return deepFreeze({
+    data: resolve(parseText(setting('data'))),
+    http: { listen: parseAddress(setting('http.listen')) },
+    ftp: {
+      listen: parseAddress(setting('ftp.listen')),
+      passivePorts: parsePorts(setting('ftp.passivePorts')),
+      passiveHost: parseText(setting('ftp.passiveHost')),
+    },
+    smtp: {
+      listen: parseAddress(setting('smtp.listen')),
+      domains: list(setting('smtp.domains')).map((domain) => parseText(domain).toLowerCase()),
+      networks: list(setting('smtp.networks')).map(parseNetwork),
+      messageBytesMax: parseSize(setting('smtp.messageBytesMax')),
+    },
+    pool: { bytes: parseSize(setting('pool.bytes')) },
+    limits: {
+      objectBytesMax: parseSize(setting('limits.objectBytesMax')),
+      drainMsMax: parseMilliseconds(setting('limits.drainMsMax')),
+    },
+    log: { level: parseLevel(setting('log.level')) },
+    masterKey: environment.CENOTE_MASTER_KEY || undefined,
+    root: parseRoot(environment),
+  })
+}
+
+function pick(
+  key: keyof typeof settings,
+  flags: ServeFlags,
+  environment: Environment,
+  file: FileContent,
+  path: string,
+): Setting {
+  const row: { fallback: unknown; environment?: string; flag?: keyof ServeFlags } = settings[key]
+  const flagged = row.flag && flags[row.flag]
+  if (row.flag && flagged !== undefined) return { value: flagged, source: `--${dashed(row.flag)}` }
+  const variable = row.environment && environment[row.environment]
+  if (row.environment && variable) return { value: variable, source: row.environment }
+  const filed = key.split('.').reduce<unknown>((value, name) => (value as FileContent | undefined)?.[name], file)
+  return filed === undefined ? { value: row.fallback, source: key } : { value: filed, source: `${path}: ${key}` }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(value).forEach(deepFreeze)
+  return Object.freeze(value)
+}
+
+/** `poolBytes` as it is typed: `pool-bytes`. */
+function dashed(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}
+
+function parseRoot({ CENOTE_ROOT_KEY: key, CENOTE_ROOT_SECRET: secret }: Environment): Credentials | undefined {
+  if (!key && !secret) return undefined
+  if (!key || !secret) {
+    throw new ConfigurationError(`${key ? 'CENOTE_ROOT_SECRET' : 'CENOTE_ROOT_KEY'} is missing: set both, or neither`)
+  }
+  return { key: parseApplicationId({ value: key, source: 'CENOTE_ROOT_KEY' }), secret }
+}

@@ -1,0 +1,39 @@
+import { closeSync, openSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { lockExclusively } from '../system/index.ts'
+import { syncFolder } from './durable-file.ts'
+
+/** Where everything is in a data folder (docs/OPERATING.md shows the tree). */
+export class DataFolder {
+  readonly path: string
+  readonly pool: string
+  readonly catalog: string
+  readonly masterKey: string
+  readonly cli: string
+
+  constructor(path: string) {
+    this.path = path
+    this.pool = join(path, 'pool', 'main', '0000.block')
+    this.catalog = join(path, 'catalog', 'main')
+    this.masterKey = join(path, 'master.key')
+    this.cli = join(path, 'cli.json')
+  }
+
+  /** The folder holds mail and secrets: nobody else may look into it. */
+  async create(): Promise<void> {
+    const first = await mkdir(this.path, { recursive: true, mode: 0o700 })
+    if (first !== undefined) await syncFolder(dirname(first))
+  }
+
+  /**
+   * Makes this process the only one that serves the folder, for as long as it lives (flock(2) on the folder itself:
+   * there is no file that a crash could leave behind). Undefined when another has it; else what gives it back.
+   */
+  lock(): (() => void) | undefined {
+    const descriptor = openSync(this.path, 'r')
+    if (lockExclusively(descriptor)) return () => closeSync(descriptor)
+    closeSync(descriptor)
+    return undefined
+  }
+}

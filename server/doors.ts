@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto'
+import type { Logger } from 'pino'
+import type { Pool } from '../pool/index.ts'
+import { type Frontend, ftpFrontend, httpFrontend, smtpFrontend } from '../protocols/index.ts'
+import type { OpenStore } from '../streams/index.ts'
+import { inspectionOf } from './administration.ts'
+import { networkPrincipal, partition } from './applications.ts'
+import type { Gate } from './bootstrap.ts'
+import type { Configuration } from './config.ts'
+import type { ListenAddress } from './config-values.ts'
+import { createMetrics } from './metrics.ts'
+
+const random = { bytes: randomBytes }
+
+export interface DoorParts {
+  readonly configuration: Configuration
+  readonly pool: Pool
+  readonly store: OpenStore
+  readonly gate: Gate
+  readonly log: Logger
+}
+
+/** The doors that are configured, not yet listening. */
+export function buildDoors(parts: DoorParts): readonly Frontend[] {
+  const { http, ftp, smtp } = parts.configuration
+  const doors = [
+    http.listen && buildHttp(parts, http.listen),
+    ftp.listen && buildFtp(parts, ftp.listen),
+    smtp.listen && buildSmtp(parts, smtp.listen),
+  ]
+  return doors.filter((door) => door !== null)
+}
+
+function buildHttp({ configuration, pool, store, gate, log }: DoorParts, listen: ListenAddress): Frontend {
+  const { drainMsMax, objectBytesMax } = configuration.limits
+  return httpFrontend({
+    ...listen,
+    store,
+    access: gate.access,
+    applications: gate.administration,
+    pool: inspectionOf(partition, pool),
+    registry: createMetrics({ pool, store }),
+    logger: log.child({ door: 'http' }),
+    limits: { drainMsMax, objectBytesMax },
+    clock: performance,
+    random,
+  })
+}
+
+function buildFtp({ configuration, store, gate, log }: DoorParts, listen: ListenAddress): Frontend {
+  const { passivePorts, passiveHost } = configuration.ftp
+  return ftpFrontend({
+    ...listen,
+    store,
+    access: gate.access,
+    logger: log.child({ door: 'ftp' }),
+    passivePorts,
+    ...(passiveHost === '' ? {} : { passiveHost }),
+    clock: Date,
+  })
+}
+
+function buildSmtp({ configuration, store, gate, log }: DoorParts, listen: ListenAddress): Frontend {
+  const { domains, networks, messageBytesMax } = configuration.smtp
+  const { drainMsMax } = configuration.limits
+  return smtpFrontend({
+    ...listen,
+    store,
+    access: gate.access,
+    logger: log.child({ door: 'smtp' }),
+    domains,
+    allowedNetworks: { addresses: networks, principal: networkPrincipal },
+    limits: { drainMsMax, messageBytesMax },
+    clock: Date,
+    random,
+  })
+}

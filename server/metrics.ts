@@ -1,0 +1,55 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { PoolStatus, StoreStatus } from '../streams/index.ts'
+
+/** What the figures are of. */
+export interface Measured {
+  readonly pool: { status(): PoolStatus }
+  readonly store: { readonly status: StoreStatus }
+}
+
+type Figure = (pool: PoolStatus, store: StoreStatus) => number
+
+/** Figures that go up and down. */
+const gauges: ReadonlyArray<readonly [name: string, help: string, figure: Figure]> = [
+  ['cenote_pool_open', '1 while the pool takes commits, 0 once it halted.', ({ state }) => Number(state === 'open')],
+  ['cenote_pool_bytes', 'Size of the pool.', ({ bytes }) => bytes],
+  ['cenote_pool_free_bytes', 'Space that is free.', ({ freeBytes }) => freeBytes],
+  ['cenote_pool_history_bytes', 'Space that the journal of records holds.', ({ historyBytes }) => historyBytes],
+  ['cenote_pool_extent_bytes', 'Space that payloads hold outside the journal.', ({ extentBytes }) => extentBytes],
+  ['cenote_pool_staged_bytes', 'Payload bytes of uploads underway.', ({ stagedBytes }) => stagedBytes],
+  ['cenote_pool_segments', 'Segments of the journal.', ({ segments }) => segments],
+  ['cenote_pool_sequence', 'The last durable record.', ({ position }) => position.sequence],
+  ['cenote_catalog_sequence', 'The last record that the catalog shows.', (_, { catalogSequence }) => catalogSequence],
+  ['cenote_uploads_open', 'Uploads underway, through all doors.', (_, { uploadsOpen }) => uploadsOpen],
+  ['cenote_buckets', 'Buckets.', (_, { buckets }) => buckets],
+]
+
+/** Figures that only go up, from the start of the process. */
+const counters: ReadonlyArray<readonly [name: string, help: string, figure: Figure]> = [
+  ['cenote_pool_commits_total', 'Transactions committed.', ({ commits }) => commits],
+  ['cenote_pool_batches_total', 'Batches written, each a group of commits.', ({ batches }) => batches],
+  ['cenote_pool_flushes_total', 'Flushes of the device.', ({ flushes }) => flushes],
+  ['cenote_pool_checkpoints_total', 'Checkpoints written.', ({ checkpoints }) => checkpoints],
+]
+
+/** The registry behind /metrics: figures of pool and store, read when asked, and those of the process. */
+export function createMetrics({ pool, store }: Measured): Registry {
+  const registry = new Registry()
+  for (const [name, help, figure] of gauges) {
+    const gauge: Gauge = new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect: () => gauge.set(figure(pool.status(), store.status)),
+    })
+  }
+  for (const [name, help, figure] of counters) {
+    const collect = (): void => {
+      counter.reset()
+      counter.inc(figure(pool.status(), store.status))
+    }
+    const counter: Counter = new Counter({ name, help, registers: [registry], collect })
+  }
+  collectDefaultMetrics({ register: registry })
+  return registry
+}

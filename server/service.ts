@@ -1,0 +1,162 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import type { Logger } from 'pino'
+import { createPool, openPool, type Pool, PoolError, type Progress } from '../pool/index.ts'
+import type { Frontend } from '../protocols/index.ts'
+import { type Credentials, type OpenStore, openCatalog, openStore } from '../streams/index.ts'
+import { partition } from './applications.ts'
+import { openGate, serverOrigin } from './bootstrap.ts'
+import { writeCliFile } from './cli-file.ts'
+import type { Configuration } from './config.ts'
+import { DataFolder } from './data-folder.ts'
+import { buildDoors } from './doors.ts'
+import { route } from './route.ts'
+import { reachable } from './welcome.ts'
+
+/** What a service tells the world while it starts. */
+export interface Surroundings {
+  readonly log: Logger
+  /** Of a new pool, in bytes. */
+  readonly creating: Progress
+  /** Of a catalog that is made again, in records. */
+  readonly replaying: Progress
+}
+
+/**
+ * Everything that `cenote serve` runs, constructed in one place and passed down.
+ *
+ *   start: folder ─▶ pool ─▶ catalog ─▶ store ─▶ applications ─▶ doors
+ *   stop:  doors drain ─▶ doors close ─▶ store ─▶ catalog ─▶ pool (a last checkpoint) ─▶ folder
+ *
+ * A start that fails on the way closes what it opened.
+ */
+export class Service {
+  readonly folder: DataFolder
+  readonly doors: Frontend[] = []
+  readonly #configuration: Configuration
+  readonly #surroundings: Surroundings
+  /** Gives back what was opened; the last first. */
+  readonly #closers: Array<() => Promise<void> | void> = []
+  #pool: Pool | undefined
+  #created: Credentials | undefined
+
+  private constructor(configuration: Configuration, surroundings: Surroundings) {
+    this.#configuration = configuration
+    this.#surroundings = surroundings
+    this.folder = new DataFolder(configuration.data)
+  }
+
+  /** Resolves once every door is open. */
+  static async start(configuration: Configuration, surroundings: Surroundings): Promise<Service> {
+    const service = new Service(configuration, surroundings)
+    try {
+      await service.#lock()
+      const pool = await service.#openPool()
+      await service.#openDoors(pool, await service.#openStore(pool))
+      return service
+    } catch (error) {
+      await service.#close().catch((failure) => surroundings.log.error({ err: failure }, 'closing failed'))
+      throw error
+    }
+  }
+
+  /** The root application, when this start has generated it. */
+  get created(): Credentials | undefined {
+    return this.#created
+  }
+
+  /** True once the pool has ended by itself: nothing is stored any more, and only a new start helps. */
+  get isHalted(): boolean {
+    return this.#pool?.status().state === 'halted'
+  }
+
+  /** Lets uploads in flight come to their end, for `drainMsMax` at most, and closes everything. */
+  async stop(): Promise<void> {
+    const { drainMsMax } = this.#configuration.limits
+    const drained = Promise.all(this.doors.map((door) => door.drain()))
+    if (!(await within(drained, drainMsMax))) this.#surroundings.log.warn({ drainMsMax }, 'uploads were cut off')
+    await this.#close()
+  }
+
+  async #lock(): Promise<void> {
+    await this.folder.create()
+    const release = this.folder.lock()
+    if (release === undefined) throw new PoolError('ERR_LOCKED', `${this.folder.path} is served by another process`)
+    this.#closers.push(release)
+  }
+
+  async #openPool(): Promise<Pool> {
+    const { log, creating } = this.#surroundings
+    const { bytes } = this.#configuration.pool
+    if (!existsSync(this.folder.pool)) {
+      log.info({ bytes }, 'writing the zeros of a new pool')
+      await createPool(this.folder.pool, { bytes, onProgress: creating })
+    }
+    const pool = await openPool(this.folder.pool)
+    this.#pool = pool
+    this.#closers.push(() => pool.close())
+    const { recovery, position } = pool.status()
+    log.info({ ...recovery, sequence: position.sequence }, 'pool main is open')
+    return pool
+  }
+
+  async #openStore(pool: Pool): Promise<OpenStore> {
+    const { log, replaying } = this.#surroundings
+    const catalog = await openCatalog({
+      directory: this.folder.catalog,
+      onDamaged: (reason) => log.warn({ reason }, 'the catalog is made again'),
+    })
+    this.#closers.push(() => catalog.close())
+    const { objectBytesMax } = this.#configuration.limits
+    const store = await openStore({
+      pool,
+      catalog,
+      partition,
+      stages: ({ facts }) => route[facts.type],
+      clock: Date,
+      limits: { objectBytesMax },
+      onProgress: ({ records, recordsTotal }) => replaying(records, recordsTotal),
+    })
+    this.#closers.push(() => store.close())
+    if (await store.createBucket(serverOrigin, 'inbox')) log.info('bucket inbox is made')
+    return store
+  }
+
+  async #openDoors(pool: Pool, store: OpenStore): Promise<void> {
+    const configuration = this.#configuration
+    const { folder } = this
+    const { log } = this.#surroundings
+    const now = () => performance.now()
+    const gate = await openGate({ configuration, folder, store, now, random: randomBytes })
+    for (const door of buildDoors({ configuration, pool, store, gate, log })) {
+      await door.listen()
+      this.doors.push(door)
+      this.#closers.push(() => door.close())
+    }
+    const http = this.doors.find(({ protocol }) => protocol === 'http')
+    await writeCliFile(folder.cli, { url: http && `http://${reachable(http.address)}`, ...gate.root })
+    this.#created = gate.created ? gate.root : undefined
+  }
+
+  /** One that fails to close keeps no other open; the first failure is thrown at the end. */
+  async #close(): Promise<void> {
+    const failures: unknown[] = []
+    for (const close of this.#closers.splice(0).reverse()) {
+      try {
+        await close()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
+  }
+}
+
+/** Whether it came to its end in time. */
+async function within(work: Promise<unknown>, milliseconds: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), milliseconds)
+  })
+  return Promise.race([work.then(() => true), late]).finally(() => clearTimeout(timer))
+}
