@@ -1,0 +1,44 @@
+import type { ObjectStat } from '../../streams/index.ts'
+
+/** A line of a listing. A directory has no time of its own: it is a prefix that keys share. */
+export interface Entry {
+  readonly type: 'file' | 'directory'
+  readonly name: string
+  /** Bytes; 0 for a directory. */
+  readonly size: number
+  /** Milliseconds since 1970, of the put. */
+  readonly time?: number
+}
+
+export function directoryEntry(name: string): Entry {
+  return { type: 'directory', name, size: 0 }
+}
+
+export function fileEntry(name: string, stat: ObjectStat): Entry {
+  return { type: 'file', name, size: stat.size, time: stat.time }
+}
+
+const recentMs = 182 * 24 * 60 * 60 * 1000
+
+/** The form of `ls -l`, times in UTC: what LIST has come to mean. Directories show the start of 1970. */
+export function listLine(entry: Entry, now: number): string {
+  const mode = entry.type === 'directory' ? 'drwxr-xr-x' : '-rw-r--r--'
+  return `${mode} 1 ftp ftp ${String(entry.size).padStart(12)} ${listTime(entry.time ?? 0, now)} ${entry.name}`
+}
+
+function listTime(time: number, now: number): string {
+  const [, day, month, year, clock] = new Date(time).toUTCString().split(' ')
+  const recent = time <= now && now - time < recentMs
+  return `${month} ${day} ${recent ? clock!.slice(0, 5) : ` ${year}`}`
+}
+
+/** The facts of MLST and MLSD (RFC 3659 section 7.2), then the name. */
+export function factLine(entry: Entry): string {
+  if (entry.type === 'directory') return `type=dir; ${entry.name}`
+  return `type=file;size=${entry.size};modify=${factTime(entry.time ?? 0)}; ${entry.name}`
+}
+
+/** YYYYMMDDHHMMSS.sss in UTC (RFC 3659 section 2.3). */
+export function factTime(time: number): string {
+  return new Date(time).toISOString().replace(/[-:TZ]/g, '')
+}

@@ -1,0 +1,162 @@
+import { type ObjectStat, type Origin, type Reading, type Store, StoreError, type Upload } from '../../streams/index.ts'
+import { directoryEntry, type Entry, fileEntry } from './entry.ts'
+import { envelopeOf } from './envelope.ts'
+import { markerAt, objectAt, type Path, resolve, textOf } from './path.ts'
+import { Tree } from './tree.ts'
+
+export interface Listing {
+  readonly type: Entry['type']
+  readonly pages: AsyncIterable<readonly Entry[]> | Iterable<readonly Entry[]>
+}
+
+/** What a client may do to the tree, from its current directory. Paths are as it wrote them; errors are StoreErrors. */
+export class FileSystem {
+  readonly #store: Store
+  readonly #origin: Origin
+  readonly #user: string
+  readonly #tree: Tree
+  #directory: Path = []
+
+  constructor(store: Store, origin: Origin, user: string) {
+    this.#store = store
+    this.#origin = origin
+    this.#user = user
+    this.#tree = new Tree(store, origin)
+  }
+
+  currentDirectory(): string {
+    return textOf(this.#directory)
+  }
+
+  async changeDirectory(text: string): Promise<void> {
+    const path = resolve(this.#directory, text, 'allowed')
+    if (!(await this.#tree.isDirectory(path))) throw notFound(path, 'directory')
+    this.#directory = path
+  }
+
+  /** The file or directory at `text`; `name` is its absolute path. */
+  async stat(text: string): Promise<Entry> {
+    const path = resolve(this.#directory, text, 'allowed')
+    const file = text.endsWith('/') ? undefined : await this.#tree.fileAt(path)
+    if (file) return fileEntry(textOf(path), file)
+    if (await this.#tree.isDirectory(path)) return directoryEntry(textOf(path))
+    throw notFound(path, 'file or directory')
+  }
+
+  async file(text: string): Promise<ObjectStat> {
+    const path = this.#filePath(text)
+    const file = await this.#tree.fileAt(path)
+    if (!file) throw notFound(path, 'file')
+    return file
+  }
+
+  /**
+   * What a directory holds, or a file alone; refused before the first page when there is neither. The current
+   * directory is there for whoever stands in it, though its last file be gone.
+   */
+  async list(text: string): Promise<Listing> {
+    const path = resolve(this.#directory, text, 'allowed')
+    if (text === '' || (await this.#tree.isDirectory(path))) return { type: 'directory', pages: this.#tree.pages(path) }
+    const file = await this.#tree.fileAt(path)
+    if (!file) throw notFound(path, 'file or directory')
+    return { type: 'file', pages: [[fileEntry(text, file)]] }
+  }
+
+  /** The bytes of a file from `offset` on; none when it is the file's end. */
+  async read(text: string, offset: number): Promise<Reading> {
+    const stat = await this.file(text)
+    if (offset === 0) return this.#store.read(this.#origin, stat)
+    if (offset === stat.size) return { stat, body: nothing() }
+    const reading = await this.#store.read(this.#origin, stat, { offset, length: stat.size - offset })
+    if (reading.stat.version !== stat.version) throw new StoreError('ERR_BUSY', 'The file was replaced; try again')
+    return reading
+  }
+
+  async begin(text: string): Promise<Upload> {
+    const path = this.#filePath(text)
+    if (path.length < 2) throw new StoreError('ERR_INVALID', 'Files live in buckets: store to /bucket/name')
+    return this.#store.begin(envelopeOf(this.#origin, this.#user, objectAt(path)))
+  }
+
+  async remove(text: string): Promise<void> {
+    const path = this.#filePath(text)
+    const removed = path.length > 1 && (await this.#store.remove(this.#origin, objectAt(path)))
+    if (!removed) throw notFound(path, 'file')
+    await this.#keepParent(path)
+  }
+
+  /** Makes a bucket or, deeper, a marker. Resolves with the directory's absolute path. */
+  async makeDirectory(text: string): Promise<string> {
+    const path = resolve(this.#directory, text, 'refused')
+    if (path.length === 0 || !(await this.#make(path))) {
+      throw new StoreError('ERR_CONFLICT', `${textOf(path)} already exists`)
+    }
+    return textOf(path)
+  }
+
+  async #make(path: Path): Promise<boolean> {
+    if (path.length === 1) return this.#store.createBucket(this.#origin, path[0]!)
+    if ((await this.#tree.isDirectory(path)) || (await this.#tree.fileAt(path))) return false
+    await this.#mark(path)
+    return true
+  }
+
+  async removeDirectory(text: string): Promise<void> {
+    const path = resolve(this.#directory, text, 'refused')
+    if (path.length < 2) throw new StoreError('ERR_UNSUPPORTED', 'Buckets are not removed over FTP')
+    if (!(await this.#tree.isDirectory(path))) throw notFound(path, 'directory')
+    if (!(await this.#tree.isEmpty(path))) throw new StoreError('ERR_CONFLICT', `${textOf(path)} is not empty`)
+    await this.#store.remove(this.#origin, markerAt(path))
+    await this.#keepParent(path)
+  }
+
+  /** Moves a file, which may replace another, or every key of a directory in one transaction; onto no directory. */
+  async rename(from: Entry, text: string): Promise<void> {
+    const source = resolve([], from.name, 'refused')
+    const target = resolve(this.#directory, text, 'refused')
+    if (source.length < 2 || target.length < 2) {
+      throw new StoreError('ERR_UNSUPPORTED', 'Buckets are not renamed over FTP')
+    }
+    if (await this.#tree.isDirectory(target)) throw new StoreError('ERR_CONFLICT', `${textOf(target)} is a directory`)
+    if (from.type === 'file') await this.#store.rename(this.#origin, objectAt(source), objectAt(target))
+    else await this.#renameDirectory(source, target)
+    await this.#keepParent(source)
+  }
+
+  async #renameDirectory(source: Path, target: Path): Promise<void> {
+    if (textOf(target).startsWith(`${textOf(source)}/`)) {
+      throw new StoreError('ERR_INVALID', 'A directory cannot move into itself')
+    }
+    await this.#store.renamePrefix(this.#origin, markerAt(source), markerAt(target))
+  }
+
+  /**
+   * A directory stays until RMD, also when its last name left it: clients that empty a tree remove it last.
+   * What the client asked for is done by then, so a marker that cannot be written is no refusal.
+   */
+  async #keepParent(path: Path): Promise<void> {
+    const parent = path.slice(0, -1)
+    if (parent.length < 2) return
+    try {
+      if (!(await this.#tree.isDirectory(parent))) await this.#mark(parent)
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+    }
+  }
+
+  async #mark(path: Path): Promise<void> {
+    const upload = await this.#store.begin(envelopeOf(this.#origin, this.#user, markerAt(path)))
+    await upload.commit()
+  }
+
+  #filePath(text: string): Path {
+    if (text.endsWith('/')) throw new StoreError('ERR_INVALID', "The name of a file does not end in '/'")
+    return resolve(this.#directory, text, 'refused')
+  }
+}
+
+function notFound(path: Path, what: string): StoreError {
+  return new StoreError('ERR_NOT_FOUND', `No such ${what}: ${textOf(path)}`)
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}

@@ -1,0 +1,90 @@
+import type { Server, Socket } from 'node:net'
+import type { Origin } from '../../streams/index.ts'
+import type { Frontend } from '../frontend.ts'
+import { hostPort } from './address.ts'
+import { FileSystem } from './file-system.ts'
+import { type ControlConnection, ControlServer } from './ftp-srv-adapter.ts'
+import { type FtpOptions, type FtpSettings, settingsOf } from './options.ts'
+import { Session } from './session.ts'
+import { verify } from './verify.ts'
+
+/** The FTP door (RFC 959, 2389, 2428, 3659), without TLS: buckets are directories, and 226 means durable. */
+export function ftpFrontend(options: FtpOptions): Frontend {
+  return new FtpFrontend(settingsOf(options))
+}
+
+class FtpFrontend implements Frontend {
+  readonly protocol = 'ftp'
+  readonly #settings: FtpSettings
+  readonly #control: ControlServer
+  readonly #sessions = new Set<Session>()
+
+  constructor(settings: FtpSettings) {
+    this.#settings = settings
+    this.#control = new ControlServer(
+      settings.host,
+      settings.port,
+      (socket) => this.#accept(socket),
+      (connection, user, password) => this.#logIn(connection, user, password),
+    )
+  }
+
+  get address(): string {
+    const { host, port } = this.#settings
+    const bound = this.#control.server.address()
+    return hostPort(host, typeof bound === 'object' && bound ? bound.port : port)
+  }
+
+  async listen(): Promise<void> {
+    await this.#control.listen()
+  }
+
+  async drain(): Promise<void> {
+    const closed = closing(this.#control.server)
+    await Promise.all([...this.#sessions].map((session) => session.drain()))
+    await closed
+  }
+
+  async close(): Promise<void> {
+    const closed = closing(this.#control.server)
+    await Promise.all([...this.#sessions].map((session) => session.close()))
+    await closed
+  }
+
+  #accept(socket: Socket): void {
+    const { limits } = this.#settings
+    if (this.#sessions.size >= limits.connectionsMax) {
+      turnAway(socket, limits.closeMsMax)
+      return
+    }
+    socket.setNoDelay(true).setKeepAlive(true)
+    const session = new Session(this.#control, socket, this.#settings)
+    this.#sessions.add(session)
+    socket.once('close', () => this.#forget(session))
+  }
+
+  /** A session counts until its last command is done, so that close() leaves no upload underway behind. */
+  async #forget(session: Session): Promise<void> {
+    await session.close()
+    this.#sessions.delete(session)
+  }
+
+  async #logIn({ id, peer }: ControlConnection, user: string, password: string): Promise<FileSystem> {
+    const { access, store } = this.#settings
+    const principal = await verify(access, user, password)
+    const origin: Origin = { principal, protocol: 'ftp', peer, request: id }
+    return new FileSystem(store, origin, user)
+  }
+}
+
+/** Resolves when a server that stops listening has no connection left; also when it never listened. */
+function closing(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+  })
+}
+
+function turnAway(socket: Socket, closeMsMax: number): void {
+  socket.on('error', () => {}).setTimeout(closeMsMax, () => socket.destroy())
+  socket.resume().end('421 Too many connections\r\n')
+}

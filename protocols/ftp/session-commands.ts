@@ -1,0 +1,47 @@
+import type { Command } from './commands.ts'
+import { Refusal } from './refusal.ts'
+
+/** What RFC 2389 lists for a client to rely on. TLS is not among it: nothing here is encrypted. */
+const features = ['EPRT', 'EPSV', 'MDTM', 'MLST type*;size*;modify*;', 'PASV', 'REST STREAM', 'SIZE', 'TVFS', 'UTF8']
+
+/** Who the client is and what we speak. */
+export const sessionCommands: { readonly [directive: string]: Command } = {
+  USER: {
+    argument: 'needed',
+    run({ connection }, user) {
+      connection.logOut()
+      connection.username = user
+      connection.reply(331)
+    },
+  },
+  PASS: {
+    argument: 'optional',
+    async run(session, password) {
+      const { connection } = session
+      if (connection.username === undefined) throw new Refusal(503, 'Say USER first')
+      await session.logIn(connection.username, password)
+      connection.reply(230)
+    },
+  },
+  AUTH: {
+    argument: 'optional',
+    run() {
+      throw new Refusal(502, 'TLS is not offered')
+    },
+  },
+  FEAT: {
+    argument: 'optional',
+    run: ({ connection }) => connection.reply(211, 'Features', ...features, 'End'),
+  },
+  OPTS: {
+    argument: 'needed',
+    run({ connection }, option) {
+      if (!/^UTF-?8 ON$/i.test(option)) throw new Refusal(501, 'Names are UTF-8; there is nothing else to choose')
+      connection.reply(200, 'Names are UTF-8')
+    },
+  },
+  HELP: {
+    argument: 'optional',
+    run: ({ connection }) => connection.reply(214, 'RFC 959, 2389, 2428 and 3659, without TLS, APPE and STOU'),
+  },
+}

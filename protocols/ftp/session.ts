@@ -1,0 +1,165 @@
+import type { Socket } from 'node:net'
+import type { Attributes } from '../../streams/index.ts'
+import { LineFramer, parse, tooLong } from './command-line.ts'
+import { CommandQueue } from './command-queue.ts'
+import { commands, precedeLogIn } from './commands.ts'
+import type { DataChannel } from './data-channel.ts'
+import type { Entry } from './entry.ts'
+import type { FileSystem } from './file-system.ts'
+import { ControlConnection, type ControlServer } from './ftp-srv-adapter.ts'
+import type { FtpSettings } from './options.ts'
+import { Refusal, replyOf } from './refusal.ts'
+import { Transfer } from './transfer.ts'
+
+type Line = string | typeof tooLong
+
+/** What one client has said so far, and what its next command stands on. */
+export class Session {
+  readonly settings: FtpSettings
+  readonly connection: ControlConnection
+  /** Where the next transfer starts, in bytes (REST). */
+  restart = 0
+  /** What RNFR named, for RNTO. */
+  renameSource: Entry | undefined
+  /** EPSV ALL was said: no other way to a data connection is taken (RFC 2428 section 4). */
+  extendedOnly = false
+  readonly #framer: LineFramer
+  readonly #queue: CommandQueue<Line>
+  #channel: DataChannel | undefined
+  #transfer: Transfer | undefined
+  #aborted = false
+  #logInFailures = 0
+  #gone = false
+
+  constructor(server: ControlServer, socket: Socket, settings: FtpSettings) {
+    const { limits } = settings
+    this.settings = settings
+    this.#framer = new LineFramer(limits.commandBytesMax)
+    this.connection = new ControlConnection(server, socket, limits, (chunk) => this.#receive(chunk))
+    const expire = () => this.connection.close(421, 'No command for too long')
+    this.#queue = new CommandQueue(limits, (line) => this.#execute(line), expire)
+    for (const event of ['end', 'error', 'close']) socket.once(event, () => this.#leave())
+    this.connection.reply(220, 'Cenote')
+    socket.resume()
+  }
+
+  /** The tree of the application that logged in; commands that need it run only then. */
+  get files(): FileSystem {
+    return this.connection.fs!
+  }
+
+  /** Lets a transfer underway finish, then says 421. */
+  async drain(): Promise<void> {
+    await this.#queue.stop()
+    this.connection.close(421, 'The server is stopping')
+  }
+
+  /** Cuts the connection; resolves when the command underway has come to its end. */
+  async close(): Promise<void> {
+    this.connection.commandSocket.destroy()
+    await this.#queue.stop()
+  }
+
+  async logIn(user: string, password: string): Promise<void> {
+    const { id, peer } = this.connection
+    try {
+      await this.connection.login(user, password)
+    } catch (error) {
+      this.settings.logger.warn({ err: error, session: id, peer, user }, 'FTP login refused')
+      this.#logInFailures += 1
+      throw error
+    }
+  }
+
+  /** Takes the way to the next transfer's data connection, and closes the one before. */
+  prepare(channel: DataChannel | undefined): void {
+    this.#channel?.close()
+    this.#channel = channel
+    if (this.#gone) channel?.close()
+  }
+
+  /** Runs a transfer over the prepared data connection. `work` resolves with the words of its success. */
+  async transfer(work: (transfer: Transfer) => Promise<string>): Promise<void> {
+    const channel = this.#channel
+    if (!channel) throw new Refusal(425, 'Say EPSV, PASV, EPRT or PORT first')
+    this.#channel = undefined
+    this.#transfer = new Transfer(channel, this.settings.limits, () => this.connection.reply(150))
+    try {
+      this.connection.reply(226, await work(this.#transfer))
+    } finally {
+      this.#transfer = undefined
+      channel.close()
+    }
+  }
+
+  /**
+   * Asked between an upload's last byte and its commit. The end of a data connection is all that FTP has for the end
+   * of a file, and a client that died ends it too; one that died has lost its control connection with it.
+   */
+  confirm = async (): Promise<Attributes> => {
+    if (this.#gone) throw new Refusal(426, 'The control connection was lost')
+    return {}
+  }
+
+  #receive(chunk: Buffer): void {
+    for (const line of this.#framer.lines(chunk)) {
+      if (this.connection.closing) return
+      if (this.#interrupt(line) || this.#queue.push(line)) continue
+      this.connection.close(421, 'Too many commands at once')
+      this.#leave()
+    }
+  }
+
+  /** What is understood while a transfer runs: ABOR and STAT (RFC 959 section 4.1.3), and NOOP. */
+  #interrupt(line: Line): boolean {
+    if (!this.#transfer || line === tooLong) return false
+    const directive = line.toUpperCase()
+    if (directive === 'NOOP') this.connection.reply(200)
+    else if (directive === 'STAT') this.connection.reply(213, `${this.#transfer.size} bytes transferred`)
+    else if (directive === 'ABOR') this.#aborted ||= this.#transfer.abort(new Refusal(426, 'The transfer was aborted'))
+    else return false
+    return directive !== 'ABOR' || this.#aborted
+  }
+
+  async #execute(line: Line): Promise<void> {
+    try {
+      if (line === tooLong) throw new Refusal(500, 'The command line is too long')
+      await this.#perform(line)
+    } catch (error) {
+      this.#refuse(error)
+    }
+    if (this.#aborted) this.connection.reply(226, 'ABOR done')
+    this.#aborted = false
+    if (this.#logInFailures >= this.settings.limits.loginAttemptsMax)
+      this.connection.close(421, 'Too many failed logins')
+    if (this.connection.closing) void this.#queue.stop() // What came in the same breath is not done.
+  }
+
+  async #perform(line: string): Promise<void> {
+    const { directive, argument } = parse(line)
+    const command = commands.get(directive)
+    if (!command && !this.connection.offers(directive)) throw new Refusal(502, 'The command is not offered')
+    if (!this.connection.authenticated && !precedeLogIn.has(directive)) throw new Refusal(530, 'Log in first')
+    if (!command) await this.connection.run(directive, argument)
+    else if (argument === '' && command.argument === 'needed') throw new Refusal(501, `${directive} needs an argument`)
+    else await command.run(this, argument)
+  }
+
+  #refuse(error: unknown): void {
+    const { code, message } = replyOf(error)
+    if (code === 451) {
+      this.settings.logger.error({ err: error, session: this.connection.id }, 'FTP command failed')
+    }
+    this.connection.reply(code, message)
+  }
+
+  /** Nobody is there to be answered any more. */
+  #leave(): void {
+    if (this.#gone) return
+    this.#gone = true
+    const reason = new Refusal(426, 'The control connection was closed')
+    this.#transfer?.abort(reason)
+    this.#channel?.close(reason)
+    void this.#queue.stop()
+  }
+}

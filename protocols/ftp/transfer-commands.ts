@@ -1,0 +1,104 @@
+import { StoreError } from '../../streams/index.ts'
+import { UploadSink } from '../sink.ts'
+import type { Command } from './commands.ts'
+import { type Entry, factLine, listLine } from './entry.ts'
+import type { Listing } from './file-system.ts'
+import { Refusal } from './refusal.ts'
+import type { Session } from './session.ts'
+
+/** What goes over a data connection, whole or from an offset on. */
+export const transferCommands: { readonly [directive: string]: Command } = {
+  ABOR: {
+    argument: 'optional',
+    run(session) {
+      session.prepare(undefined)
+      session.connection.reply(225, 'No transfer to abort')
+    },
+  },
+  REST: {
+    argument: 'needed',
+    run(session, text) {
+      const offset = Number(text)
+      if (!/^\d+$/.test(text) || !Number.isSafeInteger(offset)) throw new Refusal(501, 'REST needs a number of bytes')
+      session.restart = offset
+      session.connection.reply(350, `The next download starts at byte ${offset}`)
+    },
+  },
+  STOR: { argument: 'needed', run: store },
+  APPE: {
+    argument: 'optional',
+    run() {
+      throw new Refusal(502, 'Appending is not offered; store the whole file')
+    },
+  },
+  RETR: { argument: 'needed', run: retrieve },
+  LIST: {
+    argument: 'optional',
+    run: (session, text) => list(session, text, (entry) => listLine(entry, session.settings.clock.now())),
+  },
+  NLST: { argument: 'optional', run: (session, text) => list(session, text, ({ name }, parent) => parent + name) },
+  MLSD: { argument: 'optional', run: listFacts },
+}
+
+async function store(session: Session, text: string): Promise<void> {
+  if (spendRestart(session) > 0) throw new StoreError('ERR_UNSUPPORTED', 'Uploads do not resume; send the whole file')
+  await session.transfer(async (transfer) => {
+    const sink = new UploadSink(await session.files.begin(text), session.confirm)
+    await transfer.receive(sink)
+    return `Stored ${sink.receipt?.size} bytes as version ${sink.receipt?.version}`
+  })
+}
+
+async function retrieve(session: Session, text: string): Promise<void> {
+  const offset = spendRestart(session)
+  await session.transfer(async (transfer) => {
+    const { body } = await session.files.read(text, offset)
+    await transfer.send(body)
+    return `Sent ${transfer.size} bytes`
+  })
+}
+
+/** The line of an entry. `parent` goes before its name where a path is wanted that a client can use as it is. */
+type Format = (entry: Entry, parent: string) => string
+
+async function list(session: Session, text: string, format: Format): Promise<void> {
+  spendRestart(session)
+  await session.transfer(async (transfer) => {
+    const listing = await listed(session, text)
+    const parent = listing.type === 'file' || listing.text === '' ? '' : listing.text.replace(/\/?$/, '/')
+    await transfer.send(lines(listing, (entry) => format(entry, parent)))
+    return 'Listing sent'
+  })
+}
+
+/** Clients put words of `ls` before a path, as in `LIST -la dir`; they are such where nothing has that name. */
+async function listed({ files }: Session, text: string): Promise<Listing & { readonly text: string }> {
+  const path = text.replace(/^(?:-[A-Za-z1]+(?: +|$))+/, '')
+  try {
+    return { ...(await files.list(text)), text }
+  } catch (error) {
+    if (path === text || !(error instanceof StoreError) || error.code !== 'ERR_NOT_FOUND') throw error
+    return { ...(await files.list(path)), text: path }
+  }
+}
+
+async function listFacts(session: Session, text: string): Promise<void> {
+  spendRestart(session)
+  await session.transfer(async (transfer) => {
+    const listing = await session.files.list(text)
+    if (listing.type === 'file') throw new Refusal(501, 'That is a file; use MLST')
+    await transfer.send(lines(listing, factLine))
+    return 'Listing sent'
+  })
+}
+
+async function* lines({ pages }: Listing, format: (entry: Entry) => string): AsyncGenerator<string> {
+  for await (const page of pages) yield page.map((entry) => `${format(entry)}\r\n`).join('')
+}
+
+/** REST counts for the one transfer that follows it. */
+function spendRestart(session: Session): number {
+  const offset = session.restart
+  session.restart = 0
+  return offset
+}

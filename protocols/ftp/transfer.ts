@@ -1,0 +1,102 @@
+import type { Socket } from 'node:net'
+import { pipeline } from 'node:stream/promises'
+import { StoreError } from '../../streams/index.ts'
+import type { UploadSink } from '../sink.ts'
+import type { DataChannel } from './data-channel.ts'
+import type { FtpLimits } from './options.ts'
+import { Refusal } from './refusal.ts'
+
+/** What a socket's stream says when the peer is gone. */
+const lostCodes = new Set([
+  'ECONNABORTED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EPIPE',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ETIMEDOUT',
+])
+
+/**
+ * One command that uses a data connection.
+ *
+ *   PREPARING ──open (150)──▶ MOVING ──last byte──▶ COMMITTING ──▶ 226
+ *        └──────abort──────────▶└──▶ 426            (from here on abort is void: the outcome stands)
+ */
+export class Transfer {
+  readonly #channel: DataChannel
+  readonly #dataIdleMsMax: number
+  readonly #announce: () => void
+  #socket: Socket | undefined
+  #abortable = () => true
+
+  /** `announce` says 150, which comes before the connection: a client may wait for it before it connects. */
+  constructor(channel: DataChannel, limits: FtpLimits, announce: () => void) {
+    this.#channel = channel
+    this.#dataIdleMsMax = limits.dataIdleMsMax
+    this.#announce = announce
+  }
+
+  /** Bytes moved so far. */
+  get size(): number {
+    return this.#socket ? this.#socket.bytesRead + this.#socket.bytesWritten : 0
+  }
+
+  /** False when it is too late. */
+  abort(reason: Error): boolean {
+    const abortable = this.#abortable()
+    if (abortable) this.#channel.close(reason)
+    return abortable
+  }
+
+  /** From the client into the store; resolves once that is durable. Whatever goes wrong, the sink ends closed. */
+  async receive(sink: UploadSink): Promise<void> {
+    this.#abortable = () => !sink.writableEnded
+    sink.on('error', () => {}) // Told by the pipeline; a sink that never came to have one must not throw.
+    try {
+      const socket = await this.#open(() => !sink.writableNeedDrain)
+      sink.on('drain', () => socket.setTimeout(this.#dataIdleMsMax)) // From here on it is the client's turn again.
+      await pipeline(socket, sink)
+    } catch (error) {
+      await closed(sink, error)
+      throw lostOr(error)
+    }
+  }
+
+  /** From the store to the client; resolves once the system has taken the last byte. */
+  async send(body: AsyncIterable<Uint8Array> | AsyncIterable<string>): Promise<void> {
+    const socket: Socket = await this.#open(() => socket.writableLength > 0)
+    try {
+      await pipeline(body, socket)
+    } catch (error) {
+      throw lostOr(error)
+    }
+  }
+
+  /** The connection, cut when it stays silent while it is the client's turn: a slow store is no fault of the client. */
+  async #open(clientsTurn: () => boolean): Promise<Socket> {
+    this.#announce()
+    const socket = await this.#channel.open()
+    this.#socket = socket
+    socket.setTimeout(this.#dataIdleMsMax).on('timeout', () => {
+      if (clientsTurn()) socket.destroy(new StoreError('ERR_TIMEOUT', 'The data connection was idle for too long'))
+      else socket.setTimeout(this.#dataIdleMsMax)
+    })
+    return socket
+  }
+}
+
+/** Destroys a sink, and waits until its upload is aborted. */
+async function closed(sink: UploadSink, error: unknown): Promise<void> {
+  if (sink.closed) return
+  await new Promise<void>((resolve) => {
+    sink.once('close', resolve)
+    sink.destroy(error as Error)
+  })
+}
+
+function lostOr(error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (typeof code !== 'string' || !lostCodes.has(code)) return error
+  return new Refusal(426, 'The data connection was lost', { cause: error })
+}

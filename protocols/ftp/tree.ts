@@ -1,0 +1,66 @@
+import { type ObjectStat, type Origin, type Store, StoreError } from '../../streams/index.ts'
+import { directoryEntry, type Entry, fileEntry } from './entry.ts'
+import { isSegment, markerAt, objectAt, type Path, prefixAt } from './path.ts'
+
+const listPageMax = 1000
+
+/**
+ * The store seen as a tree: `/` holds the buckets, `/bucket/a/b` is the key `a/b`. A directory is a prefix that keys
+ * share; an empty one is kept by a marker, an object of no bytes whose key ends in `/`.
+ */
+export class Tree {
+  readonly #store: Store
+  readonly #origin: Origin
+
+  constructor(store: Store, origin: Origin) {
+    this.#store = store
+    this.#origin = origin
+  }
+
+  async fileAt(path: Path): Promise<ObjectStat | undefined> {
+    if (path.length < 2) return undefined
+    try {
+      return await this.#store.stat(this.#origin, objectAt(path))
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'ERR_NOT_FOUND') return undefined
+      throw error
+    }
+  }
+
+  async isDirectory(path: Path): Promise<boolean> {
+    const [bucket] = path
+    if (bucket === undefined) return true
+    if (!(await this.#store.buckets(this.#origin)).includes(bucket)) return false
+    if (path.length === 1) return true
+    const { objects } = await this.#store.list(this.#origin, bucket, { prefix: prefixAt(path), limit: 1 })
+    return objects.length > 0
+  }
+
+  /** Whether a directory below a bucket holds its marker at most; keys that have no path here count, too. */
+  async isEmpty(path: Path): Promise<boolean> {
+    const { bucket, key: prefix } = markerAt(path)
+    const { objects, next } = await this.#store.list(this.#origin, bucket, { prefix, limit: 2 })
+    return next === undefined && objects.every(({ key }) => key === prefix)
+  }
+
+  /** The entries of a directory, page by page. */
+  async *pages(path: Path): AsyncGenerator<readonly Entry[]> {
+    const [bucket] = path
+    if (bucket === undefined) yield (await this.#store.buckets(this.#origin)).map((name) => directoryEntry(name))
+    else yield* this.#keyPages(bucket, prefixAt(path))
+  }
+
+  async *#keyPages(bucket: string, prefix: string): AsyncGenerator<readonly Entry[]> {
+    let after: string | undefined
+    do {
+      const options = { prefix, delimiter: '/', limit: listPageMax, ...(after !== undefined && { after }) }
+      const page = await this.#store.list(this.#origin, bucket, options)
+      const entries = [
+        ...page.prefixes.map((key) => directoryEntry(key.slice(prefix.length, -1))),
+        ...page.objects.map((stat) => fileEntry(stat.key.slice(prefix.length), stat)),
+      ]
+      yield entries.filter(({ name }) => isSegment(name))
+      after = page.next
+    } while (after !== undefined)
+  }
+}
