@@ -1,0 +1,62 @@
+import { StoreError } from '../../streams/index.ts'
+import { type Application, answers, answersNothing, type Door, jsonBody } from './routes.ts'
+import * as schemas from './schemas.ts'
+
+/** Applications, and how the pool is. Who may is the ports' business. */
+export function administration(application: Application, door: Door): void {
+  applications(application, door)
+  pools(application, door)
+}
+
+function applications(application: Application, { applications }: Door): void {
+  application.route({
+    method: 'GET',
+    url: '/applications',
+    schema: { response: answers(200, schemas.ApplicationList) },
+    handler: async ({ origin }) => ({ applications: await applications.list(origin) }),
+  })
+  application.route({
+    method: 'POST',
+    url: '/applications',
+    ...jsonBody,
+    schema: { body: schemas.NewApplication, response: answers(201, schemas.Shown, 'Added') },
+    async handler({ origin, body }, reply) {
+      const shown = await applications.add(origin, body)
+      return reply.code(201).header('cache-control', 'no-store').send(shown)
+    },
+  })
+  application.route({
+    method: 'DELETE',
+    url: '/applications/:id',
+    schema: { params: schemas.IdParams, response: answersNothing('Removed') },
+    async handler({ origin, params: { id } }, reply) {
+      if (await applications.remove(origin, id)) return reply.code(204).send()
+      throw new StoreError('ERR_NOT_FOUND', `there is no application ${id}`)
+    },
+  })
+}
+
+function pools(application: Application, { pool }: Door): void {
+  const requirePool = (name: string): void => {
+    if (name !== pool.name) throw new StoreError('ERR_NOT_FOUND', `there is no pool ${name}`)
+  }
+  application.route({
+    method: 'GET',
+    url: '/pools/:pool',
+    schema: { params: schemas.PoolParams, response: answers(200, schemas.PoolFigures) },
+    async handler({ origin, params }) {
+      requirePool(params.pool)
+      return pool.status(origin)
+    },
+  })
+  application.route({
+    method: 'POST',
+    url: '/pools/:pool/check',
+    ...jsonBody,
+    schema: { params: schemas.PoolParams, response: answers(200, schemas.PoolReport) },
+    async handler({ origin, params }) {
+      requirePool(params.pool)
+      return pool.check(origin)
+    },
+  })
+}

@@ -1,0 +1,123 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { StoreError, type Upload } from '../../streams/index.ts'
+import type { HttpLimits } from './options.ts'
+
+type Bounds = Pick<HttpLimits, 'objectBytesMax' | 'bodyIdleMsMax'>
+
+/**
+ * Lets node read on. It calls a handler amid the bytes of a packet, and everything that the handler awaits without
+ * waiting for the outside is done before node comes to the body, even to one that lies in the same packet.
+ */
+export async function turn(source: IncomingMessage): Promise<void> {
+  if (!source.complete) await new Promise(setImmediate)
+}
+
+/**
+ * Writes a request's body to `upload`. Resolves only once the last byte was taken of a message that arrived whole;
+ * rejects when the client went away, fell silent or sent too much, and then the upload is to be aborted.
+ *
+ * A body that is here already is taken without an event or a listener; what is not is waited for by one Arrival.
+ */
+export async function receive(source: IncomingMessage, upload: Upload, bounds: Bounds): Promise<void> {
+  await turn(source)
+  let arrival: Arrival | undefined
+  try {
+    for (;;) {
+      const chunk: Buffer | null = source.read()
+      if (source.destroyed) throw new StoreError('ERR_INVALID', 'the client went away before the end of the body')
+      if (chunk !== null) await write(upload, chunk, bounds.objectBytesMax)
+      else if (source.complete) return
+      else {
+        arrival ??= new Arrival(source, bounds.bodyIdleMsMax)
+        await arrival.next()
+      }
+    }
+  } finally {
+    arrival?.stop()
+  }
+}
+
+async function write(upload: Upload, chunk: Buffer, bytesMax: number): Promise<void> {
+  if (upload.size + chunk.length > bytesMax)
+    throw new StoreError('ERR_TOO_LARGE', `an object has at most ${bytesMax} bytes`)
+  await upload.write(chunk)
+}
+
+/** Waits for a body to go on: for bytes, its end, or the client going away. */
+class Arrival {
+  readonly #source: IncomingMessage
+  readonly #idleMsMax: number
+  #resolve: (() => void) | undefined
+  #reject: ((reason: Error) => void) | undefined
+
+  constructor(source: IncomingMessage, idleMsMax: number) {
+    this.#source = source
+    this.#idleMsMax = idleMsMax
+    source.on('readable', this.#onProgress).on('close', this.#onProgress).on('timeout', this.#onTimeout)
+  }
+
+  next(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  stop(): void {
+    this.#source.off('readable', this.#onProgress).off('close', this.#onProgress).off('timeout', this.#onTimeout)
+  }
+
+  readonly #onProgress = (): void => this.#resolve?.()
+
+  /** Node reports that the connection was idle; it counts only while we wait for the client and not it for us. */
+  readonly #onTimeout = (): void =>
+    this.#reject?.(new StoreError('ERR_TIMEOUT', `no byte of the body came for ${this.#idleMsMax} ms`))
+}
+
+/** A body of `length` bytes whose first chunk was read. */
+export interface OpenBody {
+  readonly first: IteratorResult<Uint8Array>
+  readonly rest: AsyncIterator<Uint8Array>
+  readonly length: number
+}
+
+/** Reads the first chunk, so that an error in it can still be answered. */
+export async function openBody(body: AsyncIterable<Uint8Array>, length: number): Promise<OpenBody> {
+  const rest = body[Symbol.asyncIterator]()
+  return { first: await rest.next(), rest, length }
+}
+
+/**
+ * Sends a body after its head, at the client's pace, and resolves when it is sent or the client went away. A body that
+ * is cut off or has another length breaks the connection, for a short body must never look complete; rejects with why.
+ */
+export async function send(response: ServerResponse, { first, rest, length }: OpenBody): Promise<void> {
+  let left = length
+  let chunk = first
+  try {
+    while (!chunk.done && chunk.value.length < left) {
+      if (response.destroyed) return
+      left -= chunk.value.length
+      if (!response.write(chunk.value)) await drained(response)
+      chunk = await rest.next()
+    }
+    const last = chunk.done ? undefined : chunk.value
+    if ((last?.length ?? 0) !== left) throw new StoreError('ERR_CORRUPT', 'the body has not the length of its object')
+    if (!response.destroyed) response.end(last)
+  } catch (error) {
+    response.destroy()
+    throw error
+  } finally {
+    await rest.return?.()
+  }
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      response.off('drain', settle).off('close', settle)
+      resolve()
+    }
+    response.on('drain', settle).on('close', settle)
+  })
+}

@@ -1,0 +1,45 @@
+import { StoreError } from '../../streams/index.ts'
+import { get, head } from './download.ts'
+import { objectNameOf, refuseConditions } from './envelope.ts'
+import { type Application, answers, answersBytes, answersNothing, type Door } from './routes.ts'
+import * as schemas from './schemas.ts'
+import { put } from './upload.ts'
+
+/**
+ * PUT, GET, HEAD and DELETE of objects. Bytes go straight between the socket and the store, and what is said of them
+ * goes past fastify's serialization. Refusals are thrown and answered like those of any route.
+ */
+export function objects(application: Application, door: Door): void {
+  const route = { url: '/objects/:bucket/*', exposeHeadRoute: false }
+  application.route({
+    ...route,
+    method: 'PUT',
+    config: { takesBody: true },
+    schema: { response: answers(201, schemas.Receipt, 'Durable') },
+    handler: (request, reply) => put(door, request, reply),
+  })
+  application.route({
+    ...route,
+    method: 'GET',
+    schema: { response: answersBytes({ 200: 'The object', 206: 'The range asked for', 304: 'Not modified' }) },
+    handler: (request, reply) => get(door, request, reply),
+  })
+  application.route({
+    ...route,
+    method: 'HEAD',
+    config: { swagger: { exposeHeadRoute: true } },
+    schema: { response: answersBytes({ 200: 'What GET says before the bytes', 304: 'Not modified' }) },
+    handler: (request, reply) => head(door, request, reply),
+  })
+  application.route({
+    ...route,
+    method: 'DELETE',
+    schema: { response: answersNothing('Removed') },
+    async handler({ raw, origin }, reply) {
+      refuseConditions(raw.headers)
+      const name = objectNameOf(raw.url ?? '')
+      if (await door.store.remove(origin, name)) return reply.code(204).send()
+      throw new StoreError('ERR_NOT_FOUND', `there is no object ${name.bucket}/${name.key}`)
+    },
+  })
+}

@@ -1,0 +1,59 @@
+import type { Registry } from 'prom-client'
+import type { Access, ApplicationAdministration, PoolInspection, Store } from '../../streams/index.ts'
+
+export interface HttpLimits {
+  /** Bytes of one object. */
+  readonly objectBytesMax: number
+  /** Bytes of a JSON body. */
+  readonly jsonBytesMax: number
+  /** Bytes of the request line and the headers together. */
+  readonly headerBytesMax: number
+  /** How long a client may take to send the headers. */
+  readonly headersMsMax: number
+  /** How long a body, of a request or of an answer, may make no progress while it is the client's turn. */
+  readonly bodyIdleMsMax: number
+  /** How long a connection is kept between two requests. */
+  readonly keepAliveMsMax: number
+  readonly connectionsMax: number
+  /** What is read of a body after its refusal, and for how long, before the connection is cut. */
+  readonly discardBytesMax: number
+  readonly discardMsMax: number
+  /** How long drain() waits for requests in flight. */
+  readonly drainMsMax: number
+}
+
+/** A load balancer keeps idle connections for a minute, so that ours last longer: else it sends into a closing one. */
+export const httpLimits: HttpLimits = {
+  objectBytesMax: 2 ** 40,
+  jsonBytesMax: 1024 * 1024,
+  headerBytesMax: 16 * 1024,
+  headersMsMax: 15_000,
+  bodyIdleMsMax: 60_000,
+  keepAliveMsMax: 65_000,
+  connectionsMax: 4096,
+  discardBytesMax: 8 * 1024 * 1024,
+  discardMsMax: 5_000,
+  drainMsMax: 30_000,
+}
+
+export interface HttpLogger {
+  error(details: object, message: string): void
+}
+
+export interface HttpOptions {
+  readonly store: Store
+  readonly access: Access
+  readonly applications: ApplicationAdministration
+  readonly pool: PoolInspection
+  /** What /metrics shows; the door adds its own figures. */
+  readonly registry: Registry
+  readonly logger: HttpLogger
+  readonly host: string
+  /** 0 takes any that is free; the frontend's `address` tells which. */
+  readonly port: number
+  readonly limits?: Partial<HttpLimits>
+  /** Milliseconds that never go back, for the duration of uploads. */
+  readonly clock?: { now(): number }
+  /** Makes the names of requests differ from those of an earlier process. */
+  readonly random?: { bytes(count: number): Uint8Array }
+}

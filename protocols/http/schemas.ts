@@ -1,0 +1,153 @@
+import { Type } from 'typebox'
+
+/* The JSON of the API, once: it validates what comes in and is what /openapi.json tells of what goes out. */
+
+const description = (text: string) => ({ description: text })
+const closed = { additionalProperties: false }
+const sequence = Type.Integer({ minimum: 0 })
+const recordId = Type.String({ pattern: '^\\d{16}$', ...description('The sequence of a record, in 16 digits.') })
+const digests = Type.Object({
+  sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+  crc32c: Type.String({ pattern: '^[0-9a-f]{8}$' }),
+})
+const attributeValue = Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Array(Type.String())])
+const attributes = Type.Record(Type.String(), attributeValue)
+const userAttributeName = '^user\\.[^\\s]{1,250}$'
+const name = Type.Object({ bucket: Type.String(), key: Type.String() }, closed)
+/** No Type.Integer: of a query's 1.5 that would make 1. */
+const count = (maximum: number) => Type.Number({ minimum: 1, maximum, multipleOf: 1 })
+
+export const limitMax = 1000
+
+const receipt = {
+  object: recordId,
+  bucket: Type.String(),
+  key: Type.String(),
+  version: recordId,
+  sequence,
+  size: Type.Integer({ minimum: 0 }),
+  digests,
+}
+const objectStat = Type.Object({
+  ...receipt,
+  time: Type.Integer(description('Milliseconds since 1970 of the upload.')),
+  attributes,
+})
+
+export const Receipt = Type.Object(receipt, description('Proof that the object is durable.'))
+
+export const Problem = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String(),
+    code: Type.String(description('Why, for programs.')),
+  },
+  description('RFC 9457'),
+)
+
+export const ObjectParams = Type.Object({
+  bucket: Type.String(),
+  key: Type.String(description('Opaque; percent-decoded once. `/`, `..` and `//` are just characters of it.')),
+})
+export const BucketParams = Type.Object({ bucket: Type.String() })
+export const IdParams = Type.Object({ id: Type.String() })
+export const PoolParams = Type.Object({ pool: Type.String() })
+
+export const ListQuery = Type.Object(
+  {
+    prefix: Type.Optional(Type.String()),
+    after: Type.Optional(Type.String(description('List keys after this one, in the order of their bytes.'))),
+    delimiter: Type.Optional(Type.String({ minLength: 1, ...description('Folds keys up to it into one prefix.') })),
+    limit: Type.Optional(count(limitMax)),
+  },
+  closed,
+)
+export const Listing = Type.Object({
+  bucket: Type.String(),
+  objects: Type.Array(objectStat),
+  prefixes: Type.Array(Type.String()),
+  next: Type.Optional(Type.String(description('Pass as `after` to go on; absent at the end.'))),
+})
+export const Buckets = Type.Object({ buckets: Type.Array(Type.String()) })
+export const Bucket = Type.Object({ bucket: Type.String() })
+
+export const Records = Type.Object({
+  object: recordId,
+  bucket: Type.String(),
+  key: Type.String(),
+  records: Type.Array(Type.Object({ sequence, time: Type.Integer(), operation: Type.String() })),
+})
+export const Annotation = Type.Object(
+  {
+    set: Type.Optional(Type.Record(Type.String({ pattern: userAttributeName }), attributeValue, closed)),
+    unset: Type.Optional(Type.Array(Type.String({ pattern: userAttributeName }), { maxItems: 256 })),
+  },
+  { ...closed, minProperties: 1 },
+)
+export const Rename = Type.Object({ from: name, to: name }, closed)
+
+export const FindQuery = Type.Object(
+  {
+    q: Type.String({ minLength: 1 }),
+    limit: Type.Optional(count(limitMax)),
+    cursor: Type.Optional(Type.String()),
+  },
+  closed,
+)
+export const Found = Type.Object({
+  sequence: Type.Integer(description('The answer is true at this sequence.')),
+  cursor: Type.Union([Type.String(), Type.Null()], description('Pass to go on; null at the end.')),
+  objects: Type.Array(objectStat),
+})
+
+const requestTypes = Type.Array(Type.Union([Type.Literal('http'), Type.Literal('ftp'), Type.Literal('email')]))
+const permissions = Type.Array(
+  Type.Union([
+    Type.Literal('object:read'),
+    Type.Literal('object:write'),
+    Type.Literal('bucket:create'),
+    Type.Literal('pool:inspect'),
+    Type.Literal('application:manage'),
+  ]),
+)
+export const NewApplication = Type.Object(
+  { id: Type.String(), types: requestTypes, permissions, password: Type.Optional(Type.String()) },
+  closed,
+)
+export const Shown = Type.Object({ key: Type.String(), secret: Type.String() }, description('Told this once.'))
+export const ApplicationList = Type.Object({
+  applications: Type.Array(
+    Type.Object({ id: Type.String(), types: Type.Array(Type.String()), permissions: Type.Array(Type.String()) }),
+  ),
+})
+
+const bytes = Type.Integer({ minimum: 0 })
+export const PoolFigures = Type.Object({
+  state: Type.Union([Type.Literal('open'), Type.Literal('halted'), Type.Literal('closed')]),
+  position: Type.Object({ pool: Type.String(), epoch: Type.Integer(), sequence }),
+  atomicity: Type.String(),
+  bytes,
+  freeBytes: bytes,
+  historyBytes: bytes,
+  extentBytes: bytes,
+  stagedBytes: bytes,
+  segments: Type.Integer(),
+  commits: Type.Integer(),
+  batches: Type.Integer(),
+  flushes: Type.Integer(),
+  checkpoints: Type.Integer(),
+  recovery: Type.Object({
+    verdict: Type.String(),
+    batchesReplayed: Type.Integer(),
+    batchesDropped: Type.Integer(),
+  }),
+})
+export const PoolReport = Type.Object({
+  records: Type.Integer(),
+  payloadBytes: bytes,
+  findings: Type.Array(Type.Object({ sequence: Type.Optional(sequence), problem: Type.String() })),
+})
+export const Status = Type.Object({ status: Type.String() })
+export const Document = Type.Object({ openapi: Type.String() }, description('OpenAPI 3.1'))

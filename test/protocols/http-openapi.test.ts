@@ -1,0 +1,83 @@
+import Schema from 'typebox/schema'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { call } from '../support/http-client.ts'
+import { type Door, openDoor } from '../support/http-door.ts'
+
+interface Operation {
+  readonly parameters?: readonly { readonly name: string; readonly in: string }[]
+  readonly requestBody?: { readonly content: { readonly [type: string]: object } }
+  readonly responses: {
+    readonly [status: string]: { readonly content?: { readonly [type: string]: { schema: object } } }
+  }
+}
+interface Document {
+  readonly openapi: string
+  readonly paths: { readonly [path: string]: { readonly [method: string]: Operation } }
+}
+
+/** Every route there is, with a request that it takes, in an order in which each succeeds. */
+const routes: [method: string, path: string, target: string, status: number, body?: string | object][] = [
+  ['get', '/healthz', '/healthz', 200],
+  ['get', '/readyz', '/readyz', 200],
+  ['get', '/metrics', '/metrics', 200],
+  ['get', '/openapi.json', '/openapi.json', 200],
+  ['put', '/v1/buckets/{bucket}', '/v1/buckets/photos', 201],
+  ['get', '/v1/buckets', '/v1/buckets', 200],
+  ['put', '/v1/objects/{bucket}/{key}', '/v1/objects/inbox/a', 201, 'bytes'],
+  ['get', '/v1/objects/{bucket}/{key}', '/v1/objects/inbox/a', 200],
+  ['head', '/v1/objects/{bucket}/{key}', '/v1/objects/inbox/a', 200],
+  ['get', '/v1/objects/{bucket}', '/v1/objects/inbox?limit=1', 200],
+  ['patch', '/v1/attributes/{bucket}/{key}', '/v1/attributes/inbox/a', 204, { set: { 'user.a': 1 } }],
+  ['get', '/v1/attributes/{bucket}/{key}', '/v1/attributes/inbox/a', 200],
+  ['get', '/v1/query', '/v1/query?q=user.a:1', 200],
+  ['post', '/v1/rename', '/v1/rename', 204, { from: { bucket: 'inbox', key: 'a' }, to: { bucket: 'inbox', key: 'b' } }],
+  ['delete', '/v1/objects/{bucket}/{key}', '/v1/objects/inbox/b', 204],
+  ['post', '/v1/applications', '/v1/applications', 201, { id: 'a', types: ['http'], permissions: ['object:read'] }],
+  ['get', '/v1/applications', '/v1/applications', 200],
+  ['delete', '/v1/applications/{id}', '/v1/applications/a', 204],
+  ['get', '/v1/pools/{pool}', '/v1/pools/main', 200],
+  ['post', '/v1/pools/{pool}/check', '/v1/pools/main/check', 200],
+]
+
+let door: Door
+let document: Document
+beforeAll(async () => {
+  door = await openDoor()
+  document = JSON.parse((await call(door.port, 'GET', '/openapi.json', { as: null })).body.toString())
+})
+afterAll(() => door.frontend.close())
+
+test('the document lists every route', () => {
+  expect(document.openapi).toBe('3.1.0')
+  const listed = Object.entries(document.paths).flatMap(([path, item]) =>
+    Object.keys(item).map((method) => `${method} ${path}`),
+  )
+  expect(listed.sort()).toEqual(routes.map(([method, path]) => `${method} ${path}`).sort())
+})
+
+test.each(routes)('%s %s answers as it says', async (method, path, target, status, body) => {
+  const operation = document.paths[path]![method]!
+  const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
+  const parameters = (operation.parameters ?? []).filter((parameter) => parameter.in === 'path')
+  expect(parameters.map(({ name }) => name).sort()).toEqual(named.sort())
+  const isJson = typeof body === 'object'
+  expect(Object.keys(operation.requestBody?.content ?? {})).toEqual(body ? [isJson ? 'application/json' : '*/*'] : [])
+  const content = isJson
+    ? { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
+    : body
+      ? { body }
+      : {}
+  const answer = await call(door.port, method.toUpperCase(), target, content)
+  expect(answer.status).toBe(status)
+  const said = operation.responses[status]?.content ?? {}
+  const schema = said['application/json']?.schema
+  if (schema) expect(Schema.Check(schema, JSON.parse(answer.body.toString()))).toBe(true)
+  else if (answer.body.length > 0) expect(Object.keys(said)[0]).toMatch(/^\*\/\*$|^text\/plain/)
+})
+
+test('a refusal is the problem that the document says', async () => {
+  const said = document.paths['/v1/query']!.get!.responses.default!.content!['application/problem+json']!.schema
+  const { body } = await call(door.port, 'GET', '/v1/query?q=')
+  expect(Schema.Check(said, JSON.parse(body.toString()))).toBe(true)
+  expect(Schema.Check(said, { status: '400' })).toBe(false)
+})
