@@ -1,4 +1,4 @@
-import type { Sequence } from './contract.ts'
+import type { Release, Sequence } from './contract.ts'
 import type { Core } from './core.ts'
 import { ENTRY_PAYLOADS_MAX, ENTRY_RELEASES_MAX, type Entry, entryBytes } from './entry.ts'
 import { PoolError } from './errors.ts'
@@ -163,6 +163,7 @@ export class CommitQueue implements Sequencer {
       if (!this.#hasSpace(inlineBytes)) throw full() // What went before it in the queue has filled the pool.
       const entries = sequencing.draft(first, this.#journal.builder.place(sequencing.sealed))
       this.#checkBounds(sequencing, entries)
+      for (const { releases } of entries) for (const release of releases) checkRelease(release, first)
       return entries
     } catch (error) {
       reject(error)
@@ -206,6 +207,15 @@ function inlineBytesOf({ sealed }: Sequencing): number {
   let bytes = 0
   for (const payload of sealed) if (payload.form === 'inline') bytes += payload.length
   return bytes
+}
+
+/** Whether the payload is still there is found out later; a release of one that is gone changes nothing. */
+function checkRelease({ sequence, payload }: Release, first: Sequence): void {
+  const earlier = Number.isInteger(sequence) && sequence >= 1 && sequence < first
+  const possible = Number.isInteger(payload) && payload >= 0 && payload < ENTRY_PAYLOADS_MAX
+  if (!earlier || !possible) {
+    throw new PoolError('ERR_NOT_FOUND', `no payload ${payload} of an earlier record ${sequence} to release`)
+  }
 }
 
 const full = (): PoolError => new PoolError('ERR_NO_SPACE', 'the pool is full')

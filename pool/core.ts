@@ -1,5 +1,6 @@
 import type { Allocator } from './allocator.ts'
 import type { SharedBuffers } from './bytes.ts'
+import type { Sequence } from './contract.ts'
 import type { Device } from './device.ts'
 import type { Format, Tuning } from './format.ts'
 import type { Mutations } from './mutation.ts'
@@ -17,6 +18,8 @@ export interface Core {
   readonly allocator: Allocator
   readonly segments: Segments
   readonly buffers: SharedBuffers
+  /** Prepared records from which an upload goes on. */
+  readonly held: Set<Sequence>
   /** Asks for space that was released but is not free yet; false when there is none to be had. */
   reclaim(): Promise<boolean>
 }

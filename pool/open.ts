@@ -128,6 +128,7 @@ async function assemble(device: Device, guard: Guard, zones: Zones, options: Ope
     allocator: new Allocator(zones, tuning.reserveSegments),
     segments: new Segments(device, zones, tuning.indexesMax),
     buffers: new SharedBuffers(IDLE_BUFFER_BYTES_MAX),
+    held: new Set(),
     reclaim: () => pool!.reclaim(),
   }
   const reader = new Reader(core)

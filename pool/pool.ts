@@ -65,7 +65,20 @@ export class BlockPool implements Pool {
 
   async resume(prepared: Sequence): Promise<{ transaction: Transaction; payloads: readonly Staging[] }> {
     this.#assertOpen()
+    const { held } = this.#parts.core
+    if (held.has(prepared)) throw new PoolError('ERR_BUSY', `an upload goes on from record ${prepared} already`)
+    held.add(prepared)
+    try {
+      return await this.#resume(prepared)
+    } catch (error) {
+      held.delete(prepared)
+      throw error
+    }
+  }
+
+  async #resume(prepared: Sequence): Promise<{ transaction: Transaction; payloads: readonly Staging[] }> {
     const { core, queue, reader } = this.#parts
+    await queue.exclusively(async () => {}) // A release that is on its way already is seen from here on.
     return await reader.withEntry(prepared, async (located) => {
       const payloads: PayloadStaging[] = []
       for (const [number, placement] of located.entry.payloads.entries()) {

@@ -1,7 +1,6 @@
 import type { Sequence } from './contract.ts'
 import type { Core } from './core.ts'
 import type { Placement, ReleaseEntry } from './entry.ts'
-import { PoolError } from './errors.ts'
 import { visitTree } from './extent-tree.ts'
 import type { Reader } from './reader.ts'
 
@@ -34,7 +33,7 @@ export class Releases {
     return this.#pending.size + this.#freed.length
   }
 
-  /** Record `by` is durable and lets these go. */
+  /** Record `by` is durable and lets these go. What was let go before, or never was, stays as it is. */
   add(by: Sequence, releases: readonly ReleaseEntry[]): void {
     for (const release of releases) {
       this.#pending.add(keyOf(release.sequence, release.payload))
@@ -97,15 +96,11 @@ export class Releases {
     await this.#reader.withEntry(sequence, async ({ segment, place, entry }) => {
       const placement = entry.payloads[payload]
       const number = place.firstPayload + payload
-      if (!placement || segment.isReleased(number)) {
-        throw new PoolError(
-          'ERR_CORRUPT',
-          `record ${by} releases payload ${payload} of record ${sequence}, which it does not own`,
-        )
+      if (placement && placement.form !== 'gap' && !segment.isReleased(number)) {
+        await this.#free(sequence, placement, await this.#heirOf(by, release))
+        segment.release(number, placement.form === 'inline' ? placement.length : 0)
+        this.#core.segments.touch(segment)
       }
-      await this.#free(sequence, placement, await this.#heirOf(by, release))
-      segment.release(number, placement.form === 'inline' ? placement.length : 0)
-      this.#core.segments.touch(segment)
       this.#pending.delete(keyOf(sequence, payload))
     })
   }

@@ -1,10 +1,10 @@
-import assert from 'node:assert/strict'
 import type { Run } from './allocator.ts'
 import { roundUp } from './bytes.ts'
 import { crc32c } from './checksum.ts'
 import type { Staging } from './contract.ts'
 import type { Core } from './core.ts'
 import type { Extent, Placement } from './entry.ts'
+import { PoolError } from './errors.ts'
 import { ExtentTreeBuilder, reopenTree } from './extent-tree.ts'
 import { unitOffset } from './zones.ts'
 
@@ -12,6 +12,8 @@ import { unitOffset } from './zones.ts'
 export type Sealed =
   | { readonly form: 'inline'; readonly length: number; readonly chunks: readonly Uint8Array[] }
   | Extract<Placement, { form: 'extents' }>
+
+type Tree = Pick<Extract<Placement, { form: 'extents' }>, 'depth' | 'extents'>
 
 const WRITES_IN_FLIGHT_MAX = 2
 
@@ -24,6 +26,7 @@ export class PayloadStaging implements Staging {
   #length = 0
   #chunks: Uint8Array[] = []
   #extents: ExtentWriter | undefined
+  #ended = false
 
   constructor(core: Core) {
     this.#core = core
@@ -43,6 +46,7 @@ export class PayloadStaging implements Staging {
   }
 
   write(chunk: Uint8Array): Promise<void> {
+    if (this.#ended) return Promise.reject(new PoolError('ERR_CLOSED', 'the transaction has ended'))
     this.#length += chunk.length
     if (this.#extents) return this.#extents.append(chunk)
     if (this.#length > this.#core.tuning.inlineBytesMax) return this.#spill(chunk)
@@ -51,22 +55,28 @@ export class PayloadStaging implements Staging {
   }
 
   async #spill(chunk: Uint8Array): Promise<void> {
-    this.#extents = new ExtentWriter(this.#core)
+    const extents = new ExtentWriter(this.#core)
+    this.#extents = extents
     const chunks = this.#chunks
     this.#chunks = []
-    for (const earlier of chunks) await this.#extents.append(earlier)
-    await this.#extents.append(chunk)
+    await Promise.all([...chunks, chunk].map((piece) => extents.append(piece)))
   }
 
   /** What was written so far; the device has taken all of it when this resolves. At once for a payload in memory. */
   seal(): Sealed | Promise<Sealed> {
-    if (!this.#extents) return { form: 'inline', length: this.#length, chunks: this.#chunks }
-    return this.#extents.finish().then((tree) => ({ form: 'extents', length: this.#length, ...tree }))
+    const length = this.#length
+    if (!this.#extents) return { form: 'inline', length, chunks: [...this.#chunks] }
+    return this.#extents.finish().then((tree) => ({ form: 'extents', length, ...tree }))
   }
 
-  /** Hands over the units taken since the last call: a durable record owns them now. */
+  /** Hands over the units of what was sealed last: a durable record owns them now. */
   takeRuns(): readonly Run[] {
     return this.#extents?.takeRuns() ?? []
+  }
+
+  /** Takes no more bytes. */
+  end(): void {
+    this.#ended = true
   }
 
   /** Gives back units that no record owns. Waits for writes underway, so that none lands in a unit's next life. */
@@ -78,11 +88,19 @@ export class PayloadStaging implements Staging {
 
 const DONE = Promise.resolve()
 
-/** Writes a stream of bytes to fresh units, in large writes, a few in flight. */
+/**
+ * Writes a stream of bytes to fresh units, in large writes, a few in flight. Calls take effect one after the other, and
+ * the first failure is every later call's: a payload with a hole in it is never sealed.
+ */
 class ExtentWriter {
   readonly #core: Core
   readonly #tree: ExtentTreeBuilder
+  #last: Promise<unknown> = DONE
+  #calls = 0
   #runs: Run[] = []
+  /** Units that the tree sealed last names for good, and those of its manifests that a later tree writes anew. */
+  #sealedRuns: Run[] = []
+  #partialRuns: Run[] = []
   #buffer: Buffer | undefined
   #filled = 0
   #sent = 0
@@ -99,7 +117,31 @@ class ExtentWriter {
     return new ExtentWriter(core, await reopenTree(core.device, core.zones, placement))
   }
 
-  async append(chunk: Uint8Array): Promise<void> {
+  append(chunk: Uint8Array): Promise<void> {
+    if (this.#calls === 0) return this.#inTurn(this.#append(chunk))
+    const copy = Uint8Array.prototype.slice.call(chunk)
+    return this.#inTurn(this.#last.then(() => this.#append(copy)))
+  }
+
+  finish(): Promise<Tree> {
+    return this.#inTurn(this.#last.then(() => this.#finish()))
+  }
+
+  async #inTurn<T>(call: Promise<T>): Promise<T> {
+    this.#calls++
+    this.#last = call.catch(() => {})
+    try {
+      return await call
+    } catch (error) {
+      this.#failure ??= error
+      throw error
+    } finally {
+      this.#calls--
+    }
+  }
+
+  async #append(chunk: Uint8Array): Promise<void> {
+    this.#check()
     let offset = 0
     while (offset < chunk.length) {
       this.#buffer ??= this.#core.buffers.take(this.#bufferBytes())
@@ -126,14 +168,17 @@ class ExtentWriter {
     this.#filled = 0
     this.#sent += filled
     const writes: Promise<void>[] = []
-    for (let start = 0; start < filled; ) {
-      const run = await this.#allocate(Math.ceil((filled - start) / zones.unitBytes))
-      const end = Math.min(filled, start + run.units * zones.unitBytes)
-      await this.#describe(run, buffer.subarray(start, end))
-      writes.push(this.#write(run, buffer, start, end))
-      start = end
+    try {
+      for (let start = 0; start < filled; ) {
+        const run = await this.#allocate(Math.ceil((filled - start) / zones.unitBytes))
+        const end = Math.min(filled, start + run.units * zones.unitBytes)
+        await this.#describe(run, buffer.subarray(start, end))
+        writes.push(this.#write(run, buffer, start, end))
+        start = end
+      }
+    } finally {
+      this.#inFlight.push(Promise.all(writes).then(() => this.#core.buffers.give(buffer)))
     }
-    this.#inFlight.push(Promise.all(writes).then(() => this.#core.buffers.give(buffer)))
     if (this.#inFlight.length >= WRITES_IN_FLIGHT_MAX) await this.#inFlight.shift()
     this.#check()
   }
@@ -166,11 +211,19 @@ class ExtentWriter {
     }
   }
 
-  async finish(): Promise<Pick<Extract<Placement, { form: 'extents' }>, 'depth' | 'extents'>> {
+  async #finish(): Promise<Tree> {
+    this.#check()
     if (this.#filled > 0) await this.#send()
     await this.#settle()
     this.#check()
-    return await this.#tree.tree()
+    this.#recycle(this.#partialRuns) // Of a tree that no record came to name.
+    this.#partialRuns = []
+    this.#sealedRuns.push(...this.#runs)
+    this.#runs = []
+    const tree = await this.#tree.tree()
+    this.#partialRuns = this.#runs
+    this.#runs = []
+    return tree
   }
 
   async #settle(): Promise<void> {
@@ -183,16 +236,23 @@ class ExtentWriter {
   }
 
   takeRuns(): readonly Run[] {
-    const runs = this.#runs
-    this.#runs = []
+    const runs = [...this.#sealedRuns, ...this.#partialRuns]
+    this.#sealedRuns = []
+    this.#partialRuns = []
     return runs
   }
 
   async discard(): Promise<void> {
+    this.#failure ??= new PoolError('ERR_CLOSED', 'the transaction has ended')
+    await this.#last
     await this.#settle()
-    for (const run of this.takeRuns()) {
-      for (let i = 0; i < run.units; i++) this.#core.allocator.recycle(run.unit + i)
+    this.#recycle([...this.takeRuns(), ...this.#runs])
+    this.#runs = []
+  }
+
+  #recycle(runs: readonly Run[]): void {
+    for (const { unit, units } of runs) {
+      for (let i = 0; i < units; i++) this.#core.allocator.recycle(unit + i)
     }
-    assert(this.#inFlight.length === 0)
   }
 }

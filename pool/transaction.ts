@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import type { Drafting, Sequence, Staging, Transaction } from './contract.ts'
+import type { Draft, Drafting, Sequence, Staging, Transaction } from './contract.ts'
 import type { Core } from './core.ts'
 import type { Entry, Placement, ReleaseEntry } from './entry.ts'
 import { PoolError } from './errors.ts'
+import { Mutex } from './io.ts'
 import { PayloadStaging, type Sealed } from './staging.ts'
 
 /** A transaction whose payloads are sealed, waiting for its place in a batch. */
@@ -25,9 +26,11 @@ interface Prepared {
   readonly forms: readonly Placement['form'][]
 }
 
+/** Its verbs take effect one after the other: what a record is about to own is neither given back nor taken over. */
 export class PoolTransaction implements Transaction {
   readonly #core: Core
   readonly #sequencer: Sequencer
+  readonly #turn = new Mutex()
   #stagings: PayloadStaging[] = []
   #prepared: Prepared | undefined
   #ended = false
@@ -53,50 +56,81 @@ export class PoolTransaction implements Transaction {
 
   async commit(drafting: Drafting): Promise<Sequence> {
     this.#assertOpen()
-    this.#ended = true
+    this.#end()
+    return await this.#turn.run(() => this.#commit(drafting))
+  }
+
+  async #commit(drafting: Drafting): Promise<Sequence> {
     try {
       return await this.#submit(drafting)
     } catch (error) {
       await this.#discardAfter(error)
       throw error
+    } finally {
+      this.#hold(undefined)
     }
   }
 
   async prepare(content: (sequence: Sequence) => Uint8Array): Promise<Sequence> {
     this.#assertOpen()
+    return await this.#turn.run(() => this.#prepare(content))
+  }
+
+  async #prepare(content: (sequence: Sequence) => Uint8Array): Promise<Sequence> {
     let forms: readonly Placement['form'][] = []
     const sequence = await this.#submit(
-      (first) => ({ records: [{ content: content(first), payloads: this.#stagings }], releases: [] }),
+      (first, payloads) => ({ records: [{ content: content(first), payloads }], releases: [] }),
       (sealed) => {
         forms = sealed.map(({ form }) => form)
       },
     )
-    this.#prepared = { sequence, forms }
+    this.#hold({ sequence, forms })
     return sequence
   }
 
   async abort(): Promise<void> {
     if (this.#ended) return
-    this.#ended = true
-    await this.#discard()
+    this.#end()
+    await this.#turn.run(async () => {
+      this.#hold(undefined)
+      await this.#discard()
+    })
   }
 
-  async #submit(drafting: Drafting, look: (sealed: readonly Sealed[]) => void = () => {}): Promise<Sequence> {
-    const pending = this.#stagings.map((staging) => staging.seal())
+  #end(): void {
+    this.#ended = true
+    for (const staging of this.#stagings) staging.end()
+  }
+
+  /** While an upload goes on from a prepared record, nobody else may take that over or let it go. */
+  #hold(prepared: Prepared | undefined): void {
+    const { held } = this.#core
+    if (this.#prepared) held.delete(this.#prepared.sequence)
+    if (prepared) held.add(prepared.sequence)
+    this.#prepared = prepared
+  }
+
+  async #submit(
+    drafting: (first: Sequence, staged: readonly Staging[]) => Draft,
+    look: (sealed: readonly Sealed[]) => void = () => {},
+  ): Promise<Sequence> {
+    const staged = [...this.#stagings]
+    const pending = staged.map((staging) => staging.seal())
     const sealed = pending.some((seal) => seal instanceof Promise) ? await Promise.all(pending) : (pending as Sealed[])
     look(sealed)
     return await this.#sequencer.submit({
       sealed,
-      draft: (first, placements) => this.#entries(first, placements, drafting),
-      own: () => this.#own(),
+      draft: (first, placements) => this.#entries(first, placements, drafting(first, staged)),
+      own: () => this.#own(staged),
     })
   }
 
-  #entries(first: Sequence, placements: readonly Placement[], drafting: Drafting): readonly Entry[] {
-    const draft = drafting(first)
+  #entries(first: Sequence, placements: readonly Placement[], draft: Draft): readonly Entry[] {
     assert(draft.records.length > 0, 'a transaction commits at least one record')
     const owned = draft.records.flatMap(({ payloads }) => payloads)
-    assert(owned.length === this.#stagings.length && new Set(owned).size === owned.length, 'a record owns each payload')
+    assert(owned.length === placements.length && new Set(owned).size === owned.length, 'a record owns each payload')
+    const busy = draft.releases.find(({ sequence }) => this.#core.held.has(sequence))
+    if (busy) throw new PoolError('ERR_BUSY', `an upload goes on from record ${busy.sequence}`)
     return draft.records.map(({ content, payloads }, i) => ({
       sequence: first + i,
       content,
@@ -124,8 +158,8 @@ export class PoolTransaction implements Transaction {
     })
   }
 
-  #own(): void {
-    for (const staging of this.#stagings) {
+  #own(staged: readonly PayloadStaging[]): void {
+    for (const staging of staged) {
       for (const run of staging.takeRuns()) {
         for (let i = 0; i < run.units; i++) this.#core.allocator.own(run.unit + i)
       }
