@@ -67,21 +67,21 @@ export function valuesOf(entry: Entry, name: string): readonly TypedText[] {
  */
 export function indexKeysOf(entry: Entry): readonly string[] {
   const { object, attributes } = entry.stat
-  const names = Object.keys(attributes).filter((name) => !FIELDS.has(name) && isIndexed(name))
-  const indexed = names.length <= INDEXED_ATTRIBUTES_MAX ? names : names.sort().slice(0, INDEXED_ATTRIBUTES_MAX)
   const suffix = indexSuffix(object)
   const keys = FIELD_PREFIXES.map(([prefix, field]) => indexKey(prefix, indexedPart(field.read(entry)), suffix))
+  const names = Object.keys(attributes).filter((name) => !FIELDS.has(name) && isIndexed(name))
   let elements = 0
-  for (const name of indexed) {
+  for (const name of names.sort().slice(0, INDEXED_ATTRIBUTES_MAX)) {
     const prefix = indexPrefix(name)
     const value = attributes[name] ?? []
+    const isList = typeof value === 'object'
     for (const scalar of scalarsOf(value)) {
-      if (typeof value === 'object') elements += 1
-      if (elements <= INDEXED_ELEMENTS_MAX || typeof value !== 'object')
-        keys.push(indexKey(prefix, indexedPart(typedText(scalar)), suffix))
+      if (isList) elements += 1
+      if (isList && elements > INDEXED_ELEMENTS_MAX) break
+      keys.push(indexKey(prefix, indexedPart(typedText(scalar)), suffix))
     }
   }
-  if (names.length > indexed.length || elements > INDEXED_ELEMENTS_MAX) keys.push(keyIn('o', object))
+  if (names.length > INDEXED_ATTRIBUTES_MAX || elements > INDEXED_ELEMENTS_MAX) keys.push(keyIn('o', object))
   return keys
 }
 

@@ -1,49 +1,71 @@
-/** Entries kept of those last written. */
+/** Entries kept of those last written or read. */
 const HEADS_MAX = 10_000
 /** Characters kept of their keys and texts. */
 const CHARACTERS_MAX = 16 << 20
 
-/** The current entries last written or changed, as stored, by current key: least recently used ones leave first. */
+type Known = string | null
+
+/**
+ * Current entries last written or asked for, as stored, by current key; null for a name known not to be bound, which is
+ * what most uploads find. They are kept in two ages of half the bounds each: when the younger one is full, the older
+ * one is dropped and the younger one takes its place.
+ */
 export class RecentHeads {
-  readonly #texts = new Map<string, string>()
   readonly #headsMax: number
   readonly #charactersMax: number
+  #younger = new Map<string, Known>()
+  #older = new Map<string, Known>()
   #characters = 0
+  #generation = 0
 
   constructor(headsMax = HEADS_MAX, charactersMax = CHARACTERS_MAX) {
-    this.#headsMax = headsMax
-    this.#charactersMax = charactersMax
+    this.#headsMax = headsMax / 2
+    this.#charactersMax = charactersMax / 2
   }
 
-  get(key: string): string | undefined {
-    const text = this.#texts.get(key)
-    if (text === undefined) return undefined
-    this.#texts.delete(key)
-    this.#texts.set(key, text)
-    return text
+  /** Changes whenever a batch is written: what was read from the database before may be old then. */
+  get generation(): number {
+    return this.#generation
   }
 
-  /** What is stored under `key` from now on; undefined for nothing. */
-  set(key: string, text: string | undefined): void {
-    this.#remove(key)
-    if (text === undefined) return
-    this.#texts.set(key, text)
-    this.#characters += key.length + text.length
-    for (const oldest of this.#texts.keys()) {
-      if (this.#texts.size <= this.#headsMax && this.#characters <= this.#charactersMax) return
-      this.#remove(oldest)
-    }
+  /** Undefined when it is not known here. */
+  get(key: string): Known | undefined {
+    const known = this.#younger.get(key)
+    if (known !== undefined) return known
+    const older = this.#older.get(key)
+    if (older !== undefined) this.set(key, older)
+    return older
+  }
+
+  /** A batch was written that leaves these. */
+  written(heads: Iterable<readonly [string, string | undefined]>): void {
+    this.#generation++
+    for (const [key, text] of heads) this.set(key, text ?? null)
+  }
+
+  /** One that is longer than an age may be is forgotten: reading it again costs less than keeping it. */
+  set(key: string, known: Known): void {
+    this.#older.delete(key)
+    const before = this.#younger.get(key)
+    if (before !== undefined) this.#characters -= charactersOf(key, before)
+    this.#younger.delete(key)
+    if (charactersOf(key, known) > this.#charactersMax) return
+    this.#younger.set(key, known)
+    this.#characters += charactersOf(key, known)
+    if (this.#younger.size > this.#headsMax || this.#characters > this.#charactersMax) this.#age()
   }
 
   clear(): void {
-    this.#texts.clear()
-    this.#characters = 0
+    this.#generation++
+    this.#age()
+    this.#age()
   }
 
-  #remove(key: string): void {
-    const text = this.#texts.get(key)
-    if (text === undefined) return
-    this.#texts.delete(key)
-    this.#characters -= key.length + text.length
+  #age(): void {
+    this.#older = this.#younger
+    this.#younger = new Map()
+    this.#characters = 0
   }
 }
+
+const charactersOf = (key: string, known: Known): number => key.length + (known?.length ?? 0)

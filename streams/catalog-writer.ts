@@ -118,16 +118,21 @@ export class CatalogWriter {
     operations.put(POSITION_KEY, JSON.stringify(position))
     operations.put(markKey(position.ordinal), position.ordinal.toString())
     await operations.write({ sync: position.ordinal % SYNC_BATCHES === 0 })
-    for (const [key, text] of heads) this.#heads.set(key, text)
+    this.#heads.written(heads)
     this.#position = position
   }
 
   async #lookUp(queued: readonly Queued[]): Promise<Heads> {
     const heads: Heads = new Map()
+    const misses: string[] = []
     for (const { durable } of queued) {
-      for (const key of headKeysOf(durable.record)) heads.set(key, this.#heads.get(key))
+      for (const key of headKeysOf(durable.record)) {
+        if (heads.has(key)) continue
+        const known = this.#heads.get(key)
+        heads.set(key, known ?? undefined)
+        if (known === undefined) misses.push(key)
+      }
     }
-    const misses = [...heads.keys()].filter((key) => heads.get(key) === undefined)
     const texts = misses.length === 0 ? [] : await this.#database.getMany(misses)
     misses.forEach((key, index) => {
       heads.set(key, texts[index])

@@ -12,6 +12,7 @@ import {
   storeErrorOf,
 } from './catalog-level.ts'
 import { listPage } from './catalog-list.ts'
+import { CatalogLookup } from './catalog-lookup.ts'
 import type { Catalog, CatalogPosition, DurableRecord, ObjectHead } from './catalog-port.ts'
 import { queryPage } from './catalog-query.ts'
 import type { ReadObserver } from './catalog-scan.ts'
@@ -55,11 +56,13 @@ class LevelCatalog implements Catalog {
   readonly #options: Required<CatalogOptions>
   readonly #heads = new RecentHeads()
   readonly #database: CatalogLevel
+  readonly #lookup: CatalogLookup
   #writer: CatalogWriter
 
   constructor(options: Required<CatalogOptions>, { database, position }: OpenLevel) {
     this.#options = options
     this.#database = database
+    this.#lookup = new CatalogLookup(database, this.#heads)
     this.#writer = new CatalogWriter(database, position, this.#heads, options)
   }
 
@@ -95,8 +98,7 @@ class LevelCatalog implements Catalog {
 
   head({ bucket, key }: ObjectName): Promise<ObjectHead | undefined> {
     return this.#guard(async () => {
-      const at = keyIn('c', bucket, key)
-      const text = this.#heads.get(at) ?? (await this.#database.get(at))
+      const text = await this.#lookup.get(keyIn('c', bucket, key))
       if (text === undefined) return undefined
       const { stat, last } = parseEntry(text)
       return { stat, last }

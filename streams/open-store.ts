@@ -11,6 +11,7 @@ import { PartitionStore } from './store.ts'
 import { inStoreWords } from './store-errors.ts'
 import type { Store } from './store-port.ts'
 import { StoreReader } from './store-reader.ts'
+import { Underway } from './underway.ts'
 
 export interface StoreLimits {
   readonly objectBytesMax: number
@@ -74,6 +75,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const stages = (envelope: Envelope) => [...first, ...options.stages(envelope)]
     const admission = new Admission({ stages, uploadsMax, buckets: sequencer.buckets })
     const reader = new StoreReader(pool, catalog, streamRecordsMax)
-    return new PartitionStore({ pool, catalog, admission, sequencer, reader, changesMax, renameObjectsMax })
+    const parts = { admission, sequencer, reader, underway: new Underway() }
+    return new PartitionStore({ pool, catalog, ...parts, changesMax, renameObjectsMax })
   })
 }

@@ -41,8 +41,6 @@ export class Sequencer {
   readonly #ground: DraftGround
   readonly #sequenced: Sequenced[] = []
   #tail: Tail
-  #commits = 0
-  #idle: (() => void)[] = []
 
   constructor(options: SequencerOptions, tail: Tail, buckets: Iterable<string>) {
     this.#options = options
@@ -59,21 +57,9 @@ export class Sequencer {
    */
   async commit(transaction: Transaction, changes: readonly Change[]): Promise<readonly DurableRecord[]> {
     const names = changes.length === 1 ? changes[0]!.names : changes.flatMap((change) => change.names)
-    this.#commits += 1
-    try {
-      await this.#options.catalog.ready()
-      await this.bindings.hold(names)
-      return await this.#commitHeld(transaction, changes, names)
-    } finally {
-      this.#commits -= 1
-      if (this.#commits === 0) for (const resolve of this.#idle.splice(0)) resolve()
-    }
-  }
-
-  /** Resolves when no commit is underway. */
-  idle(): Promise<void> {
-    if (this.#commits === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#idle.push(resolve))
+    await this.#options.catalog.ready()
+    await this.bindings.hold(names)
+    return this.#commitHeld(transaction, changes, names)
   }
 
   async #commitHeld(

@@ -9,11 +9,13 @@ import type { Intake } from './intake.ts'
 import type { Sequencer } from './sequencer.ts'
 import { inStoreWords, toStoreError } from './store-errors.ts'
 import type { Receipt, StoreTransaction, TransactionUpload, Upload } from './store-port.ts'
+import type { Underway } from './underway.ts'
 
 /** What a transaction is carried out with. */
 export interface TransactionParts {
   readonly admission: Admission
   readonly sequencer: Sequencer
+  readonly underway: Underway
   readonly changesMax: number
 }
 
@@ -63,6 +65,10 @@ export class SequencedTransaction implements StoreTransaction {
   async commit(evidence: Attributes = {}): Promise<readonly Receipt[]> {
     this.#requireOpen()
     this.#isOpen = false
+    return this.#parts.underway.during(() => this.#commitSteps(evidence))
+  }
+
+  async #commitSteps(evidence: Attributes): Promise<readonly Receipt[]> {
     try {
       const changes: Change[] = []
       for (const step of this.#steps) changes.push(await step(evidence))

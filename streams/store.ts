@@ -118,11 +118,12 @@ export class PartitionStore implements OpenStore {
 
   async close(): Promise<void> {
     this.#isOpen = false
-    await this.#parts.sequencer.idle()
+    await this.#parts.underway.idle()
   }
 
   #commit(change: changes.Change): Promise<readonly DurableRecord[]> {
-    return inStoreWords(() => this.#parts.sequencer.commit(this.#beginTransaction(), [change]))
+    const { sequencer, underway } = this.#parts
+    return inStoreWords(() => underway.during(() => sequencer.commit(this.#beginTransaction(), [change])))
   }
 
   #beginTransaction(): Transaction {

@@ -1,4 +1,12 @@
-import type { Attributes, DurableRecord, ListOptions, ObjectName, ObjectStat, Sequence } from '../../streams/index.ts'
+import type {
+  Attributes,
+  DurableRecord,
+  ListOptions,
+  ObjectName,
+  ObjectStat,
+  Protocol,
+  Sequence,
+} from '../../streams/index.ts'
 import type { Term } from '../../streams/query.ts'
 import type { AttributeRecord } from '../../streams/record.ts'
 
@@ -24,7 +32,7 @@ interface ModelEntry {
   readonly stat: ObjectStat
   readonly last: { readonly sequence: Sequence; readonly digest: string }
   readonly application: string
-  readonly protocol: string
+  readonly protocol: Protocol
 }
 
 type Draft = AttributeRecord extends infer R

@@ -166,14 +166,17 @@ describe('recent heads', () => {
     expect(['a', 'b'].map((key) => heads.get(key))).toEqual(['1234', '123'])
     heads.set('c', '1')
     expect(['a', 'b', 'c'].map((key) => heads.get(key))).toEqual([undefined, '123', '1'])
-    heads.set('d', '1234567890')
-    expect(['b', 'c', 'd'].map((key) => heads.get(key))).toEqual([undefined, undefined, undefined])
+    heads.set('c', '1234567890')
+    expect(['b', 'c'].map((key) => heads.get(key))).toEqual(['123', undefined])
   })
 
-  test('are gone when their name is unbound', () => {
+  test('tell a name known not to be bound from one that is not known', () => {
     const heads = new RecentHeads()
     heads.set('a', '1')
-    heads.set('a', undefined)
-    expect(heads.get('a')).toBeUndefined()
+    const { generation } = heads
+    heads.written([['a', undefined]])
+    expect(heads.get('a')).toBeNull()
+    expect(heads.get('b')).toBeUndefined()
+    expect(heads.generation).not.toBe(generation)
   })
 })

@@ -142,7 +142,11 @@ describe('opening a store', () => {
     await Promise.all(Array.from({ length: 600 }, (_, index) => putText(store, named(`n/${index}`), '')))
     const progress: number[] = []
     const catalog = new MemoryCatalog({ lagMax: 1 })
-    await openHarness({ pool, catalog, onProgress: ({ records }) => progress.push(records) })
+    const onProgress = ({ records }: CatchUpProgress) => {
+      progress.push(records)
+      expect(records - catalog.position.sequence).toBeLessThanOrEqual(1)
+    }
+    await openHarness({ pool, catalog, onProgress })
     expect(progress).toEqual([256, 512, 604])
   })
 

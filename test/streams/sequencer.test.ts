@@ -9,6 +9,7 @@ import { MemoryCatalog } from '../support/memory-catalog.ts'
 import { memoryPool } from '../support/memory-pool.ts'
 import {
   envelopeOf,
+  gate,
   named,
   openHarness,
   origin,
@@ -17,18 +18,9 @@ import {
   recordsOf,
   refusal,
   tickingClock,
+  turn,
+  turns,
 } from '../support/store-harness.ts'
-
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
-
-/** Something that others wait for until it is opened. */
-function gate() {
-  let open = (): void => {}
-  const opened = new Promise<void>((resolve) => {
-    open = resolve
-  })
-  return { open, opened }
-}
 
 /** What is said to be current, from the records alone: the key's last version, and how many bytes it has. */
 function currentOf(records: readonly AttributeRecord[]): Map<string, { version: Sequence; size: number }> {
@@ -167,6 +159,29 @@ describe('a transaction that is refused', () => {
     await assertChains(pool)
   })
 
+  test('after it changed one name twice leaves what others see of it as it was', async () => {
+    const held = gate()
+    let flush = async () => {}
+    const { store, pool } = await openHarness({ pool: memoryPool({ flush: () => flush() }) })
+    await putText(store, named('a'), 'one')
+    flush = () => held.opened
+    const earlier = putText(store, named('z'), 'zed')
+    await turns(5)
+    const transaction = store.transaction()
+    await transaction.rename(origin, named('a'), named('b'))
+    await transaction.rename(origin, named('b'), named('c'))
+    await transaction.rename(origin, named('missing'), named('d'))
+    const outcomes = Promise.allSettled([transaction.commit(), putText(store, named('b'), 'two')])
+    await turns(5)
+    held.open() // Both are waiting, and go into one batch.
+    const [refused, accepted] = await outcomes
+    expect(refused).toMatchObject({ status: 'rejected', reason: refusal('ERR_NOT_FOUND') })
+    expect(accepted).toMatchObject({ status: 'fulfilled', value: { object: '0000000000000004' } })
+    expect(await readText(store, named('a'))).toBe('one')
+    await earlier
+    await assertChains(pool)
+  })
+
   test('because the queue is full may be tried again', async () => {
     const { store, pool } = await openHarness({ pool: memoryPool({ queueTransactionsMax: 1 }) })
     const outcomes = await Promise.allSettled([putText(store, named('a'), 'one'), putText(store, named('b'), 'two')])
@@ -186,7 +201,10 @@ describe('a pool that fails', () => {
     const { store } = await openHarness({ pool: memoryPool({ flush }) })
     await putText(store, named('a'), 'one')
     fails = true
-    const outcomes = await Promise.allSettled([putText(store, named('a'), 'two'), store.remove(origin, named('a'))])
+    const outcomes = await Promise.allSettled([
+      store.annotate(origin, named('a'), { 'user.a': 1 }),
+      store.remove(origin, named('a')),
+    ])
     const unknown = { status: 'rejected', reason: refusal('ERR_OUTCOME_UNKNOWN') }
     expect(outcomes).toMatchObject([unknown, unknown])
     await expect(putText(store, named('b'), 'x')).rejects.toMatchObject(refusal('ERR_HALTED'))
@@ -198,29 +216,27 @@ describe('a pool that fails', () => {
 describe('a catalog that is slow', () => {
   test('does not keep receipts back, and reads wait for what was acknowledged', async () => {
     const held = gate()
-    const { store } = await openHarness()
     const slow = { wait: false }
     const pace = async () => {
       if (slow.wait) await held.opened
     }
-    const { store: slowStore } = await openHarness({ catalog: new MemoryCatalog({ pace }) })
+    const { store } = await openHarness({ catalog: new MemoryCatalog({ pace }) })
     slow.wait = true
-    const receipt = await putText(slowStore, named('a'), 'one')
-    expect(slowStore.status).toMatchObject({ sequence: receipt.sequence, catalogSequence: receipt.sequence - 1 })
+    const receipt = await putText(store, named('a'), 'one')
+    expect(store.status).toMatchObject({ sequence: receipt.sequence, catalogSequence: receipt.sequence - 1 })
     const reads = [
-      slowStore.stat(origin, named('a')).then(({ sequence }) => sequence),
-      readText(slowStore, named('a')),
-      slowStore.list(origin, 'inbox').then(({ objects }) => objects.length),
-      slowStore.query(origin, 'object.size:3').then(({ objects }) => objects.length),
-      slowStore.stream(origin, named('a')).then(({ length }) => length),
+      store.stat(origin, named('a')).then(({ sequence }) => sequence),
+      readText(store, named('a')),
+      store.list(origin, 'inbox').then(({ objects }) => objects.length),
+      store.query(origin, 'object.size:3').then(({ objects }) => objects.length),
+      store.stream(origin, named('a')).then(({ length }) => length),
     ]
     const settled: unknown[] = []
     for (const read of reads) void read.then((value) => settled.push(value))
-    for (let turns = 0; turns < 5; turns++) await turn()
+    await turns(5)
     expect(settled).toEqual([])
     held.open()
     expect(await Promise.all(reads)).toEqual([receipt.sequence, 'one', 1, 1, 1])
-    await store.close()
   })
 
   test('is known to the next commit on the name, before it has learnt', async () => {
@@ -252,9 +268,10 @@ describe('a catalog that is slow', () => {
     await putText(store, named('a'), 'one') // Being folded.
     await putText(store, named('b'), 'two') // Queued.
     const third = putText(store, named('c'), 'three')
-    for (let turns = 0; turns < 5; turns++) await turn()
+    await turns(5)
     expect(pool.position.sequence).toBe(3)
     gates[1]!.open()
+    gates[2]!.open()
     expect(await third).toMatchObject({ sequence: 4 })
     for (const { open } of gates) open()
     expect((await store.list(origin, 'inbox')).objects).toHaveLength(3)
@@ -344,7 +361,7 @@ describe('the sequencer', () => {
     await Promise.all(committing.slice(1))
     expect(catalog.applied).toEqual([])
     commits[0]!.resolve()
-    await sequencer.idle()
+    await committing[0]
     expect(catalog.applied).toEqual([
       [1, 3],
       [2, 3],
@@ -412,6 +429,17 @@ describe('a read', () => {
 
   test('of what was just replaced gives what replaced it', async () => {
     const catalog = new OvertakenCatalog()
+    const { store } = await openHarness({ catalog })
+    await putText(store, named('a'), 'one')
+    catalog.meanwhile = async () => {
+      catalog.meanwhile = async () => {}
+      await putText(store, named('a'), 'two')
+    }
+    expect(await readText(store, named('a'))).toBe('two')
+  })
+
+  test('of what was just replaced waits for a catalog that does not know it yet', async () => {
+    const catalog = new OvertakenCatalog({ pace: turn })
     const { store } = await openHarness({ catalog })
     await putText(store, named('a'), 'one')
     catalog.meanwhile = async () => {

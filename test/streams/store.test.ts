@@ -4,7 +4,9 @@ import type { PutRecord, Stage, StoreErrorCode } from '../../streams/index.ts'
 import { MemoryCatalog } from '../support/memory-catalog.ts'
 import { memoryPool } from '../support/memory-pool.ts'
 import {
+  blockPool,
   envelopeOf,
+  gate,
   type HarnessOptions,
   levelCatalog,
   named,
@@ -16,6 +18,7 @@ import {
   recordsOf,
   refusal,
   textOf,
+  turns,
 } from '../support/store-harness.ts'
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
@@ -35,10 +38,12 @@ function counter(attribute: string): Stage<number> {
 }
 
 describe.each([
-  ['in memory', async () => new MemoryCatalog()],
-  ['on level', () => levelCatalog()],
-])('the store, with its catalog %s', (_where, openCatalog) => {
-  const open = async (options: HarnessOptions = {}) => openHarness({ catalog: await openCatalog(), ...options })
+  ['catalog and pool in memory', async () => memoryPool(), async () => new MemoryCatalog()],
+  ['its catalog on level', async () => memoryPool(), () => levelCatalog()],
+  ['its catalog on level and its pool on blocks', () => blockPool(), () => levelCatalog()],
+])('the store, with %s', (_what, openPool, openCatalog) => {
+  const open = async (options: HarnessOptions = {}) =>
+    openHarness({ catalog: await openCatalog(), pool: await openPool(), ...options })
 
   describe('an upload', () => {
     test('is answered with a receipt, and read back', async () => {
@@ -132,7 +137,7 @@ describe.each([
     })
 
     test('that is aborted stores nothing; after a commit that is void', async () => {
-      const { store, pool } = await open()
+      const { store, pool } = await open({ pool: memoryPool() })
       const upload = await store.begin(envelopeOf(named('a')))
       await upload.write(Buffer.from('hello'))
       expect(pool.status().stagedBytes).toBe(5)
@@ -310,6 +315,12 @@ describe.each([
       const { store } = await open()
       await putText(store, named('a'), '', { attributes: { 'user.a': 'a'.repeat(40_000) } })
       await store.annotate(origin, named('a'), { 'user.b': 'b'.repeat(40_000) }, ['user.a'])
+      const more = [store.annotate(origin, named('a'), { 'user.c': 'c'.repeat(15_000) })]
+      more.push(store.annotate(origin, named('a'), { 'user.d': 'd'.repeat(15_000) }))
+      expect(await Promise.allSettled(more)).toMatchObject([
+        { status: 'fulfilled' },
+        { status: 'rejected', reason: refusal('ERR_TOO_LARGE') },
+      ])
       const missing = store.annotate(origin, named('x'), { 'user.b': 'b' })
       await expect(missing).rejects.toMatchObject(refusal('ERR_NOT_FOUND'))
     })
@@ -385,7 +396,7 @@ describe.each([
     })
 
     test('is renamed up to the bound, whatever the page of a listing', async () => {
-      const { store } = await open()
+      const { store } = await open({ pool: memoryPool() })
       const transaction = store.transaction()
       for (let index = 0; index < 1000; index++) await transaction.begin(envelopeOf(named(`a/${index}`)))
       await transaction.commit()
@@ -618,14 +629,25 @@ describe.each([
 
   describe('a closed store', () => {
     test('waits for commits underway and takes no more', async () => {
-      const { store } = await open()
+      const held = gate()
+      let flush = async () => {}
+      const { store, pool } = await open({ pool: memoryPool({ flush: () => flush() }) })
+      flush = () => held.opened
       const upload = await store.begin(envelopeOf(named('a')))
       const committing = upload.commit()
-      await store.close()
-      expect(await committing).toMatchObject({ key: 'a' })
+      let isClosed = false
+      const closing = store.close().then(() => {
+        isClosed = true
+      })
       await expect(store.begin(envelopeOf(named('b')))).rejects.toMatchObject(refusal('ERR_HALTED'))
       await expect(store.remove(origin, named('a'))).rejects.toMatchObject(refusal('ERR_HALTED'))
       expect(() => store.transaction()).toThrow(expect.objectContaining(refusal('ERR_HALTED')))
+      await turns(5)
+      expect(isClosed).toBe(false)
+      held.open()
+      await closing
+      expect(pool.position.sequence).toBe(2)
+      expect(await committing).toMatchObject({ key: 'a' })
     })
 
     test('refuses in its own words when the pool was closed under it', async () => {

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { DOORS, type Door, Ledger } from './upload-ledger.ts'
 import { type Served, serve } from './served.ts'
+import { DOORS, type Door, Ledger } from './upload-ledger.ts'
 
 /** Numbers in [0, 1) that follow from a seed (mulberry32). */
 function seeded(seed: number): () => number {

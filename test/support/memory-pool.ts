@@ -51,9 +51,15 @@ interface Waiting {
 
 interface Drafted {
   readonly waiting: Waiting
+  readonly stagedBytes: number
   readonly first: Sequence
   readonly records: readonly StoredRecord[]
   readonly releases: readonly Release[]
+}
+
+interface Prepared {
+  readonly sequence: Sequence
+  readonly payloads: readonly unknown[]
 }
 
 class MemoryPool implements Pool {
@@ -66,6 +72,8 @@ class MemoryPool implements Pool {
   #counts = { commits: 0, batches: 0, checkpoints: 0 }
   stagedBytes = 0
   liveBytes = 0
+  /** Prepared records that an upload goes on from: nobody else may take them over or let them go. */
+  readonly held = new Set<Sequence>()
 
   constructor(options: MemoryPoolOptions) {
     const flush = async (): Promise<void> => {}
@@ -89,6 +97,7 @@ class MemoryPool implements Pool {
 
   async resume(prepared: Sequence): Promise<{ transaction: Transaction; payloads: readonly Staging[] }> {
     this.assertOpen()
+    this.#assertFree(prepared)
     const { payloads } = this.#at(prepared)
     const contents = payloads.map((_payload, index) => this.#chunks(prepared, index))
     const transaction = new MemoryTransaction(this, { sequence: prepared, payloads })
@@ -218,6 +227,7 @@ class MemoryPool implements Pool {
     const bytes = draft.records.reduce((sum, { content }) => sum + content.length, 0)
     if (bytes > this.options.transactionBytesMax)
       throw new PoolError('ERR_LIMITS', `a transaction of ${bytes} bytes exceeds ${this.options.transactionBytesMax}`)
+    for (const { sequence } of draft.releases) this.#assertFree(sequence)
     const releases = [...draft.releases, ...transaction.inherited()]
     for (const release of releases) this.#assertReleasable(release, first, released)
     for (const { sequence, payload } of releases) released.add(`${sequence}.${payload}`)
@@ -225,7 +235,7 @@ class MemoryPool implements Pool {
       content: Uint8Array.from(content),
       payloads: payloads.map((payload) => ({ length: payload.length, chunks: (payload as MemoryStaging).chunks })),
     }))
-    return { waiting, first, records, releases }
+    return { waiting, first, records, releases, stagedBytes: transaction.stagedBytes }
   }
 
   /** Whoever releases what is not there, or lets go of it twice, has lost count of the space. */
@@ -237,9 +247,9 @@ class MemoryPool implements Pool {
     assert(!record || record.payloads[payload]?.chunks, `payload ${payload} of record ${sequence} is not there`)
   }
 
-  #publish({ waiting: { transaction }, records, releases }: Drafted): void {
+  #publish({ waiting: { transaction }, records, releases, stagedBytes }: Drafted): void {
     this.#records.push(...records)
-    this.stagedBytes -= transaction.takeStagedBytes()
+    transaction.own(stagedBytes)
     for (const { payloads } of records) for (const { length } of payloads) this.liveBytes += length
     for (const { sequence, payload } of releases) {
       const released = this.#at(sequence).payloads[payload]
@@ -248,6 +258,10 @@ class MemoryPool implements Pool {
       this.liveBytes -= released.length
     }
     this.#counts.commits += 1
+  }
+
+  #assertFree(sequence: Sequence): void {
+    if (this.held.has(sequence)) throw new PoolError('ERR_BUSY', `an upload goes on from record ${sequence}`)
   }
 
   #at(sequence: Sequence): StoredRecord {
@@ -288,14 +302,16 @@ class MemoryStaging implements Staging {
 class MemoryTransaction implements Transaction {
   readonly #pool: MemoryPool
   readonly #stagings: MemoryStaging[] = []
-  #prepared: { readonly sequence: Sequence; readonly payloads: readonly unknown[] } | undefined
-  #stagedBytes = 0
+  #prepared: Prepared | undefined
   #failure: PoolError | undefined
+  #turn: Promise<unknown> = Promise.resolve()
   #ended = false
+  /** Of what no record owns. */
+  stagedBytes = 0
 
-  constructor(pool: MemoryPool, prepared?: { sequence: Sequence; payloads: readonly unknown[] }) {
+  constructor(pool: MemoryPool, prepared?: Prepared) {
     this.#pool = pool
-    this.#prepared = prepared
+    this.#hold(prepared)
   }
 
   stage(chunks: readonly Uint8Array[] = []): Staging {
@@ -308,45 +324,69 @@ class MemoryTransaction implements Transaction {
   async commit(drafting: Drafting): Promise<Sequence> {
     this.#assertOpen()
     this.#ended = true
+    return this.#inTurn(() => this.#commit(drafting))
+  }
+
+  async #commit(drafting: Drafting): Promise<Sequence> {
     try {
       if (this.#failure) throw this.#failure
       return await this.#pool.submit(this, drafting)
     } catch (error) {
       // With the outcome unknown the bytes may be owned, and stay taken.
-      if (!(error instanceof PoolError && error.code === 'ERR_OUTCOME_UNKNOWN')) this.#discard()
+      if (!(error instanceof PoolError && error.code === 'ERR_OUTCOME_UNKNOWN')) this.own(this.stagedBytes)
       throw error
+    } finally {
+      this.#hold(undefined)
     }
   }
 
   async prepare(content: (sequence: Sequence) => Uint8Array): Promise<Sequence> {
     this.#assertOpen()
-    if (this.#failure) throw this.#failure
-    const payloads = [...this.#stagings]
-    const drafting: Drafting = (first) => ({ records: [{ content: content(first), payloads }], releases: [] })
-    const sequence = await this.#pool.submit(this, drafting)
-    this.#prepared = { sequence, payloads }
-    return sequence
+    return this.#inTurn(async () => {
+      if (this.#failure) throw this.#failure
+      const payloads = [...this.#stagings]
+      const drafting: Drafting = (first) => ({ records: [{ content: content(first), payloads }], releases: [] })
+      const sequence = await this.#pool.submit(this, drafting)
+      this.#hold({ sequence, payloads })
+      return sequence
+    })
   }
 
   async abort(): Promise<void> {
     if (this.#ended) return
     this.#ended = true
-    this.#discard()
+    await this.#inTurn(async () => {
+      this.#hold(undefined)
+      this.own(this.stagedBytes)
+    })
+  }
+
+  /** One verb after the other: what a record is about to own is not given back. */
+  #inTurn<T>(verb: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(verb)
+    this.#turn = done.catch(() => {})
+    return done
+  }
+
+  #hold(prepared: Prepared | undefined): void {
+    const { held } = this.#pool
+    if (this.#prepared) held.delete(this.#prepared.sequence)
+    if (prepared) held.add(prepared.sequence)
+    this.#prepared = prepared
   }
 
   take(bytes: number): void {
     this.#assertOpen()
     if (this.#pool.freeBytes < bytes) this.#failure ??= new PoolError('ERR_NO_SPACE', 'the pool is full')
     if (this.#failure) throw this.#failure
-    this.#stagedBytes += bytes
+    this.stagedBytes += bytes
     this.#pool.stagedBytes += bytes
   }
 
-  /** What was staged since the last prepare becomes live. */
-  takeStagedBytes(): number {
-    const bytes = this.#stagedBytes
-    this.#stagedBytes = 0
-    return bytes
+  /** Staged bytes are somebody's now, or nobody's. */
+  own(bytes: number): void {
+    this.stagedBytes -= bytes
+    this.#pool.stagedBytes -= bytes
   }
 
   /** A record that takes payloads over releases the prepared record that owned them. */
@@ -362,10 +402,6 @@ class MemoryTransaction implements Transaction {
     assert(new Set(owned).size === owned.length, 'one record owns each payload')
     for (const payload of owned)
       assert(this.#stagings.includes(payload as MemoryStaging), 'a payload belongs to its own transaction')
-  }
-
-  #discard(): void {
-    this.#pool.stagedBytes -= this.takeStagedBytes()
   }
 
   #assertOpen(): void {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { onTestFinished } from 'vitest'
 
 const MAIN = new URL('../../dist/server/main.js', import.meta.url).pathname
 
@@ -27,6 +28,7 @@ export async function serve(data: string, options: readonly string[] = []): Prom
   const args = [MAIN, 'serve', '--data', data, '--pool-bytes', POOL_BYTES, ...ports, ...options]
   const env = { ...process.env, CENOTE_ROOT_KEY: KEY, CENOTE_ROOT_SECRET: SECRET }
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  onTestFinished(() => void child.kill('SIGKILL'))
   let output = ''
   child.stderr.on('data', (chunk) => {
     output += String(chunk)

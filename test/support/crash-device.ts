@@ -1,0 +1,168 @@
+import { type Device, type Limits, PoolError } from '../../pool/index.ts'
+import type { Random } from './random.ts'
+
+/** What may be damaged as a whole when power fails while part of it is written. */
+export const SECTOR_BYTES = 512
+
+/** The medium, in one buffer that is never copied: whatever is written can be taken back. */
+export class Medium {
+  readonly bytes: Buffer
+  readonly #undo: { readonly offset: number; readonly old: Buffer }[] = []
+
+  constructor(size: number) {
+    this.bytes = Buffer.alloc(size)
+  }
+
+  write(offset: number, data: Uint8Array): void {
+    this.#undo.push({ offset, old: Buffer.from(this.bytes.subarray(offset, offset + data.length)) })
+    this.bytes.set(data, offset)
+  }
+
+  /** A moment to which rollback() returns. */
+  mark(): number {
+    return this.#undo.length
+  }
+
+  rollback(mark: number): void {
+    while (this.#undo.length > mark) {
+      const { offset, old } = this.#undo.pop()!
+      this.bytes.set(old, offset)
+    }
+  }
+}
+
+/** A write that the device was given. It counts for a flush once it has resolved. */
+export interface RecordedWrite {
+  readonly number: number
+  readonly offset: number
+  readonly data: Buffer
+  resolved: boolean
+}
+
+/** What happened to the device, in order; `mark` is what the workload said in between. */
+export type TraceEvent<Mark> =
+  | { readonly kind: 'write'; readonly write: RecordedWrite }
+  | { readonly kind: 'flush'; readonly covered: readonly RecordedWrite[] }
+  | { readonly kind: 'mark'; readonly mark: Mark }
+
+export interface CrashDeviceOptions {
+  /** Lets requests take a varying number of turns; without it each takes one. */
+  readonly random?: Random
+  /** Called before each write and flush with its number, from 1 on; a throw is the medium's failure. */
+  readonly fault?: (request: 'write' | 'flush', number: number) => void
+}
+
+const DONE = Promise.resolve()
+const FLUSH_TURNS = 24
+
+/** A device over a Medium that records what it is asked, so that every crash on the way can be played afterwards. */
+export class CrashDevice<Mark = never> implements Device {
+  readonly limits: Limits
+  readonly trace: TraceEvent<Mark>[] = []
+  readonly #medium: Medium
+  readonly #options: CrashDeviceOptions
+  #pending: RecordedWrite[] = []
+  #writes = 0
+  #requests = 0
+  #underway = 0
+  #failed = false
+
+  constructor(medium: Medium, options: CrashDeviceOptions = {}) {
+    this.#medium = medium
+    this.#options = options
+    this.limits = limitsOf(medium)
+  }
+
+  /** Says something about the run at this very moment. */
+  mark(mark: Mark): void {
+    this.trace.push({ kind: 'mark', mark })
+  }
+
+  async read(offset: number, target: Uint8Array): Promise<void> {
+    await this.#turns(2)
+    this.#medium.bytes.copy(target, 0, offset, offset + target.length)
+  }
+
+  async write(offset: number, source: Uint8Array): Promise<void> {
+    this.#fail('write')
+    const write: RecordedWrite = { number: this.#writes++, offset, data: Buffer.from(source), resolved: false }
+    this.#medium.write(offset, write.data)
+    this.trace.push({ kind: 'write', write })
+    this.#pending.push(write)
+    await this.#turns(8)
+    if (!write.data.equals(source)) throw new Error(`the source of the write at ${offset} was changed underway`)
+    write.resolved = true
+  }
+
+  async flush(): Promise<void> {
+    this.#fail('flush')
+    const covered = this.#pending.filter(({ resolved }) => resolved)
+    await this.#turns(FLUSH_TURNS)
+    this.#pending = this.#pending.filter((write) => !covered.includes(write))
+    this.trace.push({ kind: 'flush', covered })
+  }
+
+  async close(): Promise<void> {}
+
+  /** Resolves when nothing is underway any more, nor about to begin. */
+  async quiet(): Promise<void> {
+    for (let still = 0; still < 100; still = this.#underway === 0 ? still + 1 : 0) await DONE
+  }
+
+  async #turns(most: number): Promise<void> {
+    const { random } = this.#options
+    this.#underway++
+    for (let turns = random ? random.below(most) : 0; turns > 0; turns--) await DONE
+    this.#underway--
+  }
+
+  #fail(request: 'write' | 'flush'): void {
+    if (this.#failed) throw new PoolError('ERR_HALTED', 'the device has failed')
+    this.#requests++
+    try {
+      this.#options.fault?.(request, this.#requests)
+    } catch (error) {
+      this.#failed = request === 'flush'
+      throw error
+    }
+  }
+}
+
+/** The same medium without a record, for the many recoveries. */
+export class MediumDevice implements Device {
+  readonly limits: Limits
+  readonly #medium: Medium
+
+  constructor(medium: Medium) {
+    this.#medium = medium
+    this.limits = limitsOf(medium)
+  }
+
+  read(offset: number, target: Uint8Array): Promise<void> {
+    this.#medium.bytes.copy(target, 0, offset, offset + target.length)
+    return DONE
+  }
+
+  write(offset: number, source: Uint8Array): Promise<void> {
+    this.#medium.write(offset, source)
+    return DONE
+  }
+
+  flush(): Promise<void> {
+    return DONE
+  }
+
+  close(): Promise<void> {
+    return DONE
+  }
+}
+
+function limitsOf(medium: Medium): Limits {
+  return {
+    size: medium.bytes.length,
+    logicalBlockSize: SECTOR_BYTES,
+    physicalBlockSize: SECTOR_BYTES,
+    writeCache: 'write-back',
+    flushable: true,
+  }
+}

@@ -1,0 +1,103 @@
+import { type Device, formatDevice, MemoryDevice, type Pool, type Release, type Sequence } from '../../pool/index.ts'
+import { identity, TINY_BYTES, TINY_FORMAT } from './tiny-pool.ts'
+
+/** A device that holds an empty tiny pool. */
+export async function formatted(bytes = TINY_BYTES): Promise<MemoryDevice> {
+  const device = new MemoryDevice(bytes)
+  await formatDevice(device, TINY_FORMAT, identity())
+  return device
+}
+
+/** Commits one record with one payload. */
+export async function put(pool: Pool, bytes: Uint8Array, releases: readonly Release[] = []): Promise<Sequence> {
+  const transaction = pool.begin()
+  const payload = transaction.stage()
+  await payload.write(bytes)
+  return await transaction.commit((first) => ({
+    records: [{ content: Buffer.from(`record ${first}`), payloads: [payload] }],
+    releases,
+  }))
+}
+
+/** Commits one record without a payload, which releases others'. */
+export async function release(pool: Pool, ...releases: readonly Release[]): Promise<Sequence> {
+  return await pool.begin().commit(() => ({ records: [{ content: Buffer.from('gone'), payloads: [] }], releases }))
+}
+
+export async function readAll(pool: Pool, sequence: Sequence, payload = 0): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of pool.read(sequence, payload)) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+/** The contents of all records. */
+export async function contents(pool: Pool): Promise<string[]> {
+  const found: string[] = []
+  for await (const { content } of pool.replay(1)) found.push(Buffer.from(content).toString())
+  return found
+}
+
+/** Bytes that differ from block to block and from `seed` to `seed`. */
+export const pattern = (length: number, seed = 1): Buffer =>
+  Buffer.from(Array.from({ length }, (_, i) => (i * 7 + seed * 13 + (i >> 8)) & 255))
+
+type Request = 'read' | 'write' | 'flush'
+
+/** A device that keeps chosen requests waiting until a test lets them go. */
+export class GatedDevice implements Device {
+  readonly limits
+  readonly #device: Device
+  #holds: (request: Request, offset: number) => boolean = () => false
+  #waiting: (() => void)[] = []
+  #onHeld: () => void = () => {}
+
+  constructor(device: Device) {
+    this.#device = device
+    this.limits = device.limits
+  }
+
+  /** From now on requests that `holds` accepts wait. Resolves when the first one does. */
+  hold(holds: (request: Request, offset: number) => boolean): Promise<void> {
+    this.#holds = holds
+    return new Promise((resolve) => {
+      this.#onHeld = resolve
+    })
+  }
+
+  /** Lets everything go that waits, and everything that comes. */
+  open(): void {
+    this.#holds = () => false
+    for (const go of this.#waiting.splice(0)) go()
+  }
+
+  async read(offset: number, target: Uint8Array): Promise<void> {
+    await this.#gate('read', offset)
+    await this.#device.read(offset, target)
+  }
+
+  async write(offset: number, source: Uint8Array): Promise<void> {
+    await this.#gate('write', offset)
+    await this.#device.write(offset, source)
+  }
+
+  async flush(): Promise<void> {
+    await this.#gate('flush', 0)
+    await this.#device.flush()
+  }
+
+  close(): Promise<void> {
+    return this.#device.close()
+  }
+
+  async #gate(request: Request, offset: number): Promise<void> {
+    if (!this.#holds(request, offset)) return
+    const held = new Promise<void>((resolve) => this.#waiting.push(resolve))
+    this.#onHeld()
+    await held
+  }
+}
+
+/** Lets everything that can go on without the device go on. */
+export async function settled(): Promise<void> {
+  for (let turns = 0; turns < 200; turns++) await null
+}
