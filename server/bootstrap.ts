@@ -19,8 +19,6 @@ export interface Gate {
   readonly administration: Administration
   /** What the command line shows, where it is the server's to know. */
   readonly root: Credentials | undefined
-  /** True when `root` was generated just now. */
-  readonly created: boolean
 }
 
 export interface GateParts {
@@ -39,9 +37,9 @@ export async function openGate({ configuration, folder, store, now, random }: Ga
   const passwords = new Passwords()
   const access = new ApplicationAccess(applications, passwords, new EvidenceCache<Application>({ now, random }))
   const administration = new Administration({ applications, store, passwords, random })
-  if (applications.size > 0) return { access, administration, root: rootOf(applications), created: false }
+  if (applications.size > 0) return { access, administration, root: rootOf(applications) }
   const first = { id: generateKey(random), types: requestTypes, permissions }
-  return { access, administration, root: await administration.add(serverOrigin, first), created: true }
+  return { access, administration, root: await administration.add(serverOrigin, first) }
 }
 
 /**

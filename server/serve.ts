@@ -3,9 +3,10 @@ import type { Logger } from 'pino'
 import { progressBar } from './cli/progress.ts'
 import { type Configuration, loadConfiguration, type ServeFlags } from './config.ts'
 import { createLog } from './log.ts'
-import { Service } from './service.ts'
+import type { Service } from './service.ts'
 import { openDoorWarnings, welcome } from './welcome.ts'
 
+const signalEchoMsMax = 300
 const haltedPollMs = 1000
 /** How long a halted server goes on to answer, with refusals, so that clients and probes hear why. */
 const haltedAnswersMs = 3000
@@ -18,9 +19,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
   failLoudly(log)
   for (const warning of openDoorWarnings(configuration)) log.warn(warning)
   const service = await start(configuration, log)
-  const { doors, created, folder } = service
-  const mailDomain = configuration.smtp.domains[0] ?? 'cenote.local'
-  process.stdout.write(welcome({ doors, created, mailDomain, data: folder.path, cliFile: folder.cli }))
+  process.stdout.write(welcome(service, configuration))
   const reason = await Promise.race([signals.next(), halt(service, log)])
   log.info({ reason }, 'stopping')
   await service.stop()
@@ -30,6 +29,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
 }
 
 async function start(configuration: Configuration, log: Logger): Promise<Service> {
+  const { Service } = await import('./service.ts')
   const creating = await progressBar('writing pool main')
   const replaying = await progressBar('replaying records', String)
   try {
@@ -41,11 +41,13 @@ async function start(configuration: Configuration, log: Logger): Promise<Service
 }
 
 /**
- * While nobody waits for a signal it ends the process at once: before the service stands, when nothing is lost by it,
- * and after the first signal, for who cannot wait.
+ * A signal ends the process at once while nobody waits for one: before the service stands, when nothing is lost by it,
+ * and after the first, for who cannot wait. Ctrl-C under npm arrives twice, from the terminal and from npm, in the same
+ * millisecond: such an echo of the first one is no second thought.
  */
 class Signals {
   #waiting: ((signal: NodeJS.Signals) => void) | undefined
+  #echoUntil = 0
 
   constructor() {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.#receive(signal))
@@ -58,9 +60,13 @@ class Signals {
   }
 
   #receive(signal: 'SIGTERM' | 'SIGINT'): void {
-    if (this.#waiting === undefined) process.exit(128 + constants.signals[signal])
-    this.#waiting(signal)
-    this.#waiting = undefined
+    if (this.#waiting) {
+      this.#echoUntil = performance.now() + signalEchoMsMax
+      this.#waiting(signal)
+      this.#waiting = undefined
+    } else if (performance.now() > this.#echoUntil) {
+      process.exit(128 + constants.signals[signal])
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import type { Frontend } from '../protocols/index.ts'
 import { type Credentials, type OpenStore, openCatalog, openStore } from '../streams/index.ts'
 import { partition } from './applications.ts'
 import { openGate, serverOrigin } from './bootstrap.ts'
-import { writeCliFile } from './cli-file.ts'
+import { readCliFile, writeCliFile } from './cli-file.ts'
 import type { Configuration } from './config.ts'
 import { DataFolder } from './data-folder.ts'
 import { buildDoors } from './doors.ts'
@@ -38,7 +38,8 @@ export class Service {
   /** Gives back what was opened; the last first. */
   readonly #closers: Array<() => Promise<void> | void> = []
   #pool: Pool | undefined
-  #created: Credentials | undefined
+  #root: Credentials | undefined
+  #isRootNew = false
 
   private constructor(configuration: Configuration, surroundings: Surroundings) {
     this.#configuration = configuration
@@ -60,9 +61,14 @@ export class Service {
     }
   }
 
-  /** The root application, when this start has generated it. */
-  get created(): Credentials | undefined {
-    return this.#created
+  /** The root application that an earlier start generated, or this one; undefined where the environment defines it. */
+  get root(): Credentials | undefined {
+    return this.#root
+  }
+
+  /** True when no start before has told of `root`. */
+  get isRootNew(): boolean {
+    return this.#isRootNew
   }
 
   /** True once the pool has ended by itself: nothing is stored any more, and only a new start helps. */
@@ -73,8 +79,13 @@ export class Service {
   /** Lets uploads in flight come to their end, for `drainMsMax` at most, and closes everything. */
   async stop(): Promise<void> {
     const { drainMsMax } = this.#configuration.limits
-    const drained = Promise.all(this.doors.map((door) => door.drain()))
-    if (!(await within(drained, drainMsMax))) this.#surroundings.log.warn({ drainMsMax }, 'uploads were cut off')
+    const { log } = this.#surroundings
+    const drained = Promise.all(
+      this.doors.map((door) =>
+        door.drain().catch((error) => log.error({ err: error, door: door.protocol }, 'draining failed')),
+      ),
+    )
+    if (!(await within(drained, drainMsMax))) log.warn({ drainMsMax }, 'uploads were cut off')
     await this.#close()
   }
 
@@ -90,7 +101,7 @@ export class Service {
     const { bytes } = this.#configuration.pool
     if (!existsSync(this.folder.pool)) {
       log.info({ bytes }, 'writing the zeros of a new pool')
-      await createPool(this.folder.pool, { bytes, onProgress: creating })
+      await createPool(this.folder.pool, { bytes, onProgress: creating }).catch(suggestSmallerPool)
     }
     const pool = await openPool(this.folder.pool)
     this.#pool = pool
@@ -115,7 +126,10 @@ export class Service {
       stages: ({ facts }) => route[facts.type],
       clock: Date,
       limits: { objectBytesMax },
-      onProgress: ({ records, recordsTotal }) => replaying(records, recordsTotal),
+      onProgress: ({ records, recordsTotal }) => {
+        replaying(records, recordsTotal)
+        if (records === recordsTotal) log.info({ records }, 'the catalog has caught up')
+      },
     })
     this.#closers.push(() => store.close())
     if (await store.createBucket(serverOrigin, 'inbox')) log.info('bucket inbox is made')
@@ -133,9 +147,16 @@ export class Service {
       this.doors.push(door)
       this.#closers.push(() => door.close())
     }
+    await this.#tellCommandLine(gate.root)
+  }
+
+  /** cli.json comes last, so that a start that failed before, on a port that was taken, has not told of `root`. */
+  async #tellCommandLine(root: Credentials | undefined): Promise<void> {
+    const told = await readCliFile(this.folder.cli).catch(() => undefined)
     const http = this.doors.find(({ protocol }) => protocol === 'http')
-    await writeCliFile(folder.cli, { url: http && `http://${reachable(http.address)}`, ...gate.root })
-    this.#created = gate.created ? gate.root : undefined
+    await writeCliFile(this.folder.cli, { url: http && `http://${reachable(http.address)}`, ...root })
+    this.#root = root
+    this.#isRootNew = root !== undefined && told?.key !== root.key
   }
 
   /** One that fails to close keeps no other open; the first failure is thrown at the end. */
@@ -150,6 +171,11 @@ export class Service {
     }
     if (failures.length > 0) throw failures[0]
   }
+}
+
+function suggestSmallerPool(error: unknown): never {
+  if (!(error instanceof PoolError) || error.code !== 'ERR_NO_SPACE') throw error
+  throw new PoolError(error.code, `${error.message}; --pool-bytes asks for a smaller pool`, { cause: error })
 }
 
 /** Whether it came to its end in time. */

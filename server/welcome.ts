@@ -3,37 +3,49 @@ import type { Frontend } from '../protocols/index.ts'
 import type { Credentials, Protocol } from '../streams/index.ts'
 import type { Configuration } from './config.ts'
 
-export interface WelcomeFacts {
+/** What there is to tell of a service that has just started. */
+export interface Started {
   readonly doors: readonly Pick<Frontend, 'protocol' | 'address'>[]
-  readonly data: string
-  readonly mailDomain: string
-  /** The root application's, at first start; it is shown this once. */
-  readonly created: Credentials | undefined
-  readonly cliFile: string
+  readonly folder: { readonly path: string; readonly cli: string }
+  readonly root: Credentials | undefined
+  readonly isRootNew: boolean
 }
 
 /** What `cenote serve` prints once it serves: where the doors are, and lines to paste that work as they stand. */
-export function welcome(facts: WelcomeFacts): string {
-  const { doors, data, created, cliFile } = facts
+export function welcome(started: Started, { smtp }: Pick<Configuration, 'smtp'>): string {
+  const { doors, folder, root, isRootNew } = started
   const addresses = doors.map(({ protocol, address }) => `  ${protocol.padEnd(6)} ${protocol}://${reachable(address)}`)
-  const lines = ['', `Cenote serves ${relative(process.cwd(), data) || data}`, '', ...addresses, '']
-  if (created === undefined)
-    return [...lines, `  The command line takes its credentials from ${cliFile}`, '', ''].join('\n')
-  const credentials = [`  key    ${created.key}`, `  secret ${created.secret}`]
-  const shown = ['', `  The secret is shown this once; the command line keeps it in ${cliFile}`, '', 'Try it:', '']
-  const examples = doors.map(({ protocol, address }) => `  ${example[protocol](created, reachable(address), facts)}`)
-  return [...lines, ...credentials, ...shown, ...examples, '', ''].join('\n')
+  const heading = ['', `Cenote serves ${relative(process.cwd(), folder.path) || folder.path}`, '', ...addresses, '']
+  const rest = root && isRootNew ? introduction(started, root, smtp.domains[0] ?? '') : [reminder(started)]
+  return [...heading, ...rest, '', ''].join('\n')
+}
+
+function reminder({ root, folder }: Started): string {
+  return `  The command line takes its credentials from ${root ? folder.cli : 'CENOTE_KEY and CENOTE_SECRET'}`
+}
+
+function introduction({ doors, folder }: Started, root: Credentials, mailDomain: string): readonly string[] {
+  return [
+    `  key    ${root.key}`,
+    `  secret ${root.secret}`,
+    '',
+    `  The secret is shown this once; the command line keeps it in ${folder.cli}`,
+    '',
+    'Try it:',
+    '',
+    ...doors.map(({ protocol, address }) => `  ${example[protocol](root, reachable(address), mailDomain)}`),
+  ]
 }
 
 /** Keys, secrets and addresses need no quotes: the former are base64url, the latter a host and a port. */
-const example: { [P in Protocol]: (root: Credentials, address: string, facts: WelcomeFacts) => string } = {
+const example: { [P in Protocol]: (root: Credentials, address: string, mailDomain: string) => string } = {
   http: ({ key, secret }, address) =>
     `echo hello | curl -sS -u ${key}:${secret} -T - http://${address}/v1/objects/inbox/hello-http.txt`,
   ftp: ({ key, secret }, address) =>
     `echo hello | curl -sS -u ${key}:${secret} -T - ftp://${address}/inbox/hello-ftp.txt`,
-  smtp: ({ key, secret }, address, { mailDomain }) =>
-    `printf 'From: me@${mailDomain}\\nSubject: hello\\n\\nhello\\n' | curl -sS --crlf -u ${key}:${secret} -T - smtp://${address} ` +
-    `--mail-from me@${mailDomain} --mail-rcpt inbox@${mailDomain}`,
+  smtp: ({ key, secret }, address, mailDomain) =>
+    `printf 'From: me@${mailDomain}\\nSubject: hello\\n\\nhello\\n' | curl -sS --crlf -u ${key}:${secret} -T - ` +
+    `smtp://${address} --mail-from me@${mailDomain} --mail-rcpt inbox@${mailDomain}`,
 }
 
 /** An address that one can connect to: a door that listens everywhere is on loopback, too. */

@@ -1,0 +1,271 @@
+import { createSecretKey, randomBytes } from 'node:crypto'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { ApplicationAccess } from '../../server/access.ts'
+import { Administration, inspectionOf } from '../../server/administration.ts'
+import {
+  type Application,
+  Applications,
+  permissions,
+  requestTypes,
+  serverPrincipal,
+} from '../../server/applications.ts'
+import { EvidenceCache } from '../../server/evidence.ts'
+import { Passwords } from '../../server/passwords.ts'
+import { SecretSeal } from '../../server/secrets.ts'
+import type { Credentials, Origin, Permission, RequestType } from '../../streams/index.ts'
+import { RegistryStore } from './registry-store.ts'
+
+/** Counts the argon2 computations that access asks for. */
+class CountingPasswords extends Passwords {
+  verified = 0
+
+  override verify(encoded: string, password: string): Promise<boolean> {
+    this.verified++
+    return super.verify(encoded, password)
+  }
+}
+
+const master = createSecretKey(randomBytes(32))
+const seal = new SecretSeal(master, randomBytes)
+const manager: Origin = { principal: serverPrincipal, protocol: 'http' }
+const originOf = (application: string, ...granted: Permission[]): Origin => ({
+  principal: { application, partition: 'main', permissions: granted },
+  protocol: 'http',
+})
+
+async function open(
+  store: RegistryStore,
+  options: { root?: Credentials; passwords?: Passwords; applicationsMax?: number } = {},
+) {
+  const clock = { ms: 0 }
+  const passwords = options.passwords ?? new CountingPasswords()
+  const applications = await Applications.open(store, { seal, root: options.root })
+  const evidence = new EvidenceCache<Application>({ now: () => clock.ms, random: randomBytes })
+  const access = new ApplicationAccess(applications, passwords, evidence)
+  const { applicationsMax = 100 } = options
+  const administration = new Administration({ applications, store, passwords, random: randomBytes, applicationsMax })
+  return { clock, applications, access, administration, passwords: passwords as CountingPasswords }
+}
+
+const camera = { id: 'camera', types: ['ftp'], permissions: ['object:write'] } as const
+const person = { ...camera, id: 'ann', types: ['http', 'email'], password: 'correct horse' } as const
+const code = (code: string) => expect.objectContaining({ code })
+
+let store: RegistryStore
+beforeEach(() => {
+  store = new RegistryStore()
+})
+
+describe('verify', () => {
+  test('proves a generated secret and a password, and says which application it is', async () => {
+    const { access, administration } = await open(store)
+    const shown = await administration.add(manager, camera)
+    expect(await administration.add(manager, person)).toEqual({ key: 'ann', secret: 'correct horse' })
+    const principal = { application: 'camera', partition: 'main', permissions: ['object:write'] }
+    expect(await access.verify(shown, 'ftp')).toEqual(principal)
+    expect((await access.verify({ key: 'ann', secret: 'correct horse' }, 'email')).application).toBe('ann')
+  })
+
+  test('proves them after a restart, and what is stored shows no secret', async () => {
+    const first = await open(store)
+    const shown = await first.administration.add(manager, camera)
+    await first.administration.add(manager, person)
+    const { access } = await open(store)
+    expect((await access.verify(shown, 'ftp')).application).toBe('camera')
+    expect((await access.verify({ key: 'ann', secret: 'correct horse' }, 'http')).application).toBe('ann')
+    const stored = JSON.stringify([...store.registrations])
+    expect(stored).toContain('$argon2id$v=19$m=19456,t=2,p=1$')
+    expect(stored).not.toContain('correct horse')
+    expect(stored).not.toContain(shown.secret)
+  })
+
+  test('refuses unknown keys and wrong secrets alike, each for one argon2', async () => {
+    const { access, administration, passwords } = await open(store)
+    const { secret } = await administration.add(manager, camera)
+    await administration.add(manager, person)
+    const wrong = [
+      { key: 'camera', secret: `${secret.slice(1)}x` },
+      { key: 'camera', secret: '' },
+      { key: 'ann', secret: 'wrong horse' },
+      { key: 'ann', secret: 'x'.repeat(2000) },
+      { key: 'nobody', secret },
+      { key: '', secret: '' },
+      { key: 'cenote', secret: '' },
+    ]
+    for (const credentials of wrong) {
+      const before = passwords.verified
+      const refusal = access.verify(credentials, 'ftp')
+      await expect(refusal).rejects.toMatchObject({
+        code: 'ERR_UNAUTHENTICATED',
+        message: 'unknown key or wrong secret',
+      })
+      expect(passwords.verified - before).toBe(1)
+    }
+  })
+
+  test('forbids a request type that the application lacks', async () => {
+    const { access, administration } = await open(store)
+    const shown = await administration.add(manager, camera)
+    for (const type of requestTypes.filter((type) => type !== 'ftp')) {
+      await expect(access.verify(shown, type)).rejects.toEqual(code('ERR_FORBIDDEN'))
+    }
+  })
+
+  test('pays for a password once in five minutes, and once for all who show it meanwhile', async () => {
+    const { access, administration, passwords, clock } = await open(store)
+    await administration.add(manager, person)
+    const login = () => access.verify({ key: 'ann', secret: 'correct horse' }, 'http')
+    await Promise.all([login(), login(), login()])
+    await login()
+    expect(passwords.verified).toBe(1)
+    clock.ms += 5 * 60_000
+    await login()
+    expect(passwords.verified).toBe(2)
+  })
+
+  test('a removed application is refused at once, and so is its old secret when the id comes back', async () => {
+    const { access, administration } = await open(store)
+    const first = await administration.add(manager, camera)
+    await access.verify(first, 'ftp')
+    expect(await administration.remove(manager, 'camera')).toBe(true)
+    await expect(access.verify(first, 'ftp')).rejects.toEqual(code('ERR_UNAUTHENTICATED'))
+    const second = await administration.add(manager, camera)
+    await expect(access.verify(first, 'ftp')).rejects.toEqual(code('ERR_UNAUTHENTICATED'))
+    expect((await access.verify(second, 'ftp')).application).toBe('camera')
+  })
+
+  test('an application removed while its password is being proved is refused', async () => {
+    const { access, administration } = await open(store)
+    await administration.add(manager, person)
+    const login = access.verify({ key: 'ann', secret: 'correct horse' }, 'http')
+    const refused = expect(login).rejects.toEqual(code('ERR_UNAUTHENTICATED'))
+    await administration.remove(manager, 'ann')
+    await refused
+  })
+
+  test('bounds the logins underway and waiting', async () => {
+    const { access } = await open(store, { passwords: new Passwords({ concurrentMax: 1, waitingMax: 2 }) })
+    const attempts = Array.from({ length: 5 }, (_, n) => access.verify({ key: `nobody-${n}`, secret: '' }, 'http'))
+    const codes = (await Promise.allSettled(attempts)).map(
+      (result) => result.status === 'rejected' && result.reason.code,
+    )
+    expect(codes.sort()).toEqual(['ERR_BUSY', 'ERR_BUSY', ...Array(3).fill('ERR_UNAUTHENTICATED')])
+    await expect(access.verify({ key: 'nobody', secret: '' }, 'http')).rejects.toEqual(code('ERR_UNAUTHENTICATED'))
+  })
+})
+
+describe('the root application of the environment', () => {
+  const root = { key: 'boss', secret: 'the root secret' }
+
+  test('may do everything and is never stored', async () => {
+    const { access, administration } = await open(store, { root })
+    for (const type of requestTypes) expect((await access.verify(root, type)).permissions).toEqual(permissions)
+    expect(await administration.list(manager)).toEqual([{ id: 'boss', types: requestTypes, permissions }])
+    expect(store.registrations.size).toBe(0)
+  })
+
+  test('can be neither removed nor added', async () => {
+    const { administration } = await open(store, { root })
+    await expect(administration.remove(manager, 'boss')).rejects.toEqual(code('ERR_INVALID'))
+    await expect(administration.add(manager, { ...camera, id: 'boss' })).rejects.toEqual(code('ERR_CONFLICT'))
+  })
+})
+
+describe('administration', () => {
+  test('lists applications by id, without secrets', async () => {
+    const { administration } = await open(store)
+    await administration.add(manager, camera)
+    await administration.add(manager, person)
+    expect(await administration.list(manager)).toEqual([
+      { id: 'ann', types: ['http', 'email'], permissions: ['object:write'] },
+      { id: 'camera', types: ['ftp'], permissions: ['object:write'] },
+    ])
+    expect(await administration.remove(manager, 'nobody')).toBe(false)
+  })
+
+  test('is for managers', async () => {
+    const { administration } = await open(store)
+    const other = originOf('other', 'object:read', 'object:write')
+    await expect(administration.add(other, camera)).rejects.toEqual(code('ERR_FORBIDDEN'))
+    await expect(administration.list(other)).rejects.toEqual(code('ERR_FORBIDDEN'))
+    await expect(administration.remove(other, 'camera')).rejects.toEqual(code('ERR_FORBIDDEN'))
+  })
+
+  test('a manager grants what it has, and does not remove itself', async () => {
+    const { administration } = await open(store)
+    const other = originOf('other', 'application:manage')
+    await expect(administration.add(other, camera)).rejects.toEqual(code('ERR_FORBIDDEN'))
+    await administration.add(other, { ...camera, permissions: ['application:manage'] })
+    await expect(administration.remove(originOf('camera', 'application:manage'), 'camera')).rejects.toThrow('itself')
+  })
+
+  test.each<[string, object, string]>([
+    ['an id with a colon', { id: 'a:b' }, 'ERR_INVALID'],
+    ['an empty id', { id: '' }, 'ERR_INVALID'],
+    ['a long id', { id: 'a'.repeat(65) }, 'ERR_INVALID'],
+    ["the server's own id", { id: 'cenote' }, 'ERR_INVALID'],
+    ['the id of mail without a login', { id: 'network' }, 'ERR_INVALID'],
+    ['an unknown type', { types: ['http', 'gopher'] as RequestType[] }, 'ERR_INVALID'],
+    ['no type', { types: [] }, 'ERR_INVALID'],
+    ['an unknown permission', { permissions: ['fly'] as unknown as Permission[] }, 'ERR_INVALID'],
+    ['a short password', { password: 'seven77' }, 'ERR_INVALID'],
+    ['a long password', { password: 'x'.repeat(1025) }, 'ERR_INVALID'],
+    ['an id that exists', { id: 'taken' }, 'ERR_CONFLICT'],
+  ])('refuses %s', async (_, change, expected) => {
+    const { administration } = await open(store)
+    await administration.add(manager, { ...camera, id: 'taken' })
+    await expect(administration.add(manager, { ...camera, ...change })).rejects.toEqual(code(expected))
+    expect([...store.registrations.keys()]).toEqual(['taken'])
+  })
+
+  test('one of two who add the same id at once is refused; nothing counts before it is durable', async () => {
+    const { access, administration, applications } = await open(store)
+    let flush = () => {}
+    store.durable = new Promise((resolve) => {
+      flush = resolve
+    })
+    const first = administration.add(manager, camera)
+    await expect(administration.add(manager, camera)).rejects.toEqual(code('ERR_CONFLICT'))
+    expect(applications.get('camera')).toBeUndefined()
+    flush()
+    expect((await access.verify(await first, 'ftp')).application).toBe('camera')
+  })
+
+  test('holds a bounded number of applications', async () => {
+    const { administration } = await open(store, { applicationsMax: 1 })
+    await administration.add(manager, camera)
+    await expect(administration.add(manager, person)).rejects.toEqual(code('ERR_QUOTA'))
+  })
+})
+
+test('a start with another master key is refused, and names the application', async () => {
+  await (await open(store)).administration.add(manager, camera)
+  const other = new SecretSeal(createSecretKey(randomBytes(32)), randomBytes)
+  await expect(Applications.open(store, { seal: other })).rejects.toThrow('application camera was sealed under another')
+})
+
+describe('pool inspection', () => {
+  test('is for those who may', async () => {
+    const report = { records: 0, payloadBytes: 0, findings: [] }
+    const inspection = inspectionOf('main', { status: () => expect.fail(), check: async () => report })
+    expect(() => inspection.status(originOf('other'))).toThrow('lacks the permission pool:inspect')
+    await expect(inspection.check(originOf('other'))).rejects.toEqual(code('ERR_FORBIDDEN'))
+    expect(await inspection.check(manager)).toBe(report)
+  })
+})
+
+describe('evidence cache', () => {
+  test('forgets the oldest beyond its bound', () => {
+    const cache = new EvidenceCache<number>({ now: () => 0, random: randomBytes, entriesMax: 2 })
+    for (const n of [1, 2, 3]) cache.set(String(n), n)
+    expect([1, 2, 3].map((n) => cache.get(String(n)))).toEqual([undefined, 2, 3])
+  })
+
+  test('keeps key and secret apart, and differs from process to process', () => {
+    const cache = new EvidenceCache<number>({ now: () => 0, random: randomBytes })
+    expect(cache.digest({ key: 'ab', secret: 'c' })).not.toBe(cache.digest({ key: 'a', secret: 'bc' }))
+    expect(cache.digest({ key: 'a:1', secret: 'b' })).not.toBe(cache.digest({ key: 'a', secret: '1:b' }))
+    const other = new EvidenceCache<number>({ now: () => 0, random: randomBytes })
+    expect(cache.digest({ key: 'a', secret: 'b' })).not.toBe(other.digest({ key: 'a', secret: 'b' }))
+  })
+})

@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { permissions, requestTypes } from '../../server/applications.ts'
+import { openGate, serverOrigin } from '../../server/bootstrap.ts'
+import { readCliFile, writeCliFile } from '../../server/cli-file.ts'
+import { DataFolder } from '../../server/data-folder.ts'
+import { RegistryStore } from './registry-store.ts'
+
+let store: RegistryStore
+let folder: DataFolder
+beforeEach(() => {
+  store = new RegistryStore()
+  folder = new DataFolder(mkdtempSync(join(tmpdir(), 'cenote-gate-')))
+})
+const open = (configuration: { masterKey?: string; root?: { key: string; secret: string } } = {}) => {
+  const { masterKey, root } = configuration
+  return openGate({ configuration: { masterKey, root }, folder, store, now: () => 0, random: randomBytes })
+}
+
+describe('a first start', () => {
+  test('generates the root application, which may do everything', async () => {
+    const { access, root } = await open()
+    if (!root) expect.fail()
+    expect(root.key).toMatch(/^CN[A-Z2-7]{16}$/)
+    for (const type of requestTypes) expect((await access.verify(root, type)).permissions).toEqual(permissions)
+  })
+
+  test('generates none beside the one that the environment defines, which goes to no file', async () => {
+    const boss = { key: 'CNBOSSBOSSBOSSBOSS', secret: 'a root secret' }
+    const { root, access } = await open({ root: boss })
+    expect(root).toBeUndefined()
+    expect((await access.verify(boss, 'ftp')).application).toBe(boss.key)
+    expect(store.registrations.size).toBe(0)
+  })
+
+  test('makes no key file when the environment has the key', async () => {
+    const { root } = await open({ masterKey: '5'.repeat(64) })
+    expect(existsSync(folder.masterKey)).toBe(false)
+    expect((await open({ masterKey: '5'.repeat(64) })).root).toEqual(root)
+  })
+})
+
+describe('a later start', () => {
+  test('knows the root application again', async () => {
+    const { root } = await open()
+    expect(await open()).toMatchObject({ root })
+  })
+
+  test('makes no other in place of one that was removed', async () => {
+    const first = await open()
+    if (!first.root) expect.fail()
+    await first.administration.add(serverOrigin, { id: 'boss', types: requestTypes, permissions })
+    await first.administration.remove(serverOrigin, first.root.key)
+    expect(await open()).toMatchObject({ root: undefined })
+  })
+
+  test('is refused without the key, and makes no new one', async () => {
+    await open()
+    rmSync(folder.masterKey)
+    await expect(open()).rejects.toThrow('master.key is missing, and secrets are sealed under it')
+    expect(existsSync(folder.masterKey)).toBe(false)
+  })
+
+  test('is refused with another key', async () => {
+    const { root } = await open()
+    await expect(open({ masterKey: '5'.repeat(64) })).rejects.toThrow(
+      `the secret of application ${root?.key} was sealed`,
+    )
+  })
+})
+
+test('one process has the lock of a folder', () => {
+  const release = folder.lock()
+  expect(folder.lock()).toBeUndefined()
+  release?.()
+  expect(folder.lock()).toBeDefined()
+})
+
+test('cli.json is written whole, for its owner alone', async () => {
+  expect(await readCliFile(folder.cli)).toBeUndefined()
+  await writeCliFile(folder.cli, { url: 'http://127.0.0.1:1', key: 'k', secret: 's' })
+  await writeCliFile(folder.cli, { url: 'http://127.0.0.1:2', key: 'k', secret: 's' })
+  expect(await readCliFile(folder.cli)).toEqual({ url: 'http://127.0.0.1:2', key: 'k', secret: 's' })
+  expect(statSync(folder.cli).mode & 0o777).toBe(0o600)
+})

@@ -1,0 +1,207 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { add, list, remove } from '../../../server/cli/app.ts'
+import { attributes } from '../../../server/cli/attributes.ts'
+import { Client, findConnection } from '../../../server/cli/client.ts'
+import { check, report, status } from '../../../server/cli/pool.ts'
+import { humanSize, printable } from '../../../server/cli/table.ts'
+import type { CheckReport, PoolStatus } from '../../../streams/index.ts'
+import { FakeServer, json } from './fake-server.ts'
+
+const exit = (exit: number) => expect.objectContaining({ exit })
+
+let server: FakeServer
+beforeEach(async () => {
+  server = new FakeServer()
+  await server.listen()
+})
+afterEach(() => server.close())
+
+describe('app', () => {
+  const options = { types: 'ftp, email', permissions: 'object:write' }
+
+  test('adds an application and shows its secret', async () => {
+    server.answer = json({ key: 'camera', secret: 'generated' }, 201)
+    const { shell, said } = server.shell()
+    await add(shell, 'camera', options)
+    const [{ method, url, body, headers } = expect.fail()] = server.exchanges
+    expect(`${method} ${url} ${headers['content-type']}`).toBe('POST /v1/applications application/json')
+    expect(JSON.parse(body.toString())).toEqual({
+      id: 'camera',
+      types: ['ftp', 'email'],
+      permissions: ['object:write'],
+    })
+    expect(said()).toBe('key     camera\nsecret  generated   (shown this once)\n')
+  })
+
+  test('takes a password from standard input, and does not repeat it', async () => {
+    server.answer = json({ key: 'ann', secret: 'correct horse' }, 201)
+    const { shell, said } = server.shell({ input: 'correct horse\r\nrest' })
+    await add(shell, 'ann', { ...options, passwordStdin: true })
+    expect(JSON.parse(String(server.exchanges[0]?.body)).password).toBe('correct horse')
+    expect(said()).toBe('added ann\n')
+  })
+
+  test('refuses an empty password, and a partition that is not served', async () => {
+    await expect(add(server.shell().shell, 'a', { ...options, passwordStdin: true })).rejects.toEqual(exit(2))
+    await expect(add(server.shell().shell, 'a', { ...options, partition: 'west' })).rejects.toEqual(exit(2))
+    expect(server.exchanges).toEqual([])
+  })
+
+  test('lists applications in a table', async () => {
+    const applications = [
+      { id: 'ann', types: ['http'], permissions: [] },
+      { id: 'camera', types: ['ftp', 'email'], permissions: ['object:write'] },
+    ]
+    server.answer = json({ applications })
+    const people = server.shell()
+    await list(people.shell)
+    expect(people.said().split('\n')).toEqual([
+      'ID      TYPES      PERMISSIONS',
+      'ann     http       -',
+      'camera  ftp,email  object:write',
+      '',
+    ])
+    const program = server.shell({ json: true })
+    await list(program.shell)
+    expect(
+      program
+        .said()
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual(applications)
+  })
+
+  test('removes an application', async () => {
+    server.answer = (response) => response.writeHead(204).end()
+    await remove(server.shell().shell, 'camera')
+    expect(`${server.exchanges[0]?.method} ${server.exchanges[0]?.url}`).toBe('DELETE /v1/applications/camera')
+  })
+})
+
+describe('pool', () => {
+  const healthy: CheckReport = { records: 3, payloadBytes: 2048, findings: [] }
+
+  test('shows how it is', async () => {
+    const pool: PoolStatus = {
+      state: 'open',
+      position: { pool: 'a-pool', epoch: 2, sequence: 7 },
+      atomicity: 'enforced',
+      bytes: 2 ** 30,
+      freeBytes: 2 ** 29,
+      historyBytes: 2 ** 24,
+      extentBytes: 0,
+      stagedBytes: 0,
+      segments: 1,
+      commits: 5,
+      batches: 4,
+      flushes: 9,
+      checkpoints: 1,
+      recovery: { verdict: 'torn-tail', batchesReplayed: 3, batchesDropped: 1 },
+    }
+    server.answer = json(pool)
+    const { shell, said } = server.shell()
+    await status(shell)
+    expect(server.exchanges[0]?.url).toBe('/v1/pools/main')
+    const words = said()
+    expect(words).toContain('free       512.0 MiB')
+    expect(words).toContain('torn-tail, 3 batches replayed, 1 dropped')
+  })
+
+  test('is checked by the server', async () => {
+    server.answer = json(healthy)
+    const { shell, said } = server.shell()
+    report(shell, await check(shell))
+    expect(`${server.exchanges[0]?.method} ${server.exchanges[0]?.url}`).toBe('POST /v1/pools/main/check')
+    expect(said()).toBe('3 records and 2.0 KiB verified, 0 problems found\n')
+  })
+
+  test('that is damaged has an exit code of its own', () => {
+    const { shell, said } = server.shell()
+    const findings = [{ sequence: 2, problem: 'payload 0 is torn' }, { problem: 'a unit is owned twice' }]
+    expect(() => report(shell, { ...healthy, findings })).toThrow(exit(6))
+    expect(said().split('\n').slice(0, 2)).toEqual(['record 2: payload 0 is torn', 'a unit is owned twice'])
+  })
+})
+
+test('attributes shows the records of an object', async () => {
+  const base = { partition: 'main', application: 'ann', protocol: 'http', time: 0, bucket: 'inbox', key: 'a' }
+  const records = [
+    { ...base, sequence: 1, operation: 'put', attributes: { 'user.n': 1 } },
+    { ...base, sequence: 2, operation: 'attributes', set: { 'user.m': ['x', '\u0007'] }, unset: ['user.n'] },
+    { ...base, sequence: 3, operation: 'rename', key: 'b', from: { bucket: 'inbox', key: 'a' } },
+    { ...base, sequence: 4, operation: 'delete' },
+  ]
+  server.answer = json({ records })
+  const { shell, said } = server.shell()
+  await attributes(shell, 'inbox/a')
+  expect(server.exchanges[0]?.url).toBe('/v1/attributes/inbox/a')
+  expect(said().split('\n')).toEqual([
+    '1  1970-01-01 00:00:00Z  put by ann over http',
+    '    user.n: 1',
+    '2  1970-01-01 00:00:00Z  attributes by ann over http',
+    '    user.n: (removed)',
+    '    user.m: x,\\u{7}',
+    '3  1970-01-01 00:00:00Z  rename by ann over http',
+    '    from: inbox/a',
+    '    to: inbox/b',
+    '4  1970-01-01 00:00:00Z  delete by ann over http',
+    '',
+  ])
+})
+
+describe('the connection', () => {
+  const cliFile = (content: object) => {
+    const path = join(mkdtempSync(join(tmpdir(), 'cenote-cli-')), 'cli.json')
+    writeFileSync(path, JSON.stringify(content))
+    return path
+  }
+  const local = { url: 'http://127.0.0.1:1', key: 'root', secret: 'local' }
+  const environment = { CENOTE_URL: 'http://far:1', CENOTE_KEY: 'k', CENOTE_SECRET: 's' }
+
+  test('comes from cli.json, or the environment', async () => {
+    expect(await findConnection({}, cliFile(local))).toEqual(local)
+    expect(await findConnection(environment, '/nowhere')).toEqual({ url: 'http://far:1', key: 'k', secret: 's' })
+    const other = { CENOTE_KEY: 'k', CENOTE_SECRET: 's' }
+    expect(await findConnection(other, cliFile(local))).toEqual({ ...local, key: 'k', secret: 's' })
+  })
+
+  test('never takes the local secret to another server', async () => {
+    const { CENOTE_URL } = environment
+    await expect(findConnection({ CENOTE_URL }, cliFile(local))).rejects.toThrow('set CENOTE_KEY and CENOTE_SECRET')
+    await expect(findConnection({}, '/nowhere')).rejects.toEqual(exit(2))
+  })
+
+  test('tells a server that does not answer from one that refuses', async () => {
+    const closed = new FakeServer()
+    await closed.listen()
+    const { shell } = closed.shell()
+    await closed.close()
+    await expect(list(shell)).rejects.toEqual(exit(5))
+    server.answer = json({ detail: 'application camera may not' }, 403)
+    await expect(list(server.shell().shell)).rejects.toMatchObject({ exit: 4, message: 'application camera may not' })
+    server.answer = (response) => response.writeHead(502).end('<html>')
+    await expect(list(server.shell().shell)).rejects.toMatchObject({
+      exit: 1,
+      message: 'the server answered 502 Bad Gateway',
+    })
+    expect(() => new Client({ url: 'nonsense', key: '', secret: '' })).toThrow('nonsense is not a URL')
+  })
+})
+
+test.each([
+  [0, '0 B'],
+  [1023, '1023 B'],
+  [1024, '1.0 KiB'],
+  [1.5 * 2 ** 40, '1.5 TiB'],
+  [2 ** 53, '8.0 PiB'],
+])('%d bytes are %s for people', (bytes, text) => {
+  expect(humanSize(bytes)).toBe(text)
+})
+
+test('what a terminal would obey is shown as an escape', () => {
+  expect(printable('a\u001b]0;x\u0007\n\u009b\u202eb é 水')).toBe('a\\u{1b}]0;x\\u{7}\\u{a}\\u{9b}\\u{202e}b é 水')
+})

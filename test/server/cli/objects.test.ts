@@ -1,0 +1,241 @@
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { get } from '../../../server/cli/get.ts'
+import { ls } from '../../../server/cli/ls.ts'
+import { put } from '../../../server/cli/put.ts'
+import { query } from '../../../server/cli/query.ts'
+import { rm } from '../../../server/cli/rm.ts'
+import { type Exchange, FakeServer, json } from './fake-server.ts'
+
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes)
+const exit = (exit: number) => expect.objectContaining({ exit })
+
+/** The receipt of an upload that was stored as it came. */
+function receipt({ url, body }: Exchange) {
+  const [bucket, ...key] = decodeURIComponent(url.slice('/v1/objects/'.length)).split('/')
+  const digests = { sha256: sha256(body).digest('hex'), crc32c: '00000000' }
+  return { object: '1', bucket, key: key.join('/'), version: '1', sequence: 1, size: body.length, digests }
+}
+
+let server: FakeServer
+let folder: string
+beforeEach(async () => {
+  server = new FakeServer()
+  await server.listen()
+  folder = mkdtempSync(join(tmpdir(), 'cenote-cli-'))
+})
+afterEach(() => server.close())
+
+describe('put', () => {
+  const store = () => {
+    server.answer = (response, exchange) => json(receipt(exchange), 201)(response, exchange)
+  }
+
+  test('uploads files with their length, under the prefix, and tells their receipts', async () => {
+    store()
+    const paths = ['one', 'two & three'].map((name) => join(folder, name))
+    for (const path of paths) writeFileSync(path, `content of ${path}`)
+    const { shell, said } = server.shell({ json: true })
+    await put(shell, paths, 'inbox/2026')
+    expect(server.exchanges.map(({ method, url }) => `${method} ${url}`)).toEqual([
+      'PUT /v1/objects/inbox/2026/one',
+      'PUT /v1/objects/inbox/2026/two%20%26%20three',
+    ])
+    const [first, second] = server.exchanges
+    expect(first?.headers['content-length']).toBe(String(first?.body.length))
+    expect(first?.headers.authorization).toBe(`Basic ${Buffer.from('camera:a:secret').toString('base64')}`)
+    expect(second?.body.toString()).toBe(`content of ${paths[1]}`)
+    expect(
+      said()
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).key),
+    ).toEqual(['2026/one', '2026/two & three'])
+  })
+
+  test('uploads standard input without a length, to a whole name', async () => {
+    store()
+    const { shell, said } = server.shell({ input: 'piped' })
+    await put(shell, ['-'], 'inbox/a/b.txt')
+    expect(server.exchanges[0]).toMatchObject({ url: '/v1/objects/inbox/a/b.txt', body: Buffer.from('piped') })
+    expect(server.exchanges[0]?.headers['transfer-encoding']).toBe('chunked')
+    expect(said()).toContain('inbox/a/b.txt  5 B')
+  })
+
+  test('uploads an empty file', async () => {
+    store()
+    writeFileSync(join(folder, 'empty'), '')
+    await put(server.shell().shell, [join(folder, 'empty')], 'inbox')
+    expect(server.exchanges[0]).toMatchObject({ url: '/v1/objects/inbox/empty', body: Buffer.alloc(0) })
+  })
+
+  test('a digest that differs from what was sent is damage', async () => {
+    server.answer = (response, exchange) => {
+      json({ ...receipt(exchange), digests: { sha256: '00', crc32c: '00' } }, 201)(response, exchange)
+    }
+    writeFileSync(join(folder, 'file'), 'bytes')
+    await expect(put(server.shell().shell, [join(folder, 'file')], 'inbox')).rejects.toEqual(exit(6))
+  })
+
+  test('asks before it sends a large body, and sends none after a refusal', async () => {
+    writeFileSync(join(folder, 'large'), Buffer.alloc(8 * 1024 * 1024))
+    server.refusal = json({ detail: 'unknown key or wrong secret' }, 401)
+    const refused = put(server.shell().shell, [join(folder, 'large')], 'inbox')
+    await expect(refused).rejects.toMatchObject({ exit: 4, message: 'unknown key or wrong secret' })
+    expect(server.exchanges).toEqual([])
+    server.refusal = undefined
+    store()
+    await put(server.shell().shell, [join(folder, 'large')], 'inbox')
+    expect(server.exchanges[0]?.body.length).toBe(8 * 1024 * 1024)
+  })
+
+  test.each([
+    [['/nowhere/at all'], 'inbox', 1],
+    [[tmpdir()], 'inbox', 2],
+    [['-'], 'inbox', 2],
+    [['-', 'file'], 'inbox/x', 2],
+    [['-'], '/x', 2],
+  ])('refuses %j to %s', async (files, target, code) => {
+    await expect(put(server.shell().shell, files, target)).rejects.toEqual(exit(code))
+    expect(server.exchanges).toEqual([])
+  })
+})
+
+describe('get', () => {
+  const content = Buffer.alloc(3_000_000, 'all the bytes ')
+  const serve = (bytes: Buffer, digest = sha256(content).digest('base64')) => {
+    server.answer = (response) =>
+      response.writeHead(200, { 'content-length': bytes.length, 'repr-digest': `sha-256=:${digest}:` }).end(bytes)
+  }
+
+  test('downloads to a file, whole', async () => {
+    serve(content)
+    await get(server.shell().shell, 'inbox/a/../b//c d', join(folder, 'file'))
+    expect(server.exchanges[0]?.url).toBe('/v1/objects/inbox/a/../b//c%20d')
+    expect(readFileSync(join(folder, 'file')).equals(content)).toBe(true)
+    expect(readdirSync(folder)).toEqual(['file'])
+  })
+
+  test('downloads into a folder under its own name, and over what was there', async () => {
+    serve(content)
+    writeFileSync(join(folder, 'c'), 'old')
+    await get(server.shell().shell, 'inbox/b/c', folder)
+    expect(readFileSync(join(folder, 'c')).equals(content)).toBe(true)
+  })
+
+  test('writes to standard output', async () => {
+    serve(Buffer.from('x'), sha256(Buffer.from('x')).digest('base64'))
+    const { shell, said } = server.shell()
+    await get(shell, 'inbox/b', '-')
+    expect(said()).toBe('x')
+  })
+
+  test('leaves what was there when the bytes are not what was stored', async () => {
+    serve(Buffer.alloc(content.length))
+    writeFileSync(join(folder, 'file'), 'old')
+    await expect(get(server.shell().shell, 'inbox/b', join(folder, 'file'))).rejects.toEqual(exit(6))
+    expect(readFileSync(join(folder, 'file'), 'utf8')).toBe('old')
+    expect(readdirSync(folder)).toEqual(['file'])
+  })
+
+  test('leaves nothing when the connection breaks', async () => {
+    server.answer = (response) => {
+      response.writeHead(200, { 'content-length': content.length })
+      response.write(content.subarray(0, 1_000_000), () => response.destroy())
+    }
+    await expect(get(server.shell().shell, 'inbox/b', join(folder, 'file'))).rejects.toThrow()
+    expect(readdirSync(folder)).toEqual([])
+  })
+
+  test.each(['inbox/', 'inbox/a/', 'inbox/..', 'inbox/a/.', 'inbox'])('makes no file of %s unasked', async (object) => {
+    await expect(get(server.shell().shell, object)).rejects.toEqual(exit(2))
+  })
+
+  test('says that there is none', async () => {
+    server.answer = json({ detail: 'inbox/b does not exist' }, 404)
+    await expect(get(server.shell().shell, 'inbox/b', '-')).rejects.toMatchObject({
+      exit: 3,
+      message: 'inbox/b does not exist',
+    })
+  })
+})
+
+const listed = (key: string, size = 5) => ({ bucket: 'inbox', key, size, time: Date.UTC(2026, 9, 1, 12, 0, 5) })
+
+describe('ls', () => {
+  test('shows every page, folders folded', async () => {
+    const pages = [
+      { objects: [listed('a', 1536)], prefixes: ['2026/'], next: 'a' },
+      { objects: [listed('b\u001b[2J')], prefixes: [] },
+    ]
+    server.answer = (response, exchange) => json(pages.shift())(response, exchange)
+    const { shell, said } = server.shell()
+    await ls(shell, 'inbox/x', false)
+    expect(server.exchanges.map(({ url }) => url)).toEqual([
+      '/v1/objects/inbox?prefix=x&delimiter=%2F&limit=1000',
+      '/v1/objects/inbox?prefix=x&delimiter=%2F&after=a&limit=1000',
+    ])
+    expect(said().split('\n')).toEqual([
+      '                                  2026/',
+      '   1.5 KiB  2026-10-01 12:00:05Z  a',
+      '       5 B  2026-10-01 12:00:05Z  b\\u{1b}[2J',
+      '',
+    ])
+  })
+
+  test('folds nothing when recursive, and tells programs a value a line', async () => {
+    server.answer = json({ objects: [listed('a'), listed('b')], prefixes: [] })
+    const { shell, said } = server.shell({ json: true })
+    await ls(shell, 'inbox', true)
+    expect(server.exchanges[0]?.url).toBe('/v1/objects/inbox?limit=1000')
+    expect(
+      said()
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual([listed('a'), listed('b')])
+  })
+
+  test('lists the buckets', async () => {
+    server.answer = json({ buckets: ['inbox', 'photos'] })
+    const { shell, said } = server.shell()
+    await ls(shell, undefined, false)
+    expect(said()).toBe('inbox\nphotos\n')
+  })
+})
+
+describe('query', () => {
+  test('goes from page to page until the limit', async () => {
+    const pages = [
+      { sequence: 9, objects: [listed('a'), listed('b')], cursor: 'more' },
+      { sequence: 9, objects: [listed('c')], cursor: 'and more' },
+    ]
+    server.answer = (response, exchange) => json(pages.shift())(response, exchange)
+    const { shell, said } = server.shell()
+    await query(shell, 'email.from:ann@*', 3)
+    expect(server.exchanges.map(({ url }) => url)).toEqual([
+      '/v1/query?q=email.from%3Aann%40*&limit=3',
+      '/v1/query?q=email.from%3Aann%40*&limit=1&cursor=more',
+    ])
+    expect(said().match(/inbox\/[abc]/g)).toEqual(['inbox/a', 'inbox/b', 'inbox/c'])
+  })
+})
+
+describe('rm', () => {
+  test('removes in order, and stops at the first that is not there', async () => {
+    server.answer = (response, { url }) => {
+      if (url.endsWith('b')) json({ detail: 'inbox/b does not exist' }, 404)(response, {} as Exchange)
+      else response.writeHead(204).end()
+    }
+    const { shell, said } = server.shell()
+    await expect(rm(shell, ['inbox/a', 'inbox/b', 'inbox/c'])).rejects.toEqual(exit(3))
+    expect(server.exchanges.map(({ method, url }) => `${method} ${url}`)).toEqual([
+      'DELETE /v1/objects/inbox/a',
+      'DELETE /v1/objects/inbox/b',
+    ])
+    expect(said()).toBe('removed inbox/a\n')
+  })
+})

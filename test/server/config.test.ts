@@ -1,0 +1,114 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { type FileContent, loadConfiguration, parseConfiguration } from '../../server/config.ts'
+
+function written(content: unknown): string {
+  const path = join(mkdtempSync(join(tmpdir(), 'cenote-config-')), 'cenote.json')
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
+  return path
+}
+
+const load = (content: unknown) => loadConfiguration({ config: written(content) }, {})
+
+describe('configuration', () => {
+  test('has defaults for everything, on loopback', () => {
+    const configuration = parseConfiguration({}, {})
+    expect(configuration.http.listen).toEqual({ host: '127.0.0.1', port: 8480 })
+    expect(configuration.ftp.listen).toEqual({ host: '127.0.0.1', port: 2121 })
+    expect(configuration.smtp.listen).toEqual({ host: '127.0.0.1', port: 2525 })
+    expect(configuration.smtp.domains).toEqual(['cenote.local'])
+    expect(configuration.pool.bytes).toBe(2 ** 30)
+    expect(configuration.limits.drainMsMax).toBe(30_000)
+    expect(configuration.root).toBeUndefined()
+  })
+
+  test('a flag wins over the environment, which wins over the file', () => {
+    const file: FileContent = { http: { listen: 'a:1' }, ftp: { listen: 'b:2' }, smtp: { listen: 'c:3' } }
+    const environment = { CENOTE_HTTP: 'd:4', CENOTE_FTP: 'e:5', CENOTE_SMTP: '' }
+    const configuration = parseConfiguration({ http: 'f:6' }, environment, file, 'cenote.json')
+    expect(configuration.http.listen).toEqual({ host: 'f', port: 6 })
+    expect(configuration.ftp.listen).toEqual({ host: 'e', port: 5 })
+    expect(configuration.smtp.listen).toEqual({ host: 'c', port: 3 })
+  })
+
+  test('is frozen all the way down', () => {
+    const visit = (value: unknown): void => {
+      if (typeof value !== 'object' || value === null) return
+      expect(Object.isFrozen(value)).toBe(true)
+      Object.values(value).forEach(visit)
+    }
+    visit(parseConfiguration({}, { CENOTE_ROOT_KEY: 'root', CENOTE_ROOT_SECRET: 'the secret of the root' }))
+  })
+
+  test('reads a file, whose relative data folder starts at the file', async () => {
+    const path = written({ data: 'pools', smtp: { domains: ['Example.ORG'], networks: ['10.0.0.0/8', '::1'] } })
+    const configuration = await loadConfiguration({ config: path }, {})
+    expect(configuration.data).toBe(join(path, '../pools'))
+    expect(configuration.smtp).toMatchObject({ domains: ['example.org'], networks: ['10.0.0.0/8', '::1'] })
+  })
+
+  test.each([
+    ['off', null],
+    ['[::1]:80', { host: '::1', port: 80 }],
+    ['localhost:0', { host: 'localhost', port: 0 }],
+  ])('listens at %s', (http, listen) => {
+    expect(parseConfiguration({ http }, {}).http.listen).toEqual(listen)
+  })
+
+  test.each(['127.0.0.1', ':80', 'a b:80', '::1:80', '[::1]', '[a]:80', 'host:65536', 'host:-1', ''])(
+    'refuses to listen at "%s", and names the flag',
+    (http) => {
+      expect(() => parseConfiguration({ http }, {})).toThrow(`--http must be host:port, [address]:port or "off", not`)
+    },
+  )
+
+  test.each([
+    ['256MiB', 2 ** 28],
+    ['2 GiB', 2 ** 31],
+    ['4096', 4096],
+  ])('a size of %s', (poolBytes, bytes) => {
+    expect(parseConfiguration({ poolBytes }, {}).pool.bytes).toBe(bytes)
+  })
+
+  test.each(['0', '-1', '1GB', '1.5GiB', '9000000TiB', 'x', ''])('refuses a size of "%s"', (poolBytes) => {
+    expect(() => parseConfiguration({ poolBytes }, {})).toThrow('--pool-bytes must be a size')
+  })
+
+  test.each<[string, { [name: string]: string }, string]>([
+    ['a door', { CENOTE_FTP: 'x' }, 'CENOTE_FTP must be host:port'],
+    ['a level', { CENOTE_LOG_LEVEL: 'loud' }, 'CENOTE_LOG_LEVEL must be debug, info, warn or error, not "loud"'],
+    ['half a root', { CENOTE_ROOT_KEY: 'root' }, 'CENOTE_ROOT_SECRET is missing: set both, or neither'],
+    ['the other half', { CENOTE_ROOT_SECRET: 's' }, 'CENOTE_ROOT_KEY is missing: set both, or neither'],
+    [
+      'a strange root',
+      { CENOTE_ROOT_KEY: 'a:b', CENOTE_ROOT_SECRET: 's' },
+      'CENOTE_ROOT_KEY must be an application id (1 to',
+    ],
+  ])('refuses %s in the environment', (_, environment, message) => {
+    expect(() => parseConfiguration({}, environment)).toThrow(message)
+  })
+
+  test.each<[unknown, string]>([
+    [{ htpp: {} }, 'cenote.json: has no key "htpp"'],
+    [{ http: { port: 1 } }, 'cenote.json: http has no key "port"'],
+    [{ http: { listen: 8480 } }, 'cenote.json: http.listen must be string'],
+    [{ smtp: { domains: [] } }, 'cenote.json: smtp.domains must not have fewer than 1 items'],
+    [{ smtp: { domains: ['a', 3] } }, 'cenote.json: smtp.domains.1 must be string'],
+    [{ smtp: { networks: ['10.0.0.0/33'] } }, 'cenote.json: smtp.networks must be a network'],
+    [{ smtp: { networks: ['example.org'] } }, 'cenote.json: smtp.networks must be a network'],
+    [{ pool: { bytes: [] } }, 'cenote.json: pool.bytes must be a number or a text'],
+    [{ pool: { bytes: 0 } }, 'cenote.json: pool.bytes must be a size'],
+    [{ limits: { drainMsMax: 1e9 } }, 'cenote.json: limits.drainMsMax must be a number of milliseconds'],
+    [{ ftp: { passivePorts: '9-8' } }, 'cenote.json: ftp.passivePorts must be a range of ports'],
+    [[], 'cenote.json: the file must be object'],
+    ['{', 'cenote.json: Expected property name'],
+  ])('refuses the file %j', async (content, message) => {
+    await expect(load(content)).rejects.toThrow(message)
+  })
+
+  test('says which file is missing', async () => {
+    await expect(loadConfiguration({ config: '/nowhere/cenote.json' }, {})).rejects.toThrow('/nowhere/cenote.json')
+  })
+})

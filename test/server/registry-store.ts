@@ -1,0 +1,18 @@
+import type { ApplicationRegistration, Origin } from '../../streams/index.ts'
+
+/** What access needs of a store. */
+export class RegistryStore {
+  readonly registrations = new Map<string, ApplicationRegistration>()
+  /** Held back until this resolves, as a disk would. */
+  durable: Promise<void> = Promise.resolve()
+
+  async applications() {
+    return new Map(this.registrations)
+  }
+
+  async register(_origin: Origin, id: string, registration: ApplicationRegistration | null) {
+    await this.durable
+    if (registration) this.registrations.set(id, registration)
+    else this.registrations.delete(id)
+  }
+}

@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest'
+import { parseConfiguration } from '../../server/config.ts'
+import { createLog } from '../../server/log.ts'
+import { createMetrics } from '../../server/metrics.ts'
+import { openDoorWarnings, reachable, welcome } from '../../server/welcome.ts'
+import type { PoolStatus } from '../../streams/index.ts'
+
+describe('the log', () => {
+  const written = (isTTY: boolean) => {
+    const lines: string[] = []
+    return { lines, target: { isTTY, write: (text: string) => lines.push(text) } }
+  }
+
+  test('is JSON for machines', () => {
+    const { lines, target } = written(false)
+    createLog('info', target)
+      .child({ door: 'ftp' })
+      .warn({ err: new Error('why') }, 'what')
+    expect(lines).toHaveLength(1)
+    expect(JSON.parse(lines[0]!)).toMatchObject({ level: 40, door: 'ftp', msg: 'what', err: { message: 'why' } })
+  })
+
+  test('is a plain line on a terminal, which obeys nothing in it', () => {
+    const { lines, target } = written(true)
+    createLog('info', target)
+      .child({ door: 'ftp' })
+      .warn({ err: new Error('why'), user: '\u001b[2J\n', n: 3 }, 'what')
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toMatch(/^\d\d:\d\d:\d\d warn {2}what {2}why {2}door=ftp {2}user=\\u\{1b\}\[2J\\u\{a\} {2}n=3\n$/)
+  })
+
+  test('leaves out what is below its level', () => {
+    const { lines, target } = written(false)
+    const log = createLog('warn', target)
+    log.info('quiet')
+    log.error('loud')
+    expect(lines.map((line) => JSON.parse(line).msg)).toEqual(['loud'])
+  })
+})
+
+describe('the welcome', () => {
+  const doors = [
+    { protocol: 'http', address: '0.0.0.0:8480' },
+    { protocol: 'ftp', address: '127.0.0.1:2121' },
+    { protocol: 'smtp', address: '[::]:2525' },
+  ] as const
+  const folder = { path: '/srv/cenote', cli: '/srv/cenote/cli.json' }
+  const root = { key: 'CNKEY', secret: 'the-secret' }
+  const configuration = parseConfiguration({}, {}, { smtp: { domains: ['example.org'] } })
+
+  test('shows the key and the secret once, and a line to paste for each door', () => {
+    const words = welcome({ doors, folder, root, isRootNew: true }, configuration)
+    expect(words).toContain('  key    CNKEY\n  secret the-secret\n')
+    expect(words.match(/curl .*CNKEY:the-secret.*/g)).toEqual([
+      expect.stringContaining(' http://127.0.0.1:8480/v1/objects/inbox/'),
+      expect.stringContaining(' ftp://127.0.0.1:2121/inbox/'),
+      expect.stringContaining(' smtp://[::1]:2525 --mail-from me@example.org --mail-rcpt inbox@example.org'),
+    ])
+  })
+
+  test('shows no secret later, but where it is', () => {
+    const words = welcome({ doors, folder, root, isRootNew: false }, configuration)
+    expect(words).toContain('credentials from /srv/cenote/cli.json')
+    expect(words).not.toMatch(/curl|the-secret/)
+    const environment = welcome({ doors, folder, root: undefined, isRootNew: false }, configuration)
+    expect(environment).toContain('credentials from CENOTE_KEY and CENOTE_SECRET')
+  })
+
+  test('names addresses that can be connected to', () => {
+    expect(['0.0.0.0:1', '[::]:1', '10.0.0.0:1'].map(reachable)).toEqual(['127.0.0.1:1', '[::1]:1', '10.0.0.0:1'])
+  })
+
+  test('a door that is open to a network is warned of, one on loopback is not', () => {
+    const flags = { http: '0.0.0.0:1', ftp: 'off', smtp: '[::1]:1' }
+    expect(openDoorWarnings(parseConfiguration(flags, {}))).toEqual([
+      'http listens on 0.0.0.0 without TLS: secrets and content cross the network in clear',
+    ])
+    expect(openDoorWarnings(parseConfiguration({ http: 'localhost:1' }, {}))).toEqual([])
+  })
+})
+
+test('metrics show figures as they are when asked', async () => {
+  const status: { -readonly [Name in keyof PoolStatus]: PoolStatus[Name] } = {
+    state: 'open',
+    position: { pool: 'p', epoch: 1, sequence: 7 },
+    atomicity: 'enforced',
+    bytes: 1000,
+    freeBytes: 900,
+    historyBytes: 50,
+    extentBytes: 40,
+    stagedBytes: 10,
+    segments: 2,
+    commits: 3,
+    batches: 2,
+    flushes: 5,
+    checkpoints: 1,
+    recovery: { verdict: 'clean', batchesReplayed: 0, batchesDropped: 0 },
+  }
+  const registry = createMetrics({
+    pool: { status: () => status },
+    store: { status: { sequence: 7, catalogSequence: 6, uploadsOpen: 2, buckets: 1 } },
+  })
+  expect(await registry.metrics()).toMatch(
+    /cenote_pool_open 1[\s\S]*cenote_catalog_sequence 6[\s\S]*cenote_pool_commits_total 3[\s\S]*process_cpu/,
+  )
+  Object.assign(status, { state: 'halted', commits: 4 })
+  expect(await registry.metrics()).toMatch(/cenote_pool_open 0[\s\S]*cenote_pool_commits_total 4\n/)
+})
