@@ -48,9 +48,11 @@ export type TraceEvent<Mark> =
 export interface CrashDeviceOptions {
   /** Lets requests take a varying number of turns; without it each takes one. */
   readonly random?: Random
-  /** Called before each write and flush with its number, from 1 on; a throw is the medium's failure. */
-  readonly fault?: (request: 'write' | 'flush', number: number) => void
+  /** Called before each request with its number among those of its kind, from 1 on; a throw is the medium's failure. */
+  readonly fault?: (request: Request, number: number) => void
 }
+
+type Request = 'read' | 'write' | 'flush'
 
 const DONE = Promise.resolve()
 const FLUSH_TURNS = 24
@@ -63,7 +65,7 @@ export class CrashDevice<Mark = never> implements Device {
   readonly #options: CrashDeviceOptions
   #pending: RecordedWrite[] = []
   #writes = 0
-  #requests = 0
+  readonly #requests = { read: 0, write: 0, flush: 0 }
   #underway = 0
   #failed = false
 
@@ -79,16 +81,19 @@ export class CrashDevice<Mark = never> implements Device {
   }
 
   async read(offset: number, target: Uint8Array): Promise<void> {
+    this.#fail('read')
     await this.#turns(2)
     this.#medium.bytes.copy(target, 0, offset, offset + target.length)
   }
 
+  /** A write that fails may have left its bytes on the medium all the same. */
   async write(offset: number, source: Uint8Array): Promise<void> {
-    this.#fail('write')
+    this.#assertUsable()
     const write: RecordedWrite = { number: this.#writes++, offset, data: Buffer.from(source), resolved: false }
     this.#medium.write(offset, write.data)
     this.trace.push({ kind: 'write', write })
     this.#pending.push(write)
+    this.#fail('write')
     await this.#turns(8)
     if (!write.data.equals(source)) throw new Error(`the source of the write at ${offset} was changed underway`)
     write.resolved = true
@@ -98,6 +103,7 @@ export class CrashDevice<Mark = never> implements Device {
     this.#fail('flush')
     const covered = this.#pending.filter(({ resolved }) => resolved)
     await this.#turns(FLUSH_TURNS)
+    this.#assertUsable()
     this.#pending = this.#pending.filter((write) => !covered.includes(write))
     this.trace.push({ kind: 'flush', covered })
   }
@@ -116,15 +122,20 @@ export class CrashDevice<Mark = never> implements Device {
     this.#underway--
   }
 
-  #fail(request: 'write' | 'flush'): void {
-    if (this.#failed) throw new PoolError('ERR_HALTED', 'the device has failed')
-    this.#requests++
+  #fail(request: Request): void {
+    this.#assertUsable()
+    this.#requests[request]++
     try {
-      this.#options.fault?.(request, this.#requests)
+      this.#options.fault?.(request, this.#requests[request])
     } catch (error) {
       this.#failed = request === 'flush'
       throw error
     }
+  }
+
+  /** A failed flush is final, for other flushes underway too. */
+  #assertUsable(): void {
+    if (this.#failed) throw new PoolError('ERR_HALTED', 'the device has failed')
   }
 }
 

@@ -43,8 +43,10 @@ export function* crashStates<Mark>(
       pending = [...pending, event.write]
       writes++
     } else {
-      for (const { offset, data } of event.covered) medium.write(offset, data)
-      pending = pending.filter((write) => !event.covered.includes(write))
+      // Another flush, which began later, may have ended before: what that one covered lies there already.
+      const covered = pending.filter((write) => event.covered.includes(write))
+      for (const { offset, data } of covered) medium.write(offset, data)
+      pending = pending.filter((write) => !covered.includes(write))
     }
     for (const fates of fatesOf(pending, event.kind, options)) {
       const before = medium.mark()

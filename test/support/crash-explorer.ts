@@ -5,7 +5,7 @@ import { type CrashState, crashStates } from './crash-enumerator.ts'
 import { type Expectation, Ledger, releaseOf } from './pool-ledger.ts'
 import { type Random, seededRandom } from './random.ts'
 import { identity, TINY_BYTES, TINY_FORMAT, tiny } from './tiny-pool.ts'
-import { type Mark, Workload } from './workload.ts'
+import { EVERYTHING, type Mark, type Mix, Workload } from './workload.ts'
 
 /** How one seed is explored. */
 export interface Plan {
@@ -18,6 +18,9 @@ export interface Plan {
   readonly tears: number
   readonly exhaustiveMax: number
   readonly liveBytesMax: number
+  readonly mix?: Mix
+  /** Another one while warming up. */
+  readonly warmUpMix?: Mix
   readonly tuning?: Partial<Tuning>
 }
 
@@ -26,16 +29,18 @@ export class Violation extends Error {}
 
 /** Plays every crash of random runs against the invariants of POOL §10, again inside each recovery. */
 export class CrashExplorer {
-  readonly #medium = new Medium(TINY_BYTES)
+  readonly #medium: Medium
   readonly #mutations: Mutations
   #random: Random = seededRandom(0)
   #plan!: Plan
   #path: string[] = []
   /** Distinct crash states recovered. */
   states = 0
-  statesMax = Number.POSITIVE_INFINITY
+  /** Once it says so, what is left of a seed is passed over. */
+  isDone: () => boolean = () => false
 
-  constructor(mutations: Mutations = new Set()) {
+  constructor(mutations: Mutations = new Set(), deviceBytes = TINY_BYTES) {
+    this.#medium = new Medium(deviceBytes)
     this.#mutations = mutations
   }
 
@@ -49,7 +54,7 @@ export class CrashExplorer {
       await formatDevice(new MediumDevice(this.#medium), TINY_FORMAT, identity())
       const ledger = new Ledger()
       const pool = await this.#open(new MediumDevice(this.#medium))
-      await this.#workload(pool, ledger, plan.warmUp)
+      await this.#workload(pool, ledger, plan.warmUp, plan.warmUpMix)
       await this.#level(0, ledger.upTo(pool.position.sequence))
     } catch (error) {
       throw new Violation(`${this.#path.join(' / ')}: ${(error as Error).stack}`, { cause: error })
@@ -61,9 +66,15 @@ export class CrashExplorer {
     return await openDevice(device, tiny({ mutations: this.#mutations, ...(tuning ? { tuning } : {}) }))
   }
 
-  async #workload(pool: Pool, ledger: Ledger, steps: number, mark: (mark: Mark) => void = () => {}): Promise<void> {
+  async #workload(
+    pool: Pool,
+    ledger: Ledger,
+    steps: number,
+    mix = this.#plan.mix ?? EVERYTHING,
+    mark: (mark: Mark) => void = () => {},
+  ): Promise<void> {
     const { liveBytesMax } = this.#plan
-    await new Workload({ pool, ledger, random: this.#random, liveBytesMax, mark }).run(steps)
+    await new Workload({ pool, ledger, random: this.#random, liveBytesMax, mix, mark }).run(steps)
   }
 
   /** Recovers, goes on for some steps, and plays every crash on the way. The medium is left as it was found. */
@@ -73,7 +84,7 @@ export class CrashExplorer {
     const pool = await this.#open(device)
     const durable = ledger.sequence
     await verify(pool, ledger.expect(), this.#random)
-    await this.#workload(pool, ledger, this.#plan.steps[depth]!, (mark) => device.mark(mark))
+    await this.#workload(pool, ledger, this.#plan.steps[depth]!, this.#plan.mix, (mark) => device.mark(mark))
     await device.quiet()
     await verify(pool, ledger.expect(), this.#random)
     this.#medium.rollback(start)
@@ -88,7 +99,7 @@ export class CrashExplorer {
       bounds.advance(state.boundary)
       if (seen.has(state.name)) continue
       seen.add(state.name)
-      if (this.states >= this.statesMax) continue
+      if (this.isDone()) continue
       this.states++
       this.#path.push(`boundary ${state.boundary} of ${trace.length}, ${state.name}, ${bounds}`)
       const sequence = await this.#recover(ledger, bounds)

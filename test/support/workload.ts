@@ -5,12 +5,40 @@ import type { Random } from './random.ts'
 /** Said to the device at the moment it becomes true. `sequence` is the last one that it concerns. */
 export type Mark = { readonly kind: 'draft' | 'ack'; readonly sequence: Sequence }
 
+/** What a client does, in parts of a whole; and bounds of the payloads that it picks from. */
+export interface Mix {
+  readonly put: number
+  readonly remove: number
+  readonly refuse: number
+  readonly abort: number
+  readonly goOn: number
+  readonly read: number
+  readonly checkpoint: number
+  readonly payloadBytes: readonly number[]
+  /** Operations that one client does in a row. */
+  readonly runs: readonly number[]
+}
+
+/** Everything: payloads that are empty, inline, in units, or large enough for a manifest. */
+export const EVERYTHING: Mix = {
+  put: 42,
+  remove: 12,
+  refuse: 3,
+  abort: 4,
+  goOn: 16,
+  read: 10,
+  checkpoint: 13,
+  payloadBytes: [1, 100, 700, 1500, 1500, 3000, 3000, 9000],
+  runs: [1, 1, 1, 3],
+}
+
 export interface WorkloadParts {
   readonly pool: Pool
   readonly ledger: Ledger
   readonly random: Random
   /** Live payload bytes from which on puts release more than they bring. */
   readonly liveBytesMax: number
+  readonly mix: Mix
   mark(mark: Mark): void
 }
 
@@ -44,24 +72,37 @@ export class Workload {
     this.#acknowledged = parts.ledger.sequence
   }
 
-  /** Several operations at once, `steps` times. */
+  /** Several clients at once, `steps` times. */
   async run(steps: number): Promise<void> {
     const { random } = this.#parts
     for (let step = 0; step < steps; step++) {
       const width = random.chance(0.4) ? 1 : 2 + random.below(4)
-      await Promise.all(Array.from({ length: width }, () => this.#permitted(this.#operation())))
+      await Promise.all(Array.from({ length: width }, () => this.#client(random.pick(this.#parts.mix.runs))))
     }
   }
 
+  /** One operation after the other, while others go on beside it. */
+  async #client(operations: number): Promise<void> {
+    for (let left = operations; left > 0; left--) await this.#permitted(this.#operation())
+  }
+
   #operation(): Promise<void> {
-    const chance = this.#parts.random.next()
-    if (chance < 0.42) return this.#put()
-    if (chance < 0.54) return this.#remove()
-    if (chance < 0.57) return this.#refuse()
-    if (chance < 0.61) return this.#abort()
-    if (chance < 0.77) return this.#goOn()
-    if (chance < 0.87) return this.#read()
-    return this.#parts.pool.checkpoint()
+    const { mix, random, pool } = this.#parts
+    const operations: readonly [number, () => Promise<void>][] = [
+      [mix.put, () => this.#put()],
+      [mix.remove, () => this.#remove()],
+      [mix.refuse, () => this.#refuse()],
+      [mix.abort, () => this.#abort()],
+      [mix.goOn, () => this.#goOn()],
+      [mix.read, () => this.#read()],
+      [mix.checkpoint, () => pool.checkpoint()],
+    ]
+    let chance = random.below(operations.reduce((sum, [weight]) => sum + weight, 0))
+    for (const [weight, operation] of operations) {
+      if (chance < weight) return operation()
+      chance -= weight
+    }
+    throw new Error('the weights of a mix are whole numbers')
   }
 
   async #permitted(operation: Promise<void>): Promise<void> {
@@ -161,10 +202,10 @@ export class Workload {
     }
   }
 
-  /** Empty, inline, in units, or large enough for a manifest; no two alike. */
+  /** No two alike. */
   #payload(): Buffer {
-    const { random } = this.#parts
-    const bound = random.pick([1, 100, 700, 1500, 1500, 3000, 3000, 9000])
+    const { random, mix } = this.#parts
+    const bound = random.pick(mix.payloadBytes)
     const text = `${this.#acknowledged}/${this.#payloads++}/${random.below(1000)};`
     return Buffer.alloc(random.below(bound), text)
   }

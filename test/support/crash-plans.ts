@@ -1,0 +1,89 @@
+import type { Mutation } from '../../pool/index.ts'
+import { CrashExplorer, type Plan, Violation } from './crash-explorer.ts'
+import { TINY_BYTES } from './tiny-pool.ts'
+import type { Mix } from './workload.ts'
+
+/** A plan, and the device that it is played on. */
+export interface Scene {
+  readonly plan: Plan
+  readonly deviceBytes: number
+}
+
+/** Everything that a client may do, in a pool with room to spare. */
+export const ROOMY: Scene = {
+  plan: { warmUp: 10, steps: [3, 2], descendEvery: 10, tears: 3, exhaustiveMax: 6, liveBytesMax: 40_000 },
+  deviceBytes: TINY_BYTES,
+}
+
+/** The same in a pool that is nearly full, where whatever was freed is taken at once. */
+export const CROWDED: Scene = {
+  plan: { ...ROOMY.plan, warmUp: 25, liveBytesMax: 1e9, tuning: { reserveSegments: 2 } },
+  deviceBytes: 160 * 1024,
+}
+
+/** Many short lives, one after the other: leftovers of an earlier one lie where the next one writes. */
+export const SHORT_LIVED: Scene = {
+  plan: { ...ROOMY.plan, warmUp: 3, steps: [2, 1, 1], descendEvery: 4, tears: 1 },
+  deviceBytes: TINY_BYTES,
+}
+
+const NOTHING: Mix = {
+  put: 0,
+  remove: 0,
+  refuse: 0,
+  abort: 0,
+  goOn: 0,
+  read: 0,
+  checkpoint: 0,
+  payloadBytes: [9000],
+  runs: [4],
+}
+
+/** Sparse segments, and then checkpoints that compact them while large payloads look for room. */
+export const RECYCLING: Scene = {
+  plan: {
+    ...ROOMY.plan,
+    warmUp: 10,
+    steps: [2],
+    tears: 1,
+    exhaustiveMax: 3,
+    liveBytesMax: 1e9,
+    warmUpMix: { ...NOTHING, put: 1, remove: 1, payloadBytes: [700], runs: [1, 4] },
+    mix: { ...NOTHING, put: 2, checkpoint: 1 },
+  },
+  deviceBytes: CROWDED.deviceBytes,
+}
+
+/** Plays seeds from `seed` on until so many states have been recovered; resolves with their number. Throws a Violation. */
+export function playStates(scene: Scene, seed: number, states: number): Promise<number> {
+  return play(scene, seed, (explorer) => explorer.states >= states)
+}
+
+/** The same until so much time has gone by. */
+export function playFor(scene: Scene, seed: number, milliseconds: number): Promise<number> {
+  const end = performance.now() + milliseconds
+  return play(scene, seed, () => performance.now() >= end)
+}
+
+async function play({ plan, deviceBytes }: Scene, seed: number, isDone: (explorer: CrashExplorer) => boolean) {
+  const explorer = new CrashExplorer(new Set(), deviceBytes)
+  explorer.isDone = () => isDone(explorer)
+  for (let next = seed; !explorer.isDone(); next++) await explorer.explore(next, plan)
+  return explorer.states
+}
+
+/** Plays seeds from 1 on until the broken pool is found out; the states that took, or undefined within `statesMax`. */
+export async function statesToKill(
+  mutations: readonly Mutation[],
+  { plan, deviceBytes }: Scene,
+  statesMax: number,
+): Promise<number | undefined> {
+  const explorer = new CrashExplorer(new Set(mutations), deviceBytes)
+  try {
+    for (let seed = 1; explorer.states < statesMax; seed++) await explorer.explore(seed, plan)
+    return undefined
+  } catch (error) {
+    if (error instanceof Violation) return explorer.states
+    throw error
+  }
+}
