@@ -101,7 +101,8 @@ const clients: Record<Door, (server: Served, file: string, name: string) => Prom
   http: (server, file, name) =>
     run('curl', ['-sS', '-f', '-u', `${KEY}:${SECRET}`, '-T', file, `http://${server.http}/v1/objects/inbox/${name}`]),
   ftp: (server, file, name) => {
-    const settings = 'set cmd:fail-exit yes; set net:max-retries 1; set net:timeout 10; set xfer:clobber yes'
+    const settings =
+      'set cmd:fail-exit yes; set net:max-retries 1; set net:reconnect-interval-base 1; set net:timeout 10'
     return run('lftp', [
       '-u',
       `${KEY},${SECRET}`,

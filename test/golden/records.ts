@@ -1,0 +1,49 @@
+import { type AttributeRecord, digestOf, encodeRecord } from '../../streams/index.ts'
+
+type Draft<Record = AttributeRecord> = Record extends unknown
+  ? Omit<Record, 'sequence' | 'time' | 'partition' | 'previous'>
+  : never
+
+const byBootstrap = { application: 'root', protocol: 'http' } as const
+const byScanner = { application: 'scanner', protocol: 'ftp', peer: '192.0.2.7:51884', request: 'f-1' } as const
+const scan = { object: '0000000000000003', bucket: 'inbox', key: 'grüße/scan.pdf' }
+const renamed = { ...scan, key: 'done/scan.pdf' }
+
+/** One of each operation, and a registration removed. */
+const DRAFTS: readonly Draft[] = [
+  { operation: 'bucket', bucket: 'inbox', ...byBootstrap },
+  {
+    operation: 'application',
+    id: 'scanner',
+    registration: { types: ['ftp'], permissions: ['object:write'], secret: { kind: 'argon2id', value: '$argon2id$…' } },
+    ...byBootstrap,
+  },
+  {
+    operation: 'put',
+    ...scan,
+    size: 3,
+    digests: { sha256: 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad', crc32c: '364b3fb7' },
+    attributes: { 'object.size': 3, 'ftp.secure': false, 'content.type': 'text/plain', 'user.tags': ['b', 'a'] },
+    ...byScanner,
+  },
+  { operation: 'attributes', ...scan, set: { 'user.weight': 1.5 }, unset: ['user.tags'], ...byScanner },
+  { operation: 'rename', ...renamed, from: { bucket: 'inbox', key: scan.key }, ...byScanner },
+  { operation: 'delete', ...renamed, ...byScanner },
+  { operation: 'application', id: 'scanner', registration: null, ...byBootstrap },
+]
+
+/** The records of one stream, chained. */
+export const RECORDS: readonly AttributeRecord[] = chained(DRAFTS)
+
+function chained(drafts: readonly Draft[]): AttributeRecord[] {
+  let partition = ''
+  const objects = new Map<string, string>()
+  return drafts.map((draft, i) => {
+    const object = 'object' in draft ? draft.object : ''
+    const previous = { partition, object: objects.get(object) ?? '' }
+    const record = { ...draft, sequence: i + 1, time: 1_700_000_000_000 + i, partition: 'main', previous }
+    partition = digestOf(encodeRecord(record))
+    if (object !== '') objects.set(object, partition)
+    return record
+  })
+}

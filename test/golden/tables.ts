@@ -1,0 +1,113 @@
+import { sha256 } from '../../pool/checksum.ts'
+import { entryBytes } from '../../pool/entry.ts'
+import { crc32c } from '../../pool/index.ts'
+import { TINY_FORMAT } from '../support/tiny-pool.ts'
+import { batch } from './batches.ts'
+import { guard, POOL, regionPage, segmentHeader, superblock } from './structures.ts'
+
+/** What the fields in the table below a heading of docs/FORMAT.md are in a golden file, by their names there. */
+interface Table {
+  readonly heading: string
+  readonly file: string
+  readonly values: (bytes: Buffer) => { readonly [name: string]: number | Buffer }
+}
+
+const ENTRY_BYTES = batch.value.entries.reduce((bytes, entry) => bytes + entryBytes(entry), 0)
+
+export const TABLES: readonly Table[] = [
+  {
+    heading: 'Guard block',
+    file: 'guard.hex',
+    values: (bytes) => ({
+      CENOTEPL: Buffer.from('CENOTEPL'),
+      'crc32c of the rest of the block': crc32c(bytes.subarray(12)),
+      'format version': 1,
+      'pool uuid': POOL,
+      'member uuid': guard.value.member,
+      'bytes of the device': guard.value.deviceBytes,
+      'block bytes': guard.value.format.blockBytes,
+      'unit bytes': guard.value.format.unitBytes,
+      'segment bytes': guard.value.format.segmentBytes,
+      'slots in a ring': guard.value.format.ringSlots,
+      'write atomicity': 1,
+      'extents kept in a record': guard.value.format.recordExtentsMax,
+    }),
+  },
+  {
+    heading: 'Superblock',
+    file: 'superblock.hex',
+    values: (bytes) => ({
+      CENOTESB: Buffer.from('CENOTESB'),
+      'crc32c of the rest of the block': crc32c(bytes.subarray(12)),
+      'format version': 1,
+      'pool uuid': POOL,
+      serial: superblock.value.serial,
+      epoch: superblock.value.epoch,
+      'epoch start': superblock.value.epochStartLsn,
+      'checkpoint lsn': superblock.value.checkpointLsn,
+      'digest of the batch before the checkpoint lsn': superblock.value.chain,
+      'known durable lsn': superblock.value.knownDurableLsn,
+      'clean end lsn': superblock.value.cleanEndLsn,
+      'sequence of the first record after the checkpoint': superblock.value.nextSequence,
+      'region of the segment that the checkpoint ends in': superblock.value.checkpointRegion,
+      'crc32c of the root page': superblock.value.pages.checksum,
+      'block of the root page': superblock.value.pages.block,
+    }),
+  },
+  {
+    heading: 'Metadata pages',
+    file: 'region-page.hex',
+    values: (bytes) => ({
+      flags: 3,
+      ordinal: regionPage.value.ordinal,
+      'first sequence': regionPage.value.firstSequence,
+      records: regionPage.value.records,
+      'blocks used': regionPage.value.blocks,
+      payloads: regionPage.value.payloads,
+      'bytes of entries': regionPage.value.entryBytes,
+      'bytes of live inline payloads': regionPage.value.liveBytes,
+      'payload _n_ of the segment was released': bitmapOf(regionPage.value.released, bytes.length - 64),
+    }),
+  },
+  {
+    heading: 'Segment header',
+    file: 'segment-header.hex',
+    values: (bytes) => ({
+      CENOTESG: Buffer.from('CENOTESG'),
+      'crc32c of bytes 12…128': crc32c(bytes.subarray(12, 128)),
+      flags: 1,
+      'pool uuid': POOL,
+      ordinal: segmentHeader.value.ordinal,
+      epoch: segmentHeader.value.epoch,
+      'first sequence': segmentHeader.value.firstSequence,
+      'its own region': segmentHeader.value.region,
+      'region of its successor': segmentHeader.value.successor,
+      'digest of the batch before': segmentHeader.value.previous,
+    }),
+  },
+  {
+    heading: 'Batch',
+    file: 'batch.hex',
+    values: (bytes) => ({
+      'magic 0x48435442': 0x48435442,
+      'crc32c of bytes 8…128': crc32c(bytes.subarray(8, 128)),
+      digest: sha256(bytes.subarray(40, 128 + ENTRY_BYTES)),
+      'digest of the batch before': batch.value.header.previous,
+      lsn: batch.value.header.lsn,
+      epoch: batch.value.header.epoch,
+      'serial of the superblock in force': batch.value.header.superblockSerial,
+      'durable lsn': batch.value.header.durableLsn,
+      'first sequence': batch.value.header.firstSequence,
+      blocks: bytes.length / TINY_FORMAT.blockBytes,
+      'entry bytes': ENTRY_BYTES,
+      entries: batch.value.entries.length,
+      flags: 0,
+    }),
+  },
+]
+
+function bitmapOf(numbers: readonly number[], bytes: number): Buffer {
+  const bitmap = Buffer.alloc(bytes)
+  for (const number of numbers) bitmap[Math.floor(number / 8)]! |= 1 << (number % 8)
+  return bitmap
+}
