@@ -4,15 +4,18 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
-import { requireBuild, Server } from '../server/process.ts'
 import { FtpClient } from '../support/ftp-client.ts'
+import {
+  rootAuthorization as authorization,
+  ROOT,
+  requireBuild,
+  rootEnvironment,
+  Server,
+} from '../support/server-process.ts'
 import { plainToken, SmtpClient } from '../support/smtp-client.ts'
 
 /* What a client began and did not end, or did not send as it said it would, is shown to nobody and keeps no space. */
 
-const KEY = 'root'
-const SECRET = 'a-secret-that-only-tests-know'
-const authorization = `Bearer ${KEY}:${SECRET}`
 /** More than travels inside the journal, so that the pool holds some of it when the client goes. */
 const HALF = Buffer.alloc(300_000, 'half of it\r\n')
 const STAGED_POLL_MS = 10
@@ -21,14 +24,12 @@ let server: Server
 beforeAll(async () => {
   requireBuild()
   const folder = mkdtempSync(join(tmpdir(), 'cenote-truncated-'))
-  server = await Server.start(folder, [], { CENOTE_ROOT_KEY: KEY, CENOTE_ROOT_SECRET: SECRET })
+  server = await Server.start(folder, [], rootEnvironment)
   return async () => {
     await server.kill()
     rmSync(folder, { recursive: true })
   }
 })
-
-const hostOf = (door: 'http' | 'ftp' | 'smtp') => new URL(server.address(door)).host
 
 async function get(path: string): Promise<{ readonly [name: string]: unknown }> {
   const response = await fetch(`${server.address('http')}${path}`, {
@@ -63,7 +64,7 @@ async function http(headers: readonly string[], body: Buffer, cut: 'FIN' | 'RST'
 }
 
 async function ftp(cut: 'data reset' | 'control gone'): Promise<Upload> {
-  const client = await FtpClient.loggedIn(hostOf('ftp'), KEY, SECRET)
+  const client = await FtpClient.loggedIn(server.host('ftp'), ROOT.key, ROOT.secret)
   const data = await client.transfer('STOR /inbox/cut')
   data.on('error', () => undefined)
   data.write(HALF)
@@ -72,8 +73,8 @@ async function ftp(cut: 'data reset' | 'control gone'): Promise<Upload> {
 }
 
 async function smtp(cut: 'FIN' | 'RST'): Promise<Upload> {
-  const client = await SmtpClient.greeted(hostOf('smtp'))
-  await client.commands(`AUTH PLAIN ${plainToken(KEY, SECRET)}`)
+  const client = await SmtpClient.greeted(server.host('smtp'))
+  await client.commands(`AUTH PLAIN ${plainToken(ROOT.key, ROOT.secret)}`)
   await client.envelope('inbox@cenote.local')
   client.write(HALF)
   return { cut: () => (cut === 'FIN' ? client.end() : client.reset()) }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { temporaryFolder } from '../support/file-device.ts'
 import { killAndVerify } from '../support/killing.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const SEED = Number(process.env.CENOTE_SEED ?? Date.now() % 1_000_000)
 const ROUNDS = 50

@@ -3,7 +3,8 @@ import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { createPool, FileDevice, openPool, POOL_BYTES_MIN, type Pool } from '../../pool/index.ts'
-import { temporaryFolder, worker } from '../support/file-device.ts'
+import { worker } from '../support/file-device.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const MIB = 1 << 20
 

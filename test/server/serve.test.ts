@@ -15,7 +15,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { cenote, type Environment, requireBuild, Server, shell, temporaryFolder } from './process.ts'
+import { cenote, type Environment, requireBuild, Server, shell } from '../support/server-process.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 beforeAll(requireBuild)
 

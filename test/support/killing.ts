@@ -1,56 +1,52 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Served, serve } from './served.ts'
+import { setTimeout as wait } from 'node:timers/promises'
+import { type Random, seededRandom } from './random.ts'
+import { rootEnvironment, Server } from './server-process.ts'
 import { DOORS, type Door, Ledger } from './upload-ledger.ts'
-
-/** Numbers in [0, 1) that follow from a seed (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 const SIZES = [0, 1, 4096, 33_000, 200_000, 3_000_000]
 const KILL_AFTER_MS_MAX = 60
+/** How long clients may still hear answers that were on their way: lftp alone would try again for minutes. */
+const PATIENCE_MS = 500
 
 /**
  * Uploads through all doors at once until the server is killed, again and again on the same data. After each start
  * the ledger is held against what the server shows. Resolves with the number of acknowledged uploads.
  */
 export async function killAndVerify(folder: string, rounds: number, seed: number): Promise<number> {
-  const random = seeded(seed)
-  const data = join(folder, 'data')
+  const random = seededRandom(seed)
+  const start = () => Server.start(folder, ['--pool-bytes', '256MiB'], rootEnvironment)
   mkdirSync(join(folder, 'files'))
   const ledger = new Ledger(join(folder, 'files'))
   for (let round = 0; round < rounds; round++) {
-    const server = await serve(data)
+    await using server = await start()
     await ledger.verify(server)
     await uploadUntilKilled(server, ledger, random)
   }
-  const server = await serve(data)
+  await using server = await start()
   await ledger.verify(server)
   await server.stop()
   return ledger.acknowledged
 }
 
-async function uploadUntilKilled(server: Served, ledger: Ledger, random: () => number): Promise<void> {
-  const acknowledgementsMax = 1 + Math.floor(random() * 8)
+async function uploadUntilKilled(server: Server, ledger: Ledger, random: Random): Promise<void> {
+  const acknowledgementsMax = 1 + random.below(8)
   let acknowledgements = 0
   let killed = false
+  const patience = new AbortController()
   const kill = async () => {
     killed = true
-    await new Promise((resolve) => setTimeout(resolve, random() * KILL_AFTER_MS_MAX))
+    await wait(random.below(KILL_AFTER_MS_MAX))
     await server.kill()
+    await wait(PATIENCE_MS)
+    patience.abort()
   }
   let killing: Promise<void> | undefined
   const client = async (door: Door) => {
     while (!killed) {
-      const size = SIZES[Math.floor(random() * SIZES.length)]!
-      if (await ledger.upload(server, door, size)) acknowledgements++
+      const size = random.pick(SIZES)
+      if (await ledger.upload(server, door, size, patience.signal)) acknowledgements++
       if (acknowledgements >= acknowledgementsMax) killing ??= kill()
     }
   }

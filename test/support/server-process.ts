@@ -1,9 +1,7 @@
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { onTestFinished } from 'vitest'
 import type { CliFile } from '../../server/cli-file.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -25,6 +23,11 @@ export interface Ended {
 }
 
 export type Environment = { readonly [name: string]: string }
+
+/** A root application that the environment defines. */
+export const ROOT = { key: 'root', secret: 'a-secret-that-only-tests-know' }
+export const rootEnvironment: Environment = { CENOTE_ROOT_KEY: ROOT.key, CENOTE_ROOT_SECRET: ROOT.secret }
+export const rootAuthorization = `Bearer ${ROOT.key}:${ROOT.secret}`
 
 /** Nothing of the machine's own settings reaches the program. */
 function environmentOf(own: Environment): NodeJS.ProcessEnv {
@@ -50,13 +53,6 @@ function run(file: string, args: readonly string[], cwd: string, environment: En
     )
     child.stdin?.end()
   })
-}
-
-/** A folder that is removed when the test ends. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'cenote-serve-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  return folder
 }
 
 /** A running `cenote serve`; `await using` kills it. */
@@ -110,6 +106,11 @@ export class Server {
   /** `http://127.0.0.1:1234` of a door. */
   address(protocol: 'http' | 'ftp' | 'smtp'): string {
     return new RegExp(`^ +${protocol} +(\\S+)$`, 'm').exec(this.#stdout)?.[1] ?? ''
+  }
+
+  /** `127.0.0.1:1234` of a door. */
+  host(protocol: 'http' | 'ftp' | 'smtp'): string {
+    return new URL(this.address(protocol)).host
   }
 
   /** Resolves once the log has a line with this message. */

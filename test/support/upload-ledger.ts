@@ -4,10 +4,10 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect } from 'vitest'
-import { KEY, SECRET, type Served } from './served.ts'
+import { ROOT, rootAuthorization, type Server } from './server-process.ts'
 
 const run = promisify(execFile)
-const AUTHORIZATION = { authorization: `Bearer ${KEY}:${SECRET}` }
+const AUTHORIZATION = { authorization: rootAuthorization }
 
 export type Door = 'http' | 'ftp' | 'smtp'
 export const DOORS: readonly Door[] = ['http', 'ftp', 'smtp']
@@ -35,8 +35,8 @@ export class Ledger {
     return this.#acknowledged.size
   }
 
-  /** Uploads with a real client; true when it was told yes. */
-  async upload(server: Served, door: Door, size: number): Promise<boolean> {
+  /** Uploads with a real client, which `signal` kills; true when it was told yes. */
+  async upload(server: Server, door: Door, size: number, signal: AbortSignal): Promise<boolean> {
     const number = ++this.#count
     const name = door === 'smtp' ? `message-${number}@ledger.test` : `ledger/${door}/${number}`
     const bytes = door === 'smtp' ? mail(name, size) : content(name, size)
@@ -44,7 +44,8 @@ export class Ledger {
     const file = join(this.#folder, `upload-${number}`)
     await writeFile(file, door === 'smtp' ? bytes.subarray(0, -2) : bytes) // swaks ends a message with a line end of its own.
     try {
-      await clients[door](server, file, name)
+      const [command, ...args] = clients[door](server, file, name)
+      await run(command!, args, { signal, killSignal: 'SIGKILL' })
     } catch {
       return false
     }
@@ -53,7 +54,7 @@ export class Ledger {
   }
 
   /** Every acknowledged upload is there, whole, and found by an attribute; whatever else is there is whole, too. */
-  async verify(server: Served): Promise<void> {
+  async verify(server: Server): Promise<void> {
     const shown = new Set<string>()
     for (const object of await this.#list(server)) {
       const stat = (await this.#query(server, `object.key = "${object.key}"`))[0]
@@ -71,10 +72,10 @@ export class Ledger {
     expect(lost, 'acknowledged, but not there').toEqual([])
   }
 
-  async #list(server: Served): Promise<{ key: string; size: number }[]> {
+  async #list(server: Server): Promise<{ key: string; size: number }[]> {
     const all: { key: string; size: number }[] = []
     for (let after = ''; ; ) {
-      const url = `http://${server.http}/v1/objects/inbox?limit=1000&after=${encodeURIComponent(after)}`
+      const url = `${server.address('http')}/v1/objects/inbox?limit=1000&after=${encodeURIComponent(after)}`
       const page = (await json(url)) as { objects: { key: string; size: number }[]; next?: string }
       all.push(...page.objects)
       if (page.next === undefined) return all
@@ -82,13 +83,15 @@ export class Ledger {
     }
   }
 
-  async #query(server: Served, text: string): Promise<{ key: string; attributes: Record<string, unknown> }[]> {
-    const answer = await json(`http://${server.http}/v1/query?q=${encodeURIComponent(text)}`)
+  async #query(server: Server, text: string): Promise<{ key: string; attributes: Record<string, unknown> }[]> {
+    const answer = await json(`${server.address('http')}/v1/query?q=${encodeURIComponent(text)}`)
     return (answer as { objects: { key: string; attributes: Record<string, unknown> }[] }).objects
   }
 
-  async #digest(server: Served, key: string): Promise<string> {
-    const response = await fetch(`http://${server.http}/v1/objects/inbox/${encodeURI(key)}`, { headers: AUTHORIZATION })
+  async #digest(server: Server, key: string): Promise<string> {
+    const response = await fetch(`${server.address('http')}/v1/objects/inbox/${encodeURI(key)}`, {
+      headers: AUTHORIZATION,
+    })
     expect(response.status).toBe(200)
     return sha256(Buffer.from(await response.arrayBuffer()))
   }
@@ -97,36 +100,21 @@ export class Ledger {
 /** An attribute that only the door's own filter writes. */
 const EVIDENCE: Record<Door, string> = { http: 'http.method', ftp: 'ftp.user', smtp: 'email.subject' }
 
-const clients: Record<Door, (server: Served, file: string, name: string) => Promise<unknown>> = {
-  http: (server, file, name) =>
-    run('curl', ['-sS', '-f', '-u', `${KEY}:${SECRET}`, '-T', file, `http://${server.http}/v1/objects/inbox/${name}`]),
+/** The command that uploads `file`. */
+const clients: Record<Door, (server: Server, file: string, name: string) => readonly string[]> = {
+  http: (server, file, name) => {
+    const url = `${server.address('http')}/v1/objects/inbox/${name}`
+    return ['curl', '-sS', '-f', '-u', `${ROOT.key}:${ROOT.secret}`, '-T', file, url]
+  },
   ftp: (server, file, name) => {
-    const settings =
-      'set cmd:fail-exit yes; set net:max-retries 1; set net:reconnect-interval-base 1; set net:timeout 10'
-    return run('lftp', [
-      '-u',
-      `${KEY},${SECRET}`,
-      '-e',
-      `${settings}; put ${file} -o /inbox/${name}; bye`,
-      `ftp://${server.ftp}`,
-    ])
+    const script = `set cmd:fail-exit yes; set net:max-retries 1; put ${file} -o /inbox/${name}; bye`
+    return ['lftp', '-u', `${ROOT.key},${ROOT.secret}`, '-e', script, server.address('ftp')]
   },
   smtp: (server, file) => {
-    const [host, port] = server.smtp.split(':')
-    const login = ['--auth', 'PLAIN', '--auth-user', KEY, '--auth-password', SECRET]
+    const [host = '', port = ''] = server.host('smtp').split(':')
+    const login = ['--auth', 'PLAIN', '--auth-user', ROOT.key, '--auth-password', ROOT.secret]
     const envelope = ['--from', 'scan@ledger.test', '--to', 'inbox@cenote.local']
-    return run('swaks', [
-      '--server',
-      host!,
-      '--port',
-      port!,
-      ...login,
-      ...envelope,
-      '--data',
-      `@${file}`,
-      '--timeout',
-      '10',
-    ])
+    return ['swaks', '--server', host, '--port', port, ...login, ...envelope, '--data', `@${file}`, '--timeout', '10']
   },
 }
 
