@@ -30,8 +30,7 @@ export function refuse(source: IncomingMessage, response: ServerResponse, error:
   const headers = ['Content-Type', 'application/problem+json', ...secureHeaders, ...headersOf(error)]
   const body = JSON.stringify(problem)
   if (!source.complete) headers.push('Connection', 'close')
-  // Where an answer waits for an earlier one on its connection (pipelining), closing is left to node.
-  if (source.complete || response.socket === null) answer(response, problem.status, headers, body)
+  if (source.complete) answer(response, problem.status, headers, body)
   else {
     response.writeHead(problem.status, [...headers, 'Content-Length', String(Buffer.byteLength(body))])
     response.write(body)

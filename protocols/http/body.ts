@@ -24,10 +24,11 @@ export async function receive(source: IncomingMessage, upload: Upload, bounds: B
   try {
     for (;;) {
       const chunk: Buffer | null = source.read()
-      if (source.destroyed) throw new StoreError('ERR_INVALID', 'the client went away before the end of the body')
       if (chunk !== null) await write(upload, chunk, bounds.objectBytesMax)
-      else if (source.complete) return
-      else {
+      else if (isTaken(source)) return
+      else if (source.destroyed) {
+        throw new StoreError('ERR_INVALID', 'the client went away before the end of the body')
+      } else {
         arrival ??= new Arrival(source, bounds.bodyIdleMsMax)
         await arrival.next()
       }
@@ -35,6 +36,14 @@ export async function receive(source: IncomingMessage, upload: Upload, bounds: B
   } finally {
     arrival?.stop()
   }
+}
+
+/**
+ * The message has arrived whole, and its last byte was read. Node destroys a message that was read to its end, which is
+ * no sign of a client that went away; one whose client did is destroyed with bytes unread, complete or not.
+ */
+function isTaken(source: IncomingMessage): boolean {
+  return source.complete && (source.readableEnded || !source.destroyed)
 }
 
 async function write(upload: Upload, chunk: Buffer, bytesMax: number): Promise<void> {

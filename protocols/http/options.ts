@@ -15,6 +15,8 @@ export interface HttpLimits {
   /** How long a connection is kept between two requests. */
   readonly keepAliveMsMax: number
   readonly connectionsMax: number
+  /** Requests on one connection that wait for the answer before theirs; one more ends the connection. */
+  readonly pipelinedMax: number
   /** What is read of a body after its refusal, and for how long, before the connection is cut. */
   readonly discardBytesMax: number
   readonly discardMsMax: number
@@ -31,6 +33,7 @@ export const httpLimits: HttpLimits = {
   bodyIdleMsMax: 60_000,
   keepAliveMsMax: 65_000,
   connectionsMax: 4096,
+  pipelinedMax: 32,
   discardBytesMax: 8 * 1024 * 1024,
   discardMsMax: 5_000,
   drainMsMax: 30_000,

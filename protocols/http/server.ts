@@ -4,6 +4,7 @@ import { refuse } from './answer.ts'
 import { HttpError, problemOf } from './error.ts'
 import type { Exchanges } from './exchanges.ts'
 import type { HttpLimits } from './options.ts'
+import { Pipelining } from './pipelining.ts'
 
 /** Bytes that a connection may hold of a body before the socket is made to wait. */
 const highWaterMark = 128 * 1024
@@ -29,12 +30,13 @@ export function createHttpServer({ listener, limits, exchanges }: HttpServerOpti
   server.maxConnections = limits.connectionsMax
   // The bytes of headers are bounded; beyond a count of them node would drop some without a word.
   server.maxHeadersCount = 0
-  server.on('request', listener)
+  const pipelining = new Pipelining(limits.pipelinedMax)
+  server.on('request', pipelining.inTurn(listener))
   // Without a listener of its own a request with Expect would be asked for its body before it is verified.
-  server.on('checkContinue', listener)
-  server.on('checkExpectation', (request, response) =>
-    refuse(request, response, new HttpError(417, 'ERR_UNSUPPORTED', 'Expect knows 100-continue only'), limits),
-  )
+  server.on('checkContinue', pipelining.inTurn(listener))
+  const refuseExpectation: RequestListener = (request, response) =>
+    refuse(request, response, new HttpError(417, 'ERR_UNSUPPORTED', 'Expect knows 100-continue only'), limits)
+  server.on('checkExpectation', pipelining.inTurn(refuseExpectation))
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // Within an answer another one would be taken for its bytes.
     if (socket.writable && !exchanges.isAnswering(socket)) socket.end(messageOf(errorOf(error)))

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { call, RawClient } from '../support/http-client.ts'
 import { type Door, openDoor } from '../support/http-door.ts'
 
@@ -75,6 +75,46 @@ test('close ends every connection, and nothing half stays', async () => {
 test('a port that is taken is told', async () => {
   await using door = await openDoor()
   await expect(openDoor({ port: door.port })).rejects.toThrow('EADDRINUSE')
+})
+
+describe('pipelined requests', () => {
+  const line = `GET ${path}`
+
+  test('whose client goes leave nothing behind', async () => {
+    await using door = await openDoor({ limits: { drainMsMax: never } })
+    const client = await RawClient.connect(door.port)
+    const release = door.store.hold('read')
+    const reads = vi.spyOn(door.store, 'read')
+    for (let requests = 0; requests < 3; requests++) client.request(line)
+    await once(door.store.events, 'read')
+    client.socket.resetAndDestroy()
+    await client.closed
+    release()
+    await door.frontend.drain()
+    expect(reads).toHaveBeenCalledTimes(1)
+  })
+
+  test('wait for the answer before theirs', async () => {
+    await using door = await openDoor()
+    using client = await RawClient.connect(door.port)
+    const release = door.store.hold('read')
+    const reads = vi.spyOn(door.store, 'read')
+    for (let requests = 0; requests < 3; requests++) client.request(line)
+    await once(door.store.events, 'read')
+    expect(reads).toHaveBeenCalledTimes(1)
+    release()
+    for (let requests = 0; requests < 3; requests++) expect((await client.answer()).status).toBe(404)
+    expect(reads).toHaveBeenCalledTimes(3)
+  })
+
+  test('beyond their bound end the connection', async () => {
+    await using door = await openDoor({ limits: { pipelinedMax: 2 } })
+    using client = await RawClient.connect(door.port)
+    const release = door.store.hold('read')
+    for (let requests = 0; requests < 4; requests++) client.request(line)
+    expect(String(await client.rest())).toBe('')
+    release()
+  })
 })
 
 describe('bounds', () => {
