@@ -72,10 +72,14 @@ function version1(door: Door): FastifyPluginCallback {
   }
 }
 
-/** Counts an exchange, and refuses a body that nobody would read. */
+/** Counts an exchange, and refuses a body that nobody would read, or could read. */
 function addHooks(application: Application, { exchanges }: Door): void {
   application.addHook('onRequest', (request, reply, done) => {
     exchanges.begin(request, reply)
+    const coding = request.raw.headers['transfer-encoding']
+    // RFC 9112 section 6.1: what is coded in a way that we do not undo would be stored as something else.
+    if (coding !== undefined && coding.toLowerCase() !== 'chunked')
+      return done(new HttpError(501, 'ERR_UNSUPPORTED', `of transfer codings only chunked is known, not ${coding}`))
     const unasked = hasBody(request.raw) && !request.is404 && !request.routeOptions.config.takesBody
     done(unasked ? new StoreError('ERR_INVALID', `${request.method} ${pathOf(request)} takes no body`) : undefined)
   })

@@ -15,7 +15,7 @@ const attributes = Type.Record(Type.String(), attributeValue)
 const userAttributeName = '^user\\.[^\\s]{1,250}$'
 const name = Type.Object({ bucket: Type.String(), key: Type.String() }, closed)
 /** No Type.Integer: of a query's 1.5 that would make 1. */
-const count = (maximum: number) => Type.Number({ minimum: 1, maximum, multipleOf: 1 })
+const count = (maximum: number) => Type.Number({ minimum: 1, maximum, multipleOf: 1, default: maximum })
 
 export const limitMax = 1000
 
@@ -90,7 +90,7 @@ export const Rename = Type.Object({ from: name, to: name }, closed)
 
 export const FindQuery = Type.Object(
   {
-    q: Type.String({ minLength: 1 }),
+    q: Type.String(description('Empty for everything; docs/GLOSSARY.md has the names of attributes.')),
     limit: Type.Optional(count(limitMax)),
     cursor: Type.Optional(Type.String()),
   },

@@ -19,6 +19,9 @@ describe('declared digests', () => {
     expect(expectedOf({ 'repr-digest': digest, 'content-digest': digest })).toEqual(hex)
     expect(expectedOf({ 'content-md5': md5.toString('base64') })).toEqual({ md5: md5.toString('hex') })
     expect(expectedOf({ 'content-digest': 'sha-512=:AAAA:, unixsum=30637' })).toEqual({})
+    expect(expectedOf({ 'content-digest': `SHA-256 = ${digest.slice(8)}` })).toEqual(hex)
+    expect(expectedOf({ 'content-digest': 'crc32c=:mnG7TA==:' })).toEqual({ crc32c: '9a71bb4c' })
+    expect(expectedOf({ 'repr-digest': `md5=:${md5.toString('base64')}:` })).toEqual({ md5: md5.toString('hex') })
   })
 
   test.each([
@@ -36,7 +39,17 @@ describe('declared digests', () => {
   test('that contradict each other are refused', () => {
     const other = `sha-256=:${createHash('sha256').digest('base64')}:`
     expect(() => expectedOf({ 'content-digest': digest, 'repr-digest': other })).toThrow(/different/)
+    expect(() => expectedOf({ 'content-digest': `${digest}, ${other}` })).toThrow(/different/)
+    const members = { 'content-digest': `md5=:${md5.toString('base64')}:`, 'content-md5': 'AAAAAAAAAAAAAAAAAAAAAA==' }
+    expect(() => expectedOf(members)).toThrow(/different/)
   })
+
+  test.each(['nonsense', 'sha-256', 'sha-256=:AAAA:, =', ''])(
+    'in a field that is no list of them are refused: %j',
+    (value) => {
+      expect(() => expectedOf({ 'content-digest': value })).toThrow(/digest/)
+    },
+  )
 
   test('go out as they came in', () => {
     expect(reprDigest(sha256.toString('hex'))).toBe(digest)

@@ -81,6 +81,16 @@ describe('before the body', () => {
     nothingStored()
   })
 
+  test.each(['gzip, chunked', 'identity', 'chunked, chunked'])(
+    'an upload in the coding %s is refused',
+    async (coding) => {
+      using client = await RawClient.connect(door.port)
+      client.request(put, [`Transfer-Encoding: ${coding}`], '0\r\n\r\n')
+      expect([400, 501]).toContain((await client.answer()).status)
+      nothingStored()
+    },
+  )
+
   test.each(table)('an upload %s that waits to be asked is not asked', async (_, headers, status) => {
     using client = await RawClient.connect(door.port)
     client.send(head([...headers, 'Expect: 100-continue', 'Content-Length: 100']))
