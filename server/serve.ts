@@ -70,13 +70,14 @@ class Signals {
   }
 }
 
-/** Resolves a while after the pool has halted; meanwhile everything is refused, and /readyz says 503. */
+/** Resolves a while after pool or catalog have failed; meanwhile what needs them is refused. */
 function halt(service: Service, log: Logger): Promise<'halted'> {
   return new Promise((resolve) => {
     const poll = setInterval(() => {
-      if (!service.isHalted) return
+      const { failure } = service
+      if (failure === undefined) return
       clearInterval(poll)
-      log.fatal('the pool has halted: nothing more is stored; start again to recover what was acknowledged')
+      log.fatal(failure)
       setTimeout(() => resolve('halted'), haltedAnswersMs)
     }, haltedPollMs)
   })

@@ -38,6 +38,7 @@ export class Service {
   /** Gives back what was opened; the last first. */
   readonly #closers: Array<() => Promise<void> | void> = []
   #pool: Pool | undefined
+  #store: OpenStore | undefined
   #root: Credentials | undefined
   #isRootNew = false
 
@@ -71,9 +72,13 @@ export class Service {
     return this.#isRootNew
   }
 
-  /** True once the pool has ended by itself: nothing is stored any more, and only a new start helps. */
-  get isHalted(): boolean {
-    return this.#pool?.status().state === 'halted'
+  /** Why only a new start helps; undefined while all is well. */
+  get failure(): string | undefined {
+    if (this.#pool?.status().state === 'halted')
+      return 'the pool has halted: nothing more is stored; start again to recover what was acknowledged'
+    if (this.#store?.status.catalogDamaged)
+      return 'the catalog is damaged: start again to have it made from the pool; nothing is lost'
+    return undefined
   }
 
   /** Lets uploads in flight come to their end, for `drainMsMax` at most, and closes everything. */
@@ -131,6 +136,7 @@ export class Service {
         if (records === recordsTotal) log.info({ records }, 'the catalog has caught up')
       },
     })
+    this.#store = store
     this.#closers.push(() => store.close())
     if (await store.createBucket(serverOrigin, 'inbox')) log.info('bucket inbox is made')
     return store

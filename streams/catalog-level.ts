@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Level } from 'level'
 import { keyIn, POSITION_KEY, prefixRange, sequenceText } from './catalog-keys.ts'
 import type { CatalogPosition } from './catalog-port.ts'
+import { damagedTables, noteTables, TABLES_FILE } from './catalog-tables.ts'
 import { StoreError } from './errors.ts'
 
 /*
@@ -14,8 +15,8 @@ import { StoreError } from './errors.ts'
  * must have left theirs; those before them are on stable storage, or in tables, which LevelDB syncs. The same check
  * finds an old log replayed into the new database that LevelDB makes when CURRENT is gone.
  *
- * LevelDB looks at a table when it is first read; the ends of all tables are looked at here. Damage found later is
- * remembered by a file, and the catalog is made new at the next open.
+ * LevelDB looks at a table when it is first read; the ends of all tables are looked at here, and those that were there
+ * at the last close are compared as a whole (catalog-tables.ts). Damage found later is remembered by a file, and the catalog is made new at the next open.
  */
 export interface CatalogLevel extends Level<string, string> {
   approximateSize(start: string, end: string): Promise<number>
@@ -76,7 +77,7 @@ export async function openLevel(directory: string, onDamaged: (reason: string) =
 
 export async function destroyLevel(directory: string): Promise<void> {
   await NodeLevel.destroy(directory)
-  await rm(join(directory, DAMAGED_FILE), { force: true })
+  for (const file of [DAMAGED_FILE, TABLES_FILE]) await rm(join(directory, file), { force: true })
 }
 
 /** Has the next open make the catalog new. */
@@ -84,8 +85,18 @@ export async function rememberDamage(directory: string): Promise<void> {
   await writeFile(join(directory, DAMAGED_FILE), '')
 }
 
+/** Closes it and notes its tables, so that the next open tells those that are not what they are now. */
+export async function closeLevel(database: CatalogLevel, directory: string): Promise<void> {
+  if (database.status !== 'open') return
+  const tables = tablesOf(database).map(({ name }) => name)
+  await database.close()
+  await noteTables(directory, tables).catch(() => undefined) // Without the note they are looked at less closely.
+}
+
 async function openSound(directory: string): Promise<OpenLevel> {
   if (await exists(join(directory, DAMAGED_FILE))) throw damage('it was found damaged before')
+  const damaged = await damagedTables(directory)
+  if (damaged.length > 0) throw damage(`its tables ${damaged.join(', ')} are not what was written`)
   const database = new NodeLevel(directory, LEVEL_OPTIONS)
   await database.open()
   try {
@@ -127,12 +138,14 @@ async function checkMarks(database: CatalogLevel, ordinal: number): Promise<void
 
 /** Tables that a compaction removes meanwhile need no look; LevelDB itself has seen that none was missing. */
 async function checkTables(database: CatalogLevel, directory: string): Promise<void> {
-  const tables = database.getProperty('leveldb.sstables').matchAll(/^ (\d+):(\d+)\[/gm)
-  for (const [, number = '', size] of tables) {
-    const name = `${number.padStart(6, '0')}.ldb`
-    const sound = await endsAsTable(join(directory, name), Number(size))
-    if (!sound) throw damage(`its table ${name} is damaged`)
+  for (const { name, size } of tablesOf(database)) {
+    if (!(await endsAsTable(join(directory, name), size))) throw damage(`its table ${name} is damaged`)
   }
+}
+
+function tablesOf(database: CatalogLevel): readonly { readonly name: string; readonly size: number }[] {
+  const tables = database.getProperty('leveldb.sstables').matchAll(/^ (\d+):(\d+)\[/gm)
+  return Array.from(tables, ([, number = '', size]) => ({ name: `${number.padStart(6, '0')}.ldb`, size: Number(size) }))
 }
 
 async function endsAsTable(path: string, size: number): Promise<boolean> {

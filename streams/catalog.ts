@@ -4,6 +4,7 @@ import { RecentHeads } from './catalog-heads.ts'
 import { keyIn, lastElement, POSITION_KEY, parentIn, prefixRange } from './catalog-keys.ts'
 import {
   type CatalogLevel,
+  closeLevel,
   destroyLevel,
   type OpenLevel,
   openLevel,
@@ -57,6 +58,7 @@ class LevelCatalog implements Catalog {
   readonly #heads = new RecentHeads()
   readonly #database: CatalogLevel
   readonly #lookup: CatalogLookup
+  #isDamaged = false
   #writer: CatalogWriter
 
   constructor(options: Required<CatalogOptions>, { database, position }: OpenLevel) {
@@ -69,6 +71,10 @@ class LevelCatalog implements Catalog {
   get position(): CatalogPosition {
     const { pool, epoch, sequence, digest } = this.#writer.position
     return { pool, epoch, sequence, digest }
+  }
+
+  get isDamaged(): boolean {
+    return this.#isDamaged
   }
 
   apply(records: readonly DurableRecord[], epoch: number): void {
@@ -141,7 +147,7 @@ class LevelCatalog implements Catalog {
 
   async close(): Promise<void> {
     await this.#writer.close()
-    await this.#database.close()
+    await closeLevel(this.#database, this.#options.directory)
   }
 
   /** Says errors of `level` in the store's words, and remembers damage, so that the next open mends it. */
@@ -150,7 +156,9 @@ class LevelCatalog implements Catalog {
       return await operation()
     } catch (cause) {
       const error = storeErrorOf(cause)
-      if (error.code === 'ERR_CORRUPT') await rememberDamage(this.#options.directory).catch(() => undefined)
+      if (error.code !== 'ERR_CORRUPT') throw error
+      this.#isDamaged = true
+      await rememberDamage(this.#options.directory).catch(() => undefined)
       throw error
     }
   }

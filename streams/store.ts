@@ -111,6 +111,7 @@ export class PartitionStore implements OpenStore {
     return {
       sequence: pool.position.sequence,
       catalogSequence: catalog.position.sequence,
+      catalogDamaged: catalog.isDamaged,
       uploadsOpen: admission.open,
       buckets: sequencer.buckets.size,
     }

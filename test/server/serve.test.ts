@@ -30,6 +30,13 @@ async function values(folder: string, ...args: string[]): Promise<Array<{ [name:
   return stdout === '' ? [] : lines(stdout).map((line) => JSON.parse(line))
 }
 
+/** Overwrites the middle of a file. */
+function spoil(path: string): void {
+  const file = openSync(path, 'r+')
+  writeSync(file, Buffer.alloc(200, 0xa5), 0, 200, Math.floor(statSync(path).size / 3))
+  closeSync(file)
+}
+
 /** The lines to paste of a first start, run as they stand. */
 async function pasteWelcome(server: Server): Promise<void> {
   const pasted = server.stdout.match(/^ +(?:echo|printf) .*$/gm) ?? []
@@ -135,6 +142,26 @@ test('a pool that halts refuses everything, says so, and ends the process', asyn
   expect(code).toBe(1)
   await using _next = await Server.start(folder)
   expect((await cenote(folder, ['get', 'inbox/before/file', '-'])).stdout).toBe('content')
+})
+
+test('a catalog that is damaged while it serves ends the process, and the next start makes it again', async () => {
+  const folder = temporaryFolder()
+  const files = Array.from({ length: 40 }, (_, index) => `file-${index}`)
+  for (const file of files) writeFileSync(join(folder, file), 'content')
+  const first = await Server.start(folder)
+  await values(folder, 'put', ...files, 'inbox')
+  await first.stop()
+  const catalog = join(folder, 'cenote-data/catalog/main')
+  await (await Server.start(folder)).stop() // Its log becomes a table.
+  rmSync(join(catalog, 'TABLES')) // As when it was never closed: nothing is known of the table.
+  await using server = await Server.start(folder)
+  for (const table of readdirSync(catalog).filter((name) => name.endsWith('.ldb'))) spoil(join(catalog, table))
+  expect((await cenote(folder, ['ls', '-r', 'inbox'])).code).not.toBe(0)
+  const { code, stderr } = await server.ended()
+  expect(stderr).toContain('the catalog is damaged')
+  expect(code).toBe(1)
+  await using _next = await Server.start(folder)
+  expect(await values(folder, 'ls', '-r', 'inbox')).toHaveLength(40)
 })
 
 test('a start with the root application of the environment writes it to no file; a door that is off stays shut', async () => {

@@ -35,6 +35,12 @@ async function fileOf(directory: string, pattern: RegExp): Promise<string> {
   return join(directory, name)
 }
 
+/** A table of a catalog that was not closed properly, so that nothing is known of it. */
+async function fileUnnoted(directory: string): Promise<string> {
+  await rm(join(directory, 'TABLES'))
+  return await fileOf(directory, TABLE)
+}
+
 /** Overwrites `length` bytes at `offset`, counted from the end when negative. */
 async function spoil(path: string, offset: number, length: number): Promise<void> {
   await using file = await openFile(path, 'r+')
@@ -58,10 +64,15 @@ describe('a damaged directory is made new, and tells why', () => {
     ['MANIFEST gone', async (directory) => rm(await fileOf(directory, MANIFEST)), /No such file/],
     ['MANIFEST cut', async (directory) => truncate(await fileOf(directory, MANIFEST), 20), /Corruption/],
     ['MANIFEST spoiled', async (directory) => spoil(await fileOf(directory, MANIFEST), 0, 64), /Corruption/],
+    [
+      'the middle of a table spoiled',
+      async (directory) => spoil(await fileOf(directory, TABLE), 5000, 1),
+      /not what was written/,
+    ],
     ['a table gone', async (directory) => rm(await fileOf(directory, TABLE)), /missing files/],
-    ['a table cut', async (directory) => truncate(await fileOf(directory, TABLE), 3000), /is damaged/],
-    ['a table empty', async (directory) => truncate(await fileOf(directory, TABLE)), /is damaged/],
-    ['the end of a table spoiled', async (directory) => spoil(await fileOf(directory, TABLE), -4, 4), /is damaged/],
+    ['a table cut', async (directory) => truncate(await fileUnnoted(directory), 3000), /is damaged/],
+    ['a table empty', async (directory) => truncate(await fileUnnoted(directory)), /is damaged/],
+    ['the end of a table spoiled', async (directory) => spoil(await fileUnnoted(directory), -4, 4), /is damaged/],
     [
       'the middle of the log spoiled',
       async (directory) => spoil(await fileOf(directory, LOG), 40_000, 8),
@@ -83,7 +94,7 @@ describe('a damaged directory is made new, and tells why', () => {
   test('found in the middle of a table while reading: at the next open', async () => {
     const model = modelOf(OBJECTS)
     const directory = await stored(model)
-    await spoil(await fileOf(directory, TABLE), 10, 200)
+    await spoil(await fileUnnoted(directory), 10, 200)
     const reading = await openCatalog({ directory, onDamaged: () => expect.unreachable() })
     await expect(reading.list('inbox', {})).rejects.toMatchObject({ code: 'ERR_CORRUPT' })
     await reading.close()
