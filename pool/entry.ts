@@ -1,6 +1,7 @@
 import { readUint64, roundUp, writeUint64 } from './bytes.ts'
 import { crc32c } from './checksum.ts'
 import type { Sequence } from './contract.ts'
+import { PoolError } from './errors.ts'
 
 /** A piece of a payload at rest: `length` bytes from the start of a unit, and their checksum. */
 export interface Extent {
@@ -47,6 +48,7 @@ export const EXTENT_BYTES = 16
 const RELEASE_BYTES = 16
 const FORMS = ['inline', 'extents', 'gap'] as const
 const NO_HEIR = 0xffff
+const IDENTITY = 0
 export const ENTRY_PAYLOADS_MAX = 0xfffe
 export const ENTRY_RELEASES_MAX = 0xffff
 
@@ -147,8 +149,16 @@ export function decodeEntry(source: Buffer, offset: number): Entry {
   return { sequence: readUint64(source, offset + 8), content, payloads, releases }
 }
 
+/** ERR_FORMAT for a placement that a later program wrote. */
 function decodePlacement(source: Buffer, offset: number): Placement {
   const form = FORMS[source.readUInt8(offset)]
+  const encoding = source.readUInt8(offset + 2)
+  if (form === undefined || encoding !== IDENTITY) {
+    throw new PoolError(
+      'ERR_FORMAT',
+      `form ${source.readUInt8(offset)} or encoding ${encoding} of a payload is not known`,
+    )
+  }
   const count = source.readUInt32LE(offset + 4)
   const length = readUint64(source, offset + 8)
   const at = offset + PLACEMENT_BYTES

@@ -11,6 +11,7 @@ import type { Zones } from './zones.ts'
 
 const MAGIC = Buffer.from('CENOTESG', 'latin1')
 const HEADER_BYTES = 128
+const COMPACTED = 1
 
 /**
  * The first block of a segment.
@@ -32,7 +33,7 @@ export interface SegmentHeader {
 export function encodeSegmentHeader(header: SegmentHeader, pool: Buffer, blockBytes: number): Buffer {
   const block = Buffer.alloc(blockBytes)
   MAGIC.copy(block)
-  block.writeUInt32LE(header.compacted ? 1 : 0, 12)
+  block.writeUInt32LE(header.compacted ? COMPACTED : 0, 12)
   pool.copy(block, 16)
   writeUint64(block, 32, header.ordinal)
   writeUint64(block, 40, header.epoch)
@@ -50,7 +51,7 @@ export function decodeSegmentHeader(block: Buffer, pool: Buffer): SegmentHeader 
   if (block.readUInt32LE(8) !== crc32c(block.subarray(12, HEADER_BYTES))) return undefined
   if (!pool.equals(block.subarray(16, 16 + UUID_BYTES))) return undefined
   return {
-    compacted: block.readUInt32LE(12) === 1,
+    compacted: (block.readUInt32LE(12) & COMPACTED) !== 0,
     ordinal: readUint64(block, 32),
     epoch: readUint64(block, 40),
     firstSequence: readUint64(block, 48),
