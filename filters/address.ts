@@ -9,7 +9,9 @@ export interface Mailbox {
 /** The longest address: a local part of 64 octets, `@`, a domain of 255 (RFC 5321 section 4.5.3.1). */
 export const ADDRESS_BYTES_MAX = 320
 
-const ADDRESS = /^(?:"(?:[^"\\]|\\.)*"|[^\s"<>(),;:\\@]+)@(?:\[[^\s[\]]*\]|[^\s"<>(),;:\\@[\]]+)$/
+/** No control character in any part of it. */
+const ADDRESS =
+  /^(?:"(?:[^"\\\p{Cc}]|\\\P{Cc})*"|[^\s\p{Cc}"<>(),;:\\@]+)@(?:\[[^\s\p{Cc}[\]]*\]|[^\s\p{Cc}"<>(),;:\\@[\]]+)$/u
 
 /** A bare address with its domain in lower case (a domain has no case, a local part may); '' when it is not one. */
 export function bareAddress(text: string): string {

@@ -1,3 +1,4 @@
+export { isLoopback } from './address.ts'
 export type { Frontend } from './frontend.ts'
 export { ftpFrontend } from './ftp/frontend.ts'
 export { type FtpLimits, type FtpOptions, ftpLimits } from './ftp/options.ts'

@@ -1,10 +1,10 @@
 import type {
+  Admitted,
   ApplicationAdministration,
   ApplicationRegistration,
   ApplicationRequest,
   ApplicationSummary,
   CheckReport,
-  Credentials,
   Origin,
   Permission,
   PoolInspection,
@@ -42,20 +42,21 @@ export class Administration implements ApplicationAdministration {
     this.#applicationsMax = applicationsMax
   }
 
-  async add(origin: Origin, request: ApplicationRequest): Promise<Credentials> {
+  async add(origin: Origin, request: ApplicationRequest): Promise<Admitted> {
     requirePermission(origin, 'application:manage')
     const granted = checkedGrant(origin, request)
     const key = checkedId(request)
     return this.#change(key, async () => {
       this.#requireFree(key)
-      const secret = request.password ?? generateSecret(this.#random)
+      const { password } = request
+      const secret = generateSecret(this.#random)
       const registration =
-        request.password === undefined
+        password === undefined
           ? this.#applications.sealed({ key, secret }, granted)
-          : { ...granted, secret: await this.#hashed(secret) }
+          : { ...granted, secret: await this.#hashed(password) }
       await this.#store.register(origin, key, registration)
       this.#applications.hold(key, registration)
-      return { key, secret }
+      return password === undefined ? { key, secret } : { key }
     })
   }
 

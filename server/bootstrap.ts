@@ -37,9 +37,9 @@ export async function openGate({ configuration, folder, store, now, random }: Ga
   const passwords = new Passwords()
   const access = new ApplicationAccess(applications, passwords, new EvidenceCache<Application>({ now, random }))
   const administration = new Administration({ applications, store, passwords, random })
-  if (applications.size > 0) return { access, administration, root: rootOf(applications) }
   const first = { id: generateKey(random), types: requestTypes, permissions }
-  return { access, administration, root: await administration.add(serverOrigin, first) }
+  if (applications.size === 0) await administration.add(serverOrigin, first)
+  return { access, administration, root: rootOf(applications) }
 }
 
 /**

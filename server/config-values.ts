@@ -1,4 +1,6 @@
-import { BlockList, isIP } from 'node:net'
+import { BlockList, isIP, isIPv4 } from 'node:net'
+import { domainToASCII } from 'node:url'
+import { POOL_BYTES_MIN } from '../pool/index.ts'
 import { applicationIdWords, isApplicationId } from './applications.ts'
 
 /** What is wrong with a setting, and where it was set. */
@@ -55,6 +57,27 @@ export function parseSize(setting: Setting): number {
   const bytes = Number(digits) * (units[unit] ?? Number.NaN)
   if (Number.isSafeInteger(bytes) && bytes >= 1) return bytes
   throw wrong(setting, 'a size such as 1073741824 or "1GiB"')
+}
+
+/** The size of a pool, which may not be too small for one. */
+export function parsePoolSize(setting: Setting): number {
+  const bytes = parseSize(setting)
+  if (bytes >= POOL_BYTES_MIN) return bytes
+  throw wrong(setting, `at least ${POOL_BYTES_MIN / 2 ** 20}MiB`)
+}
+
+/** A domain, in lower case. */
+export function parseDomain(setting: Setting): string {
+  const domain = String(setting.value).toLowerCase()
+  if (domainToASCII(domain) !== '') return domain
+  throw wrong(setting, 'domains such as "files.example.org"')
+}
+
+/** An IPv4 address, for that is all PASV can tell; '' for none. */
+export function parsePassiveHost(setting: Setting): string {
+  const host = String(setting.value)
+  if (host === '' || isIPv4(host)) return host
+  throw wrong(setting, 'an IPv4 address such as "203.0.113.7"')
 }
 
 export function parseMilliseconds(setting: Setting): number {

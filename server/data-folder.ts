@@ -1,8 +1,7 @@
 import { closeSync, openSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { lockExclusively } from '../system/index.ts'
-import { syncFolder } from './durable-file.ts'
+import { makeFolder } from './durable-file.ts'
 
 /** Where everything is in a data folder (docs/OPERATING.md shows the tree). */
 export class DataFolder {
@@ -22,8 +21,14 @@ export class DataFolder {
 
   /** The folder holds mail and secrets: nobody else may look into it. */
   async create(): Promise<void> {
-    const first = await mkdir(this.path, { recursive: true, mode: 0o700 })
-    if (first !== undefined) await syncFolder(dirname(first))
+    await makeFolder(this.path).catch((cause) => {
+      throw new Error(`the data folder cannot be made: ${cause.message}`, { cause })
+    })
+  }
+
+  /** The folder that the block file of a new pool goes to. */
+  async createPoolFolder(): Promise<void> {
+    await makeFolder(dirname(this.pool))
   }
 
   /**

@@ -16,7 +16,11 @@ const gauges: ReadonlyArray<readonly [name: string, help: string, figure: Figure
   ['cenote_pool_free_bytes', 'Space that is free.', ({ freeBytes }) => freeBytes],
   ['cenote_pool_history_bytes', 'Space that the journal of records holds.', ({ historyBytes }) => historyBytes],
   ['cenote_pool_extent_bytes', 'Space that payloads hold outside the journal.', ({ extentBytes }) => extentBytes],
-  ['cenote_pool_staged_bytes', 'Payload bytes of uploads underway.', ({ stagedBytes }) => stagedBytes],
+  [
+    'cenote_pool_staged_bytes',
+    'Space of uploads underway, and of what was deleted since the last checkpoint.',
+    ({ stagedBytes }) => stagedBytes,
+  ],
   ['cenote_pool_segments', 'Segments of the journal.', ({ segments }) => segments],
   ['cenote_pool_sequence', 'The last durable record.', ({ position }) => position.sequence],
   ['cenote_catalog_sequence', 'The last record that the catalog shows.', (_, { catalogSequence }) => catalogSequence],

@@ -105,6 +105,7 @@ export class Service {
     const { log, creating } = this.#surroundings
     const { bytes } = this.#configuration.pool
     if (!existsSync(this.folder.pool)) {
+      await this.folder.createPoolFolder()
       log.info({ bytes }, 'writing the zeros of a new pool')
       await createPool(this.folder.pool, { bytes, onProgress: creating }).catch(suggestSmallerPool)
     }

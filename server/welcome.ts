@@ -1,5 +1,5 @@
 import { relative } from 'node:path'
-import type { Frontend } from '../protocols/index.ts'
+import { type Frontend, isLoopback } from '../protocols/index.ts'
 import type { Credentials, Protocol } from '../streams/index.ts'
 import type { Configuration } from './config.ts'
 
@@ -60,8 +60,4 @@ export function openDoorWarnings({ http, ftp, smtp }: Pick<Configuration, 'http'
       ? []
       : [`${protocol} listens on ${listen.host} without TLS: secrets and content cross the network in clear`],
   )
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
 }

@@ -1,5 +1,4 @@
 import type { CheckReport, PoolStatus } from '../pool/index.ts'
-import type { Credentials } from './access-port.ts'
 import type { Origin, Permission, RequestType } from './envelope.ts'
 
 export interface ApplicationRequest {
@@ -16,10 +15,17 @@ export interface ApplicationSummary {
   readonly permissions: readonly string[]
 }
 
+/** What an application shows from now on. */
+export interface Admitted {
+  readonly key: string
+  /** Generated, and told this once; undefined where a person chose one, which is not repeated. */
+  readonly secret?: string
+}
+
 /** What a principal with `application:manage` may do; ERR_FORBIDDEN for any other. */
 export interface ApplicationAdministration {
-  /** Resolves with what the application shows from now on; a generated secret is told this once. ERR_CONFLICT when `id` exists. */
-  add(origin: Origin, request: ApplicationRequest): Promise<Credentials>
+  /** ERR_CONFLICT when `id` exists. */
+  add(origin: Origin, request: ApplicationRequest): Promise<Admitted>
   list(origin: Origin): Promise<readonly ApplicationSummary[]>
   /** False when there was none. */
   remove(origin: Origin, id: string): Promise<boolean>

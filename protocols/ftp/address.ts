@@ -6,11 +6,6 @@ export function plainAddress(address: string | undefined): string {
   return isIPv6(plain) ? new SocketAddress({ address: plain, family: 'ipv6' }).address : plain
 }
 
-/** `address:port`, an IPv6 address in brackets. */
-export function hostPort(address: string, port: number): string {
-  return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`
-}
-
 /** Both ends of a control connection: a data connection uses the same ones, and no other host can be reached by it. */
 export interface Route {
   readonly localAddress: string

@@ -30,7 +30,7 @@ export class FileSystem {
 
   async changeDirectory(text: string): Promise<void> {
     const path = resolve(this.#directory, text, 'allowed')
-    if (!(await this.#tree.isDirectory(path))) throw notFound(path, 'directory')
+    if (!this.#tree.isWriteOnly && !(await this.#tree.isDirectory(path))) throw notFound(path, 'directory')
     this.#directory = path
   }
 
@@ -67,6 +67,7 @@ export class FileSystem {
     const stat = await this.file(text)
     if (offset === 0) return this.#store.read(this.#origin, stat)
     if (offset === stat.size) return { stat, body: nothing() }
+    if (offset > stat.size) throw new StoreError('ERR_RANGE', `The file has ${stat.size} bytes`)
     const reading = await this.#store.read(this.#origin, stat, { offset, length: stat.size - offset })
     if (reading.stat.version !== stat.version) throw new StoreError('ERR_BUSY', 'The file was replaced; try again')
     return reading
@@ -96,9 +97,13 @@ export class FileSystem {
 
   async #make(path: Path): Promise<boolean> {
     if (path.length === 1) return this.#store.createBucket(this.#origin, path[0]!)
-    if ((await this.#tree.isDirectory(path)) || (await this.#tree.fileAt(path))) return false
+    if (!this.#tree.isWriteOnly && (await this.#exists(path))) return false
     await this.#mark(path)
     return true
+  }
+
+  async #exists(path: Path): Promise<boolean> {
+    return (await this.#tree.isDirectory(path)) || (await this.#tree.fileAt(path)) !== undefined
   }
 
   async removeDirectory(text: string): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Server, Socket } from 'node:net'
 import type { Origin } from '../../streams/index.ts'
+import { hostPort } from '../address.ts'
 import type { Frontend } from '../frontend.ts'
-import { hostPort } from './address.ts'
 import { FileSystem } from './file-system.ts'
 import { type ControlConnection, ControlServer } from './ftp-srv-adapter.ts'
 import { type FtpOptions, type FtpSettings, settingsOf } from './options.ts'

@@ -3,7 +3,8 @@ import registry from 'ftp-srv/src/commands/registry.js'
 import FtpConnection from 'ftp-srv/src/connection.js'
 import FtpServer from 'ftp-srv/src/index.js'
 import messages from 'ftp-srv/src/messages.js'
-import { hostPort, type Route, routeOf } from './address.ts'
+import { hostPort } from '../address.ts'
+import { type Route, routeOf } from './address.ts'
 import type { FileSystem } from './file-system.ts'
 import type { FtpLimits } from './options.ts'
 import { oneLine } from './refusal.ts'
@@ -13,7 +14,7 @@ import { oneLine } from './refusal.ts'
  * small commands below. Lines, data connections, transfers and whatever touches a name are ours, because there it
  * frames no commands, takes a killed client's upload for whole, and leaves the listeners of data connections open.
  */
-const smallCommands = new Set(['ALLO', 'MODE', 'NOOP', 'PWD', 'QUIT', 'STRU', 'SYST', 'TYPE', 'XPWD'])
+const smallCommands = new Set(['ALLO', 'MODE', 'NOOP', 'PWD', 'QUIT', 'STRU', 'SYST', 'XPWD'])
 
 /** ftp-srv traces what it is told, passwords too: it gets a log that keeps nothing. */
 const silent = { child: () => silent, trace() {}, debug() {}, info() {}, warn() {}, error() {} }

@@ -23,6 +23,15 @@ export const sessionCommands: { readonly [directive: string]: Command } = {
       connection.reply(230)
     },
   },
+  TYPE: {
+    argument: 'needed',
+    run({ connection }, type) {
+      const transferType = transferTypeOf(type)
+      if (transferType === undefined) throw new Refusal(501, 'Types are A and I')
+      connection.transferType = transferType
+      connection.reply(200, `The type is ${transferType}`)
+    },
+  },
   AUTH: {
     argument: 'optional',
     run() {
@@ -44,4 +53,10 @@ export const sessionCommands: { readonly [directive: string]: Command } = {
     argument: 'optional',
     run: ({ connection }) => connection.reply(214, 'RFC 959, 2389, 2428 and 3659, without TLS, APPE and STOU'),
   },
+}
+
+/** RFC 959 section 3.1.1: A alone is A N, for non-print; L 8 is what I is where a byte has eight bits. */
+function transferTypeOf(type: string): 'ascii' | 'binary' | undefined {
+  if (/^A(?: N)?$/i.test(type)) return 'ascii'
+  return /^(?:I|L ?8)$/i.test(type) ? 'binary' : undefined
 }

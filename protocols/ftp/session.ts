@@ -60,12 +60,16 @@ export class Session {
     await this.#queue.stop()
   }
 
+  /**
+   * Anybody can have a login refused, as often as it likes: that is one line of the log, and says nothing of what was
+   * shown, where the secret may stand in the name's place. An error that nobody foresaw is logged where it is answered.
+   */
   async logIn(user: string, password: string): Promise<void> {
     const { id, peer } = this.connection
     try {
       await this.connection.login(user, password)
     } catch (error) {
-      this.settings.logger.warn({ err: error, session: id, peer, user }, 'FTP login refused')
+      this.settings.logger.info({ session: id, peer, reason: replyOf(error).message }, 'FTP login refused')
       this.#logInFailures += 1
       throw error
     }

@@ -9,10 +9,18 @@ const listPageMax = 1000
  * share; an empty one is kept by a marker, an object of no bytes whose key ends in `/`.
  */
 export class Tree {
+  /**
+   * Who may write and may not look is told nothing of what is there. Its word is taken that a directory exists, for
+   * clients step into one before they upload: every well-formed path gets the same yes, which tells of no name, and the
+   * upload itself is refused where there is no bucket.
+   */
+  readonly isWriteOnly: boolean
   readonly #store: Store
   readonly #origin: Origin
 
   constructor(store: Store, origin: Origin) {
+    const { permissions } = origin.principal
+    this.isWriteOnly = permissions.includes('object:write') && !permissions.includes('object:read')
     this.#store = store
     this.#origin = origin
   }

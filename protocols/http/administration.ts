@@ -19,10 +19,10 @@ function applications(application: Application, { applications }: Door): void {
     method: 'POST',
     url: '/applications',
     ...jsonBody,
-    schema: { body: schemas.NewApplication, response: answers(201, schemas.Shown, 'Added') },
+    schema: { body: schemas.NewApplication, response: answers(201, schemas.Admitted, 'Added') },
     async handler({ origin, body }, reply) {
-      const shown = await applications.add(origin, body)
-      return reply.code(201).header('cache-control', 'no-store').send(shown)
+      const admitted = await applications.add(origin, body)
+      return reply.code(201).header('cache-control', 'no-store').send(admitted)
     },
   })
   application.route({

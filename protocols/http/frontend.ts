@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { hostPort } from '../address.ts'
 import type { Frontend } from '../frontend.ts'
 import { createApplication } from './application.ts'
 import { Exchanges } from './exchanges.ts'
@@ -9,7 +10,6 @@ import { HttpMetrics } from './metrics.ts'
 import { type HttpOptions, httpLimits } from './options.ts'
 import type { Application, Door } from './routes.ts'
 import { createHttpServer } from './server.ts'
-import { hostAndPort } from './verify.ts'
 
 /** The door for HTTP (RFC 9110, RFC 9112). */
 export function httpFrontend(options: HttpOptions): Frontend {
@@ -48,7 +48,7 @@ class HttpFrontend implements Frontend {
     this.#server.listen(this.#door.port, this.#door.host)
     await once(this.#server, 'listening')
     const { address, port } = this.#server.address() as AddressInfo
-    this.#address = hostAndPort(address, port)
+    this.#address = hostPort(address, port)
   }
 
   /** Waits `drainMsMax` at most: connections are closed then, and what they were sending is not stored. */

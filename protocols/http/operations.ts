@@ -1,7 +1,8 @@
 import { type Origin, StoreError } from '../../streams/index.ts'
+import { isLoopback } from '../address.ts'
 import { type Application, answers, type Door } from './routes.ts'
 import * as schemas from './schemas.ts'
-import { isLoopback, verification } from './verify.ts'
+import { verification } from './verify.ts'
 
 /** The door asks for itself whether the pool is open: a probe shows no credentials. */
 const self: Origin = {

@@ -116,7 +116,12 @@ export const NewApplication = Type.Object(
   { id: Type.String(), types: requestTypes, permissions, password: Type.Optional(Type.String()) },
   closed,
 )
-export const Shown = Type.Object({ key: Type.String(), secret: Type.String() }, description('Told this once.'))
+export const Admitted = Type.Object({
+  key: Type.String(),
+  secret: Type.Optional(
+    Type.String(description('Generated, and told this once; a password that was chosen is not repeated.')),
+  ),
+})
 export const ApplicationList = Type.Object({
   applications: Type.Array(
     Type.Object({ id: Type.String(), types: Type.Array(Type.String()), permissions: Type.Array(Type.String()) }),

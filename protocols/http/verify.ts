@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
-import { isIP, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { onRequestAsyncHookHandler } from 'fastify'
 import { type Access, type Credentials, type Origin, StoreError } from '../../streams/index.ts'
+import { hostPort } from '../address.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -29,14 +30,6 @@ export function credentialsOf(header: string | undefined): Credentials {
   throw new StoreError('ERR_UNAUTHENTICATED', 'credentials are Bearer key:secret, or Basic')
 }
 
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
-}
-
-export function hostAndPort(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
-
 function peerOf({ socket }: IncomingMessage & { readonly socket: Socket }): string {
-  return hostAndPort(socket.remoteAddress ?? '', socket.remotePort ?? 0)
+  return hostPort(socket.remoteAddress ?? '', socket.remotePort ?? 0)
 }

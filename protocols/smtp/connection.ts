@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { SMTPServer } from 'smtp-server'
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
-import { isLoopback } from './verify.ts'
+import { isLoopback } from '../address.ts'
 
 const earlyTalkerMs = 100
 const enhancedStatusPattern = /^[245]\.\d{1,3}\.\d{1,3} /

@@ -1,6 +1,7 @@
 import { domainToASCII } from 'node:url'
 import type { SMTPServerSession } from 'smtp-server'
 import { type EmailFacts, type Envelope, type Origin, type Principal, StoreError } from '../../streams/index.ts'
+import { hostPort } from '../address.ts'
 import type { Ulid } from './ulid.ts'
 
 /** Where a recipient's mail goes. */
@@ -24,7 +25,7 @@ export function domainSet(domains: readonly string[]): ReadonlySet<string> {
 
 /**
  * `bucket@domain` and `bucket+tag@domain`, case-folded; undefined for another domain. A recipient without a domain,
- * which RFC 5321 section 4.1.1.3 allows to postmaster alone, is ours.
+ * which RFC 5321 section 4.1.1.3 allows to postmaster alone, is ours: `postmaster` is `postmaster@domain`.
  */
 export function mailboxOf(address: string, domains: ReadonlySet<string>): Mailbox | undefined {
   const at = address.lastIndexOf('@')
@@ -51,8 +52,8 @@ export function keyOf({ time, text }: Ulid): string {
 
 export function originOf(session: SMTPServerSession, principal: Principal): Origin {
   const { remoteAddress, remotePort, id, transaction } = session
-  const host = remoteAddress.includes(':') ? `[${remoteAddress}]` : remoteAddress
-  return { principal, protocol: 'smtp', peer: `${host}:${remotePort}`, request: `${id}.${transaction}` }
+  const peer = hostPort(remoteAddress, remotePort)
+  return { principal, protocol: 'smtp', peer, request: `${id}.${transaction}` }
 }
 
 /** One envelope for each distinct bucket among the recipients, all with the same key. */

@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import { hostPort } from '../address.ts'
 import type { Frontend } from '../frontend.ts'
 import type { SmtpOptions } from './options.ts'
 import { Refusal } from './refusal.ts'
@@ -35,8 +36,8 @@ class SmtpFrontend implements Frontend {
       listener.once('error', reject)
       this.#server.listen(this.#port, this.#host, () => {
         listener.off('error', reject)
-        const { address, family, port } = listener.address() as AddressInfo
-        this.#address = family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`
+        const { address, port } = listener.address() as AddressInfo
+        this.#address = hostPort(address, port)
         this.#closed = new Promise((closed) => listener.once('close', () => closed()))
         resolve()
       })

@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import type { SMTPServerAuthentication, SMTPServerSession } from 'smtp-server'
 import { type Access, type Principal, StoreError } from '../../streams/index.ts'
+import { isLoopback } from '../address.ts'
 import { Refusal } from './refusal.ts'
 
 /** Peers that may send without AUTH, and the application that they act as. */
@@ -8,12 +9,6 @@ export interface AllowedNetworks {
   /** Addresses or CIDR ranges: `192.0.2.7`, `10.0.0.0/8`, `fd00::/8`. */
   readonly addresses: readonly string[]
   readonly principal: Principal
-}
-
-const loopback = networkList(['127.0.0.0/8', '::1'])
-
-export function isLoopback(address: string): boolean {
-  return includes(loopback, address)
 }
 
 /** Whether AUTH is offered: a secret travels in clear on loopback only, elsewhere after TLS. */
@@ -53,7 +48,7 @@ export class Verifier {
     const { username = '', password, authzid } = evidence
     // RFC 4616 section 2: an authorization identity asks to act as somebody else, which no application may.
     if (authzid && authzid !== username) throw new StoreError('ERR_UNAUTHENTICATED', 'No acting as another application')
-    return this.#access.verify({ key: username, secret: password ?? '' }, 'email')
+    return this.#access.verify({ key: username, secret: password ?? '' }, 'email').catch(refuseLogin)
   }
 
   /** The application that a session acts as. Throws 530 for one with neither AUTH nor an allowed address. */
@@ -62,6 +57,12 @@ export class Verifier {
     if (this.#networkPrincipal && includes(this.#networks, session.remoteAddress)) return this.#networkPrincipal
     throw new Refusal(530, '5.7.0', 'Authentication required')
   }
+}
+
+/** Also an application that is proved and may not use e-mail: 535 is what AUTH refuses with (RFC 4954 section 6). */
+function refuseLogin(error: unknown): never {
+  if (!(error instanceof StoreError) || error.code !== 'ERR_FORBIDDEN') throw error
+  throw new StoreError('ERR_UNAUTHENTICATED', error.message, { cause: error })
 }
 
 function networkList(ranges: readonly string[]): BlockList {

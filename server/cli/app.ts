@@ -1,5 +1,6 @@
 import { text } from 'node:stream/consumers'
 import type { ApplicationSummary, Credentials } from '../../streams/index.ts'
+import { permissions, requestTypes } from '../applications.ts'
 import { CommandError, exitCode } from './exit.ts'
 import { type Shell, tell } from './shell.ts'
 import { table } from './table.ts'
@@ -12,26 +13,31 @@ export interface AddOptions {
   readonly partition?: string
 }
 
-/** Adds an application, and shows its secret this once. */
+/** What an application shows from now on; a password that a person chose is not repeated. */
+type Shown = Pick<Credentials, 'key'> & Partial<Credentials>
+
+/** Adds an application, and shows a secret that was generated, this once. */
 export async function add(shell: Shell, id: string, options: AddOptions): Promise<void> {
   if (options.partition !== undefined && options.partition !== 'main') {
     throw new CommandError(exitCode.usage, `there is no partition ${options.partition}: this server serves main alone`)
   }
+  const types = names('--types', options.types, requestTypes)
+  if (types.length === 0) throw wrong('--types', options.types, requestTypes)
   const content = {
     id,
-    types: names(options.types),
-    permissions: names(options.permissions),
+    types,
+    permissions: names('--permissions', options.permissions, permissions),
     ...(options.passwordStdin ? { password: await readPassword(shell) } : {}),
   }
-  const shown = await shell.client.json<Credentials>({
+  const { key, secret } = await shell.client.json<Shown>({
     method: 'POST',
     path: ['applications'],
     headers: { 'content-type': 'application/json' },
     body: bodyOf(content),
   })
-  tell(shell, shown, ({ key, secret }) =>
-    options.passwordStdin ? `added ${key}` : `key     ${key}\nsecret  ${secret}   (shown this once)`,
-  )
+  const shown = options.passwordStdin ? { key } : { key, secret }
+  const words = options.passwordStdin ? 'the password as given' : `${secret}   (shown this once)`
+  tell(shell, shown, () => `key     ${key}\nsecret  ${words}`)
 }
 
 export async function list(shell: Shell): Promise<void> {
@@ -57,11 +63,19 @@ function row({ id, types, permissions }: ApplicationSummary): readonly string[] 
   return [id, types.join(','), permissions.join(',') || '-']
 }
 
-function names(text: string): readonly string[] {
-  return text
+/** The names in a comma-separated list, each of which is one of `known`. */
+function names(flag: string, text: string, known: readonly string[]): readonly string[] {
+  const named = text
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '')
+  const unknown = named.find((name) => !known.includes(name))
+  if (unknown !== undefined) throw wrong(flag, unknown, known)
+  return named
+}
+
+function wrong(flag: string, text: string, known: readonly string[]): CommandError {
+  return new CommandError(exitCode.usage, `${flag} must be some of ${known.join(', ')}, not ${JSON.stringify(text)}`)
 }
 
 /** The first line of standard input: on a command line others could read it. */

@@ -44,11 +44,22 @@ export async function findConnection(
   const known = environment.CENOTE_URL ? {} : file
   const key = environment.CENOTE_KEY || known.key
   const secret = environment.CENOTE_SECRET || known.secret
+  if (url) checkUrl(url, environment.CENOTE_URL ? 'CENOTE_URL' : `the url in ${cliFile}`)
   if (url && key && secret) return { url, key, secret }
   const missing = url ? 'no credentials: set CENOTE_KEY and CENOTE_SECRET' : 'no server: set CENOTE_URL'
   throw new CommandError(
     exitCode.usage,
     `${missing}, or name a server's data folder with --data (no use of ${cliFile})`,
+  )
+}
+
+/** The API and the credentials have places of their own: whatever else a URL says would be passed over in silence. */
+function checkUrl(text: string, source: string): void {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url && ['http:', 'https:'].includes(url.protocol) && url.href === `${url.origin}/`) return
+  throw new CommandError(
+    exitCode.usage,
+    `${source} must be http://host:port or https://host:port, with no path and no credentials in it`,
   )
 }
 
@@ -58,7 +69,6 @@ export class Client {
   readonly #authorization: string
 
   constructor({ url, key, secret }: Connection) {
-    if (!URL.canParse(url)) throw new CommandError(exitCode.usage, `${url} is not a URL`)
     this.#base = new URL(url)
     this.#authorization = `Basic ${Buffer.from(`${key}:${secret}`).toString('base64')}`
   }
@@ -68,9 +78,9 @@ export class Client {
     const answer = await this.#exchange(request)
     const status = answer.statusCode ?? 0
     if (status >= 200 && status < 300) return answer
-    const words = await explain(answer)
+    const { detail, code } = await explain(answer)
     answer.destroy()
-    throw new CommandError(exitOf(status), words)
+    throw new CommandError(code === 'ERR_CORRUPT' ? exitCode.damage : exitOf(status), detail)
   }
 
   async json<T>(request: ClientRequest): Promise<T> {
@@ -138,10 +148,23 @@ function exitOf(status: number): ExitCode {
   return status === 404 ? exitCode.notFound : exitCode.failure
 }
 
+/** The bytes of an answer, to their end. Of one that ends before it node says no more than 'aborted'. */
+export async function* bytesOf(answer: IncomingMessage): AsyncGenerator<Buffer> {
+  try {
+    yield* answer as AsyncIterable<Buffer>
+  } catch (cause) {
+    throw new CommandError(
+      exitCode.failure,
+      'the server broke its answer off: what it holds is damaged, as its log would say, or the connection was lost',
+      { cause },
+    )
+  }
+}
+
 async function text(answer: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   let length = 0
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
+  for await (const chunk of bytesOf(answer)) {
     length += chunk.length
     if (length > answerBytesMax) throw new CommandError(exitCode.failure, 'the answer is longer than 64 MiB')
     chunks.push(chunk)
@@ -149,14 +172,14 @@ async function text(answer: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
-/** The server's sentence (RFC 9457 `detail`), or the status where there is none. */
-async function explain(answer: IncomingMessage): Promise<string> {
+/** The server's sentence and code (RFC 9457 `detail`), or the status where there are none. */
+async function explain(answer: IncomingMessage): Promise<{ readonly detail: string; readonly code?: unknown }> {
   const body = await text(answer).catch(() => '')
   try {
-    const { detail } = JSON.parse(body) as { detail?: unknown }
-    if (typeof detail === 'string') return detail
+    const { detail, code } = JSON.parse(body) as { detail?: unknown; code?: unknown }
+    if (typeof detail === 'string') return { detail, code }
   } catch {
     // Not our server's words: the status has to do.
   }
-  return `the server answered ${answer.statusCode} ${answer.statusMessage ?? ''}`.trim()
+  return { detail: `the server answered ${answer.statusCode} ${answer.statusMessage ?? ''}`.trim() }
 }

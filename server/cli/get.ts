@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http'
 import { basename, dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { bytesOf } from './client.ts'
 import { CommandError, exitCode } from './exit.ts'
 import { counted, progressBar } from './progress.ts'
 import { parseObject, type Shell } from './shell.ts'
@@ -47,7 +48,7 @@ async function receive(answer: IncomingMessage, object: string, sink: Writable):
   const digest = createHash('sha256')
   const size = Number(answer.headers['content-length'] ?? 0)
   const progress = await progressBar(object)
-  const bytes = counted(answer, (done, chunk) => {
+  const bytes = counted(bytesOf(answer), (done, chunk) => {
     digest.update(chunk)
     progress.update(done, size)
   })

@@ -33,7 +33,7 @@ function words(pool: PoolStatus): string {
     ['free', humanSize(pool.freeBytes)],
     ['history', `${humanSize(pool.historyBytes)} in ${pool.segments} segments`],
     ['extents', humanSize(pool.extentBytes)],
-    ['staged', humanSize(pool.stagedBytes)],
+    ['staged', `${humanSize(pool.stagedBytes)} of uploads underway, and deleted since the last checkpoint`],
     ['position', `sequence ${position.sequence}, epoch ${position.epoch}, pool ${position.pool}`],
     ['commits', `${pool.commits} in ${pool.batches} batches, ${pool.flushes} flushes, ${pool.checkpoints} checkpoints`],
     [

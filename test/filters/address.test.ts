@@ -91,6 +91,13 @@ describe('parseAddressList', () => {
 })
 
 describe('bareAddress', () => {
+  test.each(['a\0b@example.com', '"a\tb"@example.com', 'a@exa\x7fmple.com', 'a@[1\x01]'])(
+    'has no control character: %j',
+    (text) => {
+      expect(bareAddress(text)).toBe('')
+    },
+  )
+
   test('is at most 320 bytes long', () => {
     expect(bareAddress(`${'a'.repeat(64)}@${'b'.repeat(255)}`)).toHaveLength(320)
     expect(bareAddress(`${'a'.repeat(64)}@${'b'.repeat(256)}`)).toBe('')

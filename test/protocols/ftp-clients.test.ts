@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Catalog, type OpenStore, openCatalog } from '../../streams/index.ts'
+import { FtpClient } from '../support/ftp-client.ts'
 import { cameraSecret, type Door, noon, openDoor } from '../support/ftp-door.ts'
 import { openHarness, origin } from '../support/store-harness.ts'
 
@@ -70,6 +71,14 @@ async function stored(key: string): Promise<Buffer | undefined> {
   for await (const chunk of (await store.read(origin, { bucket: 'inbox', key })).body) chunks.push(chunk)
   return Buffer.concat(chunks)
 }
+
+test('a download from beyond the end is refused as such by the store itself, too', async () => {
+  const client = await FtpClient.loggedIn(door.address)
+  await client.upload('/inbox/ten', '0123456789')
+  await client.commands('REST 11')
+  await client.data()
+  expect(await client.command('RETR /inbox/ten')).toBe('554 The file has 10 bytes')
+})
 
 describe.skipIf(!has('curl'))('curl', () => {
   const curl = (...args: string[]) => run('curl', '-sS', '-u', `camera:${cameraSecret}`, ...args)

@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { ftp } from '../../protocols/reply.ts'
-import type { Listing, ListOptions, ObjectStat, Origin } from '../../streams/index.ts'
+import type { Listing, ListOptions, ObjectStat, Origin, Permission } from '../../streams/index.ts'
 import { StoreError, type StoreErrorCode } from '../../streams/index.ts'
 import { FakeStore } from '../support/fake-store.ts'
 import { FtpClient } from '../support/ftp-client.ts'
@@ -217,6 +217,58 @@ function longStat(bucket: string, index: number): ObjectStat {
   const identity = { object: '', version: '', sequence: index, bucket, key: `file-${index}` }
   return { ...identity, size: 1, time: noon, digests, attributes: {} }
 }
+
+describe('who may write and not look', () => {
+  /** A client of an application with no other permissions than these. */
+  async function clientWith(...permissions: Permission[]): Promise<FtpClient> {
+    const principal = { ...camera, permissions }
+    const other = await openDoor({ access: { verify: async () => principal } }, door.store)
+    onTestFinished(() => other.frontend.close())
+    return FtpClient.loggedIn(other.address)
+  }
+
+  test('steps into any folder, makes it and stores there, and learns nothing of what is', async () => {
+    await put('a/b')
+    const scanner = await clientWith('object:write')
+    for (const path of ['/inbox', '/inbox/a', '/inbox/none', '/nowhere', '/nowhere/a', '/']) {
+      expect(await scanner.command(`CWD ${path}`), path).toBe(`250 Directory is "${path}"`)
+    }
+    expect(await scanner.command('CWD a//b')).toMatch(/^553 /)
+    await scanner.commands('CWD inbox', 'MKD a', 'CWD a')
+    expect(await scanner.upload('scan', 'bytes')).toMatch(/^226 /)
+    expect(String(door.store.bytesOf('inbox', 'a/scan'))).toBe('bytes')
+    expect(String(door.store.bytesOf('inbox', 'a/b'))).toBe('x')
+  })
+
+  test('is refused the upload, and the folder, where there is no bucket', async () => {
+    const scanner = await clientWith('object:write')
+    await scanner.commands('CWD /nowhere')
+    await scanner.data()
+    expect(await scanner.command('STOR scan')).toMatch(/^550 /)
+    for (const path of ['/nowhere/a', '/photos']) expect(await scanner.command(`MKD ${path}`), path).toMatch(/^550 /)
+    expect(door.store.size).toBe(0)
+  })
+
+  test('is refused every look', async () => {
+    await put('a/b')
+    const scanner = await clientWith('object:write')
+    await scanner.commands('CWD inbox/a')
+    const named = ['SIZE', 'MDTM', 'MLST', 'STAT', 'RNFR', 'RMD'].flatMap((word) => [`${word} b`, `${word} /inbox/a/`])
+    for (const command of [...named, 'MLST', 'MLST /inbox']) {
+      expect(await scanner.command(command), command).toMatch(/^55[03] /)
+    }
+    for (const command of ['LIST', 'NLST', 'MLSD', 'LIST /', 'LIST /inbox', 'RETR b']) {
+      await scanner.data()
+      const reply = await scanner.command(command)
+      expect(reply.startsWith('150 ') ? await scanner.reply() : reply, command).toMatch(/^550 .* lacks object:read$/)
+    }
+  })
+
+  test('who may do neither steps nowhere', async () => {
+    const stranger = await clientWith('bucket:create')
+    expect(await stranger.command('CWD inbox')).toMatch(/^550 .* lacks object:read$/)
+  })
+})
 
 describe('names', () => {
   test.each(['a//b', 'a/../b', '../b', 'a\u0007b', 'a\rb', 'a/b/', '/inbox', 'x'.repeat(1025)])(

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ftpFrontend } from '../../protocols/index.ts'
-import { StoreError } from '../../streams/index.ts'
+import { type Access, StoreError } from '../../streams/index.ts'
 import { FakeStore } from '../support/fake-store.ts'
 import { FtpClient } from '../support/ftp-client.ts'
 import { access, cameraSecret, type Door, openDoor } from '../support/ftp-door.ts'
@@ -71,6 +71,36 @@ describe('login', () => {
     expect(await client.command(`PASS ${cameraSecret}`)).toBe('450 Try again')
   })
 
+  describe('that is refused', () => {
+    const lines = async (verify: Access['verify'], password: string) => {
+      const written: object[] = []
+      const keep = (level: string) => (fields: object, message: string) => written.push({ level, message, ...fields })
+      const logger = { info: keep('info'), warn: keep('warn'), error: keep('error') }
+      await using other = await openDoor({ access: { verify }, logger })
+      const client = await FtpClient.greeted(other.address)
+      await client.commands(`USER ${password}`)
+      await client.command(`PASS ${password}`)
+      return written
+    }
+
+    test('is one quiet line of the log: from where and why, and neither a stack nor what was shown', async () => {
+      const written = await lines(access.verify, 'a slip of the tongue')
+      const peer = expect.stringMatching(/^127\.0\.0\.1:\d+$/)
+      const [session, reason] = [expect.any(String), 'Unknown key or wrong secret']
+      expect(written).toEqual([{ level: 'info', message: 'FTP login refused', session, peer, reason }])
+      expect(JSON.stringify(written)).not.toContain('a slip of the tongue')
+    })
+
+    test('for a reason that nobody foresaw is an error, once', async () => {
+      const err = new TypeError('undefined is not a secret')
+      const written = await lines(() => Promise.reject(err), 'whatever')
+      expect(written).toEqual([
+        expect.objectContaining({ level: 'info', reason: 'Internal error' }),
+        expect.objectContaining({ level: 'error', err }),
+      ])
+    })
+  })
+
   test('nothing that needs a login goes without', async () => {
     const client = await FtpClient.greeted(door.address)
     for (const command of [
@@ -114,9 +144,14 @@ describe('what is offered', () => {
     const replies = {
       SYST: /^215 UNIX/,
       NOOP: /^200 /,
-      'TYPE I': /^200 /,
-      'TYPE A': /^200 /,
+      'TYPE A': /^200 The type is ascii$/,
+      'TYPE L 8': /^200 The type is binary$/,
+      'TYPE a n': /^200 The type is ascii$/,
+      'TYPE I': /^200 The type is binary$/,
       'TYPE E': /^501 /,
+      'TYPE A C': /^501 /,
+      'TYPE L 36': /^501 /,
+      TYPE: /^501 /,
       'MODE S': /^200 /,
       'MODE B': /^504 /,
       'STRU F': /^200 /,

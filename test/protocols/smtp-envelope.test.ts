@@ -13,6 +13,7 @@ test.each([
   ['inbox@bücher.example', { bucket: 'inbox' }],
   ['inbox@xn--bcher-kva.example', { bucket: 'inbox' }],
   ['postmaster', { bucket: 'postmaster' }],
+  ['Postmaster@cenote.local', { bucket: 'postmaster' }],
   ['inbox@example.org', undefined],
   ['inbox@sub.cenote.local', undefined],
   ['inbox@[127.0.0.1]', undefined],

@@ -59,10 +59,21 @@ test('a bucket that is not there, or cannot be, is refused at RCPT', async () =>
   await using door = await openStoreDoor()
   const client = await SmtpClient.greeted(door.address)
   await client.commands('MAIL FROM:<ada@example.org>')
-  for (const bucket of ['nowhere', 'a', 'no_bucket', 'postmaster']) {
-    expect(await client.command(`RCPT TO:<${bucket}@cenote.local>`)).toBe('550 5.1.1 No bucket of that name here')
+  const recipients = ['nowhere', 'a', 'no_bucket', 'postmaster'].map((bucket) => `${bucket}@cenote.local`)
+  for (const recipient of [...recipients, 'postmaster']) {
+    expect(await client.command(`RCPT TO:<${recipient}>`)).toBe('550 5.1.1 No bucket of that name here')
   }
   expect(await door.store.buckets(root)).toEqual(['archive', 'inbox'])
+})
+
+test('mail for postmaster goes to the bucket of that name, with our domain or without any', async () => {
+  await using door = await openStoreDoor()
+  await door.store.createBucket(root, 'postmaster')
+  const client = await SmtpClient.greeted(door.address)
+  for (const recipient of ['postmaster@cenote.local', 'postmaster', 'Postmaster']) {
+    expect(await client.message(wireForm(mail), recipient), recipient).toMatch(/^250 2\.6\.0 Stored /)
+  }
+  expect((await door.store.list(root, 'postmaster')).objects).toHaveLength(3)
 })
 
 test('a full pool says 452, and keeps nothing of the message', async () => {

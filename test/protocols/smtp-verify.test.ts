@@ -3,7 +3,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import tlsOptions from 'smtp-server/lib/tls-options.js'
 import { describe, expect, test } from 'vitest'
 import { MailServer } from '../../protocols/smtp/server.ts'
-import { isLoopback, Verifier } from '../../protocols/smtp/verify.ts'
+import { Verifier } from '../../protocols/smtp/verify.ts'
 import { plainToken, SmtpClient, wireForm } from '../support/smtp-client.ts'
 import { access, doorOptions, mailer, mailerSecret, openDoor } from '../support/smtp-door.ts'
 
@@ -36,7 +36,7 @@ describe('AUTH', () => {
     ['an unknown key', plainToken('nobody', mailerSecret), /^535 5\.7\.8 /],
     ['an empty key', plainToken('', mailerSecret), /^535 5\.7\.8 /],
     ['acting as another', plainToken('mailer', mailerSecret, 'root'), /^535 5\.7\.8 /],
-    ['an application that may not use e-mail', plainToken('browser', mailerSecret), /^550 5\.7\.1 /],
+    ['an application that may not use e-mail', plainToken('browser', mailerSecret), /^535 5\.7\.8 /],
     ['no credentials at all', 'AAAA', /^501 /],
   ])('refuses %s', async (_name, token, reply) => {
     await using door = await openDoor(strangers)
@@ -132,18 +132,6 @@ test('what is sent in clear behind STARTTLS is not taken for part of the session
   await client.secure()
   await client.commands('EHLO client.example')
   expect(await client.command('RCPT TO:<inbox@cenote.local>')).toMatch(/^503 /)
-})
-
-test.each([
-  ['127.0.0.1', true],
-  ['127.255.0.3', true],
-  ['::1', true],
-  ['128.0.0.1', false],
-  ['::2', false],
-  ['localhost', false],
-  ['', false],
-])('%j is loopback: %s', (address, expected) => {
-  expect(isLoopback(address)).toBe(expected)
 })
 
 test.each(['10.0.0.0/33', '10.0.0', 'fd00::/129', '10.0.0.0/8/8', 'host', '', '10.0.0.0/'])(

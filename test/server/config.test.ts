@@ -65,15 +65,21 @@ describe('configuration', () => {
   )
 
   test.each([
+    ['24MiB', 24 * 2 ** 20],
     ['256MiB', 2 ** 28],
     ['2 GiB', 2 ** 31],
-    ['4096', 4096],
+    ['67108864', 2 ** 26],
   ])('a size of %s', (poolBytes, bytes) => {
     expect(parseConfiguration({ poolBytes }, {}).pool.bytes).toBe(bytes)
   })
 
   test.each(['0', '-1', '1GB', '1.5GiB', '9000000TiB', 'x', ''])('refuses a size of "%s"', (poolBytes) => {
     expect(() => parseConfiguration({ poolBytes }, {})).toThrow('--pool-bytes must be a size')
+  })
+
+  test.each(['16MiB', '25165823'])('refuses %s as too small for a pool', (poolBytes) => {
+    const refused = `--pool-bytes must be at least 24MiB, not "${poolBytes}"`
+    expect(() => parseConfiguration({ poolBytes }, {})).toThrow(refused)
   })
 
   test.each<[string, { [name: string]: string }, string]>([
@@ -96,11 +102,14 @@ describe('configuration', () => {
     [{ http: { listen: 8480 } }, 'cenote.json: http.listen must be string'],
     [{ smtp: { domains: [] } }, 'cenote.json: smtp.domains must not have fewer than 1 items'],
     [{ smtp: { domains: ['a', 3] } }, 'cenote.json: smtp.domains.1 must be string'],
+    [{ smtp: { domains: ['a.org', 'no domain'] } }, 'cenote.json: smtp.domains must be domains such as'],
     [{ smtp: { networks: ['10.0.0.0/33'] } }, 'cenote.json: smtp.networks must be a network'],
     [{ smtp: { networks: ['example.org'] } }, 'cenote.json: smtp.networks must be a network'],
     [{ pool: { bytes: [] } }, 'cenote.json: pool.bytes must be a number or a text'],
     [{ pool: { bytes: 0 } }, 'cenote.json: pool.bytes must be a size'],
     [{ limits: { drainMsMax: 1e9 } }, 'cenote.json: limits.drainMsMax must be a number of milliseconds'],
+    [{ ftp: { passiveHost: 'ftp.example.org' } }, 'cenote.json: ftp.passiveHost must be an IPv4 address'],
+    [{ ftp: { passiveHost: '::1' } }, 'cenote.json: ftp.passiveHost must be an IPv4 address'],
     [{ ftp: { passivePorts: '9-8' } }, 'cenote.json: ftp.passivePorts must be a range of ports'],
     [[], 'cenote.json: the file must be object'],
     ['{', 'cenote.json: Expected property name'],

@@ -182,6 +182,19 @@ test('a start that cannot be is refused in one line, and leaves the data as it w
   expect(nonsense).toMatchObject({ code: 2, stdout: '' })
   expect(nonsense.stderr).toBe('cenote: --http must be host:port, [address]:port or "off", not "nonsense"\n')
 
+  writeFileSync(join(folder, 'cenote.json'), JSON.stringify({ ftp: { passiveHost: 'ftp.example.org' } }))
+  for (const [flag, value] of [
+    ['--pool-bytes', '16MiB'],
+    ['--config', 'cenote.json'],
+  ] as const) {
+    const small = await Server.fail(folder, [flag, value])
+    expect(small).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^cenote: .* must be .*\n$/) })
+  }
+  const nowhere = await Server.fail(folder, ['--data', '/proc/foo'])
+  expect(nowhere).toMatchObject({ code: 1, stdout: '' })
+  expect(nowhere.stderr).toMatch(/^cenote: the data folder cannot be made: .*\n$/)
+  expect(readdirSync(folder)).toEqual(['cenote.json'])
+
   const full = await Server.fail(folder, ['--pool-bytes', '4000TiB'])
   expect(full.code).toBe(1)
   expect(lines(full.stderr).at(-1)).toMatch(/^cenote: .* does not fit: .*--pool-bytes/)
@@ -211,19 +224,27 @@ test('a start that cannot be is refused in one line, and leaves the data as it w
 test('a closed pool is checked by itself, and a byte that changed is found', async () => {
   const folder = temporaryFolder()
   await using server = await Server.start(folder)
-  const bytes = randomBytes(1_000_000)
+  const bytes = randomBytes(5_000_000)
   writeFileSync(join(folder, 'file'), bytes)
   await values(folder, 'put', 'file', 'inbox')
   await server.stop()
   expect((await cenote(folder, ['pool', 'check'])).code).toBe(0)
-  const at = readFileSync(poolOf(folder)).indexOf(bytes.subarray(500_000, 500_064))
+  const at = readFileSync(poolOf(folder)).indexOf(bytes.subarray(4_500_000, 4_500_064))
   expect(at).toBeGreaterThan(0)
   const descriptor = openSync(poolOf(folder), 'r+')
-  writeSync(descriptor, Buffer.of(bytes[500_000]! ^ 1), 0, 1, at)
+  writeSync(descriptor, Buffer.of(bytes[4_500_000]! ^ 1), 0, 1, at)
   closeSync(descriptor)
   const damaged = await cenote(folder, ['pool', 'check'])
   expect(damaged.code).toBe(6)
   expect(damaged.stderr).toContain('cenote: the pool is damaged')
+
+  await using _again = await Server.start(folder)
+  const broken = await cenote(folder, ['get', 'inbox/file', 'back'])
+  expect(broken).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^cenote: the server broke its answer off: .*\n$/),
+  })
+  expect(readdirSync(folder).sort()).toEqual(['cenote-data', 'file'])
 })
 
 describe('beside a running server', () => {
@@ -268,6 +289,8 @@ describe('beside a running server', () => {
       [2, 'put file', {}, "cenote: missing required argument 'target'"],
       [2, 'query a:b --limit 0', {}, "cenote: option '--limit <n>' argument '0' is invalid"],
       [2, 'ls --data nowhere', {}, 'cenote: no server: set CENOTE_URL'],
+      [2, 'ls', { ...wrong, CENOTE_URL: 'ftp://127.0.0.1:1' }, 'cenote: CENOTE_URL must be http://host:port or https:'],
+      [2, 'app add bad --types nope', {}, 'cenote: --types must be some of http, ftp, email, not "nope"'],
       [1, 'query a:', {}, 'cenote: '],
     ]
     for (const [code, line, environment, words] of cases) {
@@ -311,10 +334,31 @@ describe('beside a running server', () => {
     expect((await shell(folder, ftp)).code).not.toBe(0)
   })
 
-  test('a password that a person chose comes from standard input', async () => {
-    expect((await shell(folder, `echo 'correct horse' | cenote app add ann --types http --password-stdin`)).code).toBe(
-      0,
-    )
+  test('a scanner that may only write uploads with what curl does of itself, and sees nothing', async () => {
+    const args = ['--types', 'ftp', '--permissions', 'object:write']
+    const [shown] = await values(folder, 'app', 'add', 'scanner', ...args)
+    const curl = (path: string, ...options: string[]) =>
+      shell(
+        folder,
+        `echo hello | curl -sS -u scanner:${shown?.secret} ${options.join(' ')} ${server.address('ftp')}${path}`,
+      )
+    expect(await curl('/inbox/scans/a.txt', '-T -')).toMatchObject({ code: 0, stderr: '' })
+    expect((await cenote(folder, ['get', 'inbox/scans/a.txt', '-'])).stdout).toBe('hello\n')
+    expect((await curl('/nowhere/a.txt', '-T -')).stderr).toContain('550')
+    for (const path of ['/', '/inbox/', '/inbox/scans/a.txt']) {
+      expect((await curl(path)).code, path).not.toBe(0)
+      expect((await curl(path)).stdout, path).toBe('')
+    }
+  })
+
+  test('a password that a person chose comes from standard input, and is not repeated', async () => {
+    const added = await shell(folder, `echo 'correct horse' | cenote app add ann --types http --password-stdin`)
+    expect(added).toMatchObject({ code: 0, stdout: 'key     ann\nsecret  the password as given\n' })
+    const { url, key, secret } = server.cli
+    const headers = { authorization: `Bearer ${key}:${secret}`, 'content-type': 'application/json' }
+    const content = { id: 'bob', types: ['http'], permissions: [], password: 'battery staple' }
+    const answer = await fetch(`${url}/v1/applications`, { method: 'POST', headers, body: JSON.stringify(content) })
+    expect([answer.status, await answer.json()]).toEqual([201, { key: 'bob' }])
     expect((await cenote(folder, ['ls'], { CENOTE_KEY: 'ann', CENOTE_SECRET: 'correct horse' })).stdout).toBe('inbox\n')
   })
 })

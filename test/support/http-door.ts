@@ -53,7 +53,7 @@ export function fakeAdministration(): ApplicationAdministration {
       permit(origin)
       if (known.has(id)) throw new StoreError('ERR_CONFLICT', `an application ${id} exists`)
       known.set(id, { id, types, permissions })
-      return { key: id, secret: password ?? 'generated' }
+      return password === undefined ? { key: id, secret: 'generated' } : { key: id }
     },
     async list(origin) {
       permit(origin)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { add, list, remove } from '../../../server/cli/app.ts'
 import { attributes } from '../../../server/cli/attributes.ts'
-import { Client, findConnection } from '../../../server/cli/client.ts'
+import { findConnection } from '../../../server/cli/client.ts'
 import { check, report, status } from '../../../server/cli/pool.ts'
 import { humanSize, printable } from '../../../server/cli/table.ts'
 import type { CheckReport, PoolStatus } from '../../../streams/index.ts'
@@ -37,16 +37,32 @@ describe('app', () => {
   })
 
   test('takes a password from standard input, and does not repeat it', async () => {
-    server.answer = json({ key: 'ann', secret: 'correct horse' }, 201)
-    const { shell, said } = server.shell({ input: 'correct horse\r\nrest' })
-    await add(shell, 'ann', { ...options, passwordStdin: true })
+    server.answer = json({ key: 'ann' }, 201)
+    const people = server.shell({ input: 'correct horse\r\nrest' })
+    await add(people.shell, 'ann', { ...options, passwordStdin: true })
     expect(JSON.parse(String(server.exchanges[0]?.body)).password).toBe('correct horse')
-    expect(said()).toBe('added ann\n')
+    expect(people.said()).toBe('key     ann\nsecret  the password as given\n')
+    const program = server.shell({ input: 'correct horse', json: true })
+    await add(program.shell, 'ann', { ...options, passwordStdin: true })
+    expect(program.said()).toBe('{"key":"ann"}\n')
   })
 
   test('refuses an empty password, and a partition that is not served', async () => {
     await expect(add(server.shell().shell, 'a', { ...options, passwordStdin: true })).rejects.toEqual(exit(2))
     await expect(add(server.shell().shell, 'a', { ...options, partition: 'west' })).rejects.toEqual(exit(2))
+    expect(server.exchanges).toEqual([])
+  })
+
+  const types = '--types must be some of http, ftp, email, not'
+  const permissions = '--permissions must be some of object:read, object:write, bucket:create, pool:inspect,'
+  test.each([
+    [{ types: 'http,nope' }, `${types} "nope"`],
+    [{ types: ' , ' }, `${types} " , "`],
+    [{ permissions: 'object:read,object:Write' }, `${permissions} application:manage, not "object:Write"`],
+  ])('refuses %j, and names what there is', async (change, message) => {
+    const { shell } = server.shell({ input: 'correct horse' })
+    const refused = add(shell, 'a', { ...options, ...change, passwordStdin: true })
+    await expect(refused).rejects.toMatchObject({ exit: 2, message })
     expect(server.exchanges).toEqual([])
   })
 
@@ -94,7 +110,7 @@ describe('pool', () => {
       freeBytes: 2 ** 29,
       historyBytes: 2 ** 24,
       extentBytes: 0,
-      stagedBytes: 0,
+      stagedBytes: 2 ** 21,
       segments: 1,
       commits: 5,
       batches: 4,
@@ -108,6 +124,7 @@ describe('pool', () => {
     expect(server.exchanges[0]?.url).toBe('/v1/pools/main')
     const words = said()
     expect(words).toContain('free       512.0 MiB')
+    expect(words).toContain('staged     2.0 MiB of uploads underway, and deleted since the last checkpoint')
     expect(words).toContain('torn-tail, 3 batches replayed, 1 dropped')
   })
 
@@ -188,7 +205,22 @@ describe('the connection', () => {
       exit: 1,
       message: 'the server answered 502 Bad Gateway',
     })
-    expect(() => new Client({ url: 'nonsense', key: '', secret: '' })).toThrow('nonsense is not a URL')
+  })
+
+  test.each([
+    'nonsense',
+    'ftp://far:1',
+    'far:1',
+    'http://far/path',
+    'http://far/?a',
+    'http://far/#a',
+    'http://k:s@far',
+  ])('is none to %s: only a server is named there', async (url) => {
+    const message = 'must be http://host:port or https://host:port, with no path and no credentials in it'
+    const refused = findConnection({ ...environment, CENOTE_URL: url }, '/nowhere')
+    await expect(refused).rejects.toMatchObject({ exit: 2, message: `CENOTE_URL ${message}` })
+    const path = cliFile({ ...local, url })
+    await expect(findConnection({}, path)).rejects.toMatchObject({ exit: 2, message: `the url in ${path} ${message}` })
   })
 })
 

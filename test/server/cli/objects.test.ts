@@ -146,7 +146,16 @@ describe('get', () => {
       response.writeHead(200, { 'content-length': content.length })
       response.write(content.subarray(0, 1_000_000), () => response.destroy())
     }
-    await expect(get(server.shell().shell, 'inbox/b', join(folder, 'file'))).rejects.toThrow()
+    await expect(get(server.shell().shell, 'inbox/b', join(folder, 'file'))).rejects.toMatchObject({
+      exit: 1,
+      message: expect.stringMatching(/^the server broke its answer off: .* damaged, .* or the connection was lost$/),
+    })
+    expect(readdirSync(folder)).toEqual([])
+  })
+
+  test('damage that the server tells of is damage', async () => {
+    server.answer = json({ detail: 'a checksum differs', code: 'ERR_CORRUPT' }, 500)
+    await expect(get(server.shell().shell, 'inbox/b', join(folder, 'file'))).rejects.toEqual(exit(6))
     expect(readdirSync(folder)).toEqual([])
   })
 
@@ -197,6 +206,14 @@ describe('ls', () => {
         .split('\n')
         .map((line) => JSON.parse(line)),
     ).toEqual([listed('a'), listed('b')])
+  })
+
+  test('says so when the answer breaks off', async () => {
+    server.answer = (response) => {
+      response.writeHead(200, { 'content-length': 100 })
+      response.write('{"objects":[', () => response.destroy())
+    }
+    await expect(ls(server.shell().shell, 'inbox', false)).rejects.toThrow('the server broke its answer off')
   })
 
   test('lists the buckets', async () => {
