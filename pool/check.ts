@@ -12,6 +12,7 @@ const FINDINGS_MAX = 10_000
  */
 export async function checkPool(parts: PoolParts): Promise<CheckReport> {
   const check = new Check(parts)
+  await check.releases()
   for (const segment of [...parts.core.segments.all]) await check.segment(segment)
   return check.report()
 }
@@ -25,6 +26,10 @@ class Check {
 
   constructor(parts: PoolParts) {
     this.#parts = parts
+  }
+
+  async releases(): Promise<void> {
+    await this.#parts.releases.settle().catch((error: unknown) => this.#found({ problem: (error as Error).message }))
   }
 
   async segment(segment: Segment): Promise<void> {

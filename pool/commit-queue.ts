@@ -56,9 +56,9 @@ export class CommitQueue implements Sequencer {
 
   async submit(sequencing: Sequencing): Promise<Sequence> {
     const inlineBytes = inlineBytesOf(sequencing)
-    if (!this.#hasSpace(inlineBytes)) await this.#core.reclaim()
-    if (!this.#hasSpace(inlineBytes)) throw full()
+    if (!this.#halted && this.#isShortFor(sequencing)) await this.#core.reclaim()
     if (this.#halted) throw new PoolError('ERR_HALTED', 'the pool has halted', { cause: this.#halted })
+    if (!this.#hasSpace(sequencing)) throw full()
     const { queueTransactionsMax, queueBytesMax } = this.#core.tuning
     if (this.#queue.length >= queueTransactionsMax || this.#queueBytes + inlineBytes > queueBytesMax) {
       throw new PoolError('ERR_BUSY', `${this.#queue.length} transactions are waiting already`)
@@ -101,10 +101,22 @@ export class CommitQueue implements Sequencer {
     for (const { reject } of queue) reject(new PoolError('ERR_HALTED', 'the pool has halted', { cause: error }))
   }
 
-  /** Payloads leave the reserve alone; records without any may use it, so that a full pool can be emptied. */
-  #hasSpace(inlineBytes: number): boolean {
-    const { allocator } = this.#core
-    return inlineBytes > 0 ? allocator.aboveReserve : allocator.freeRegions >= REGIONS_KEPT
+  /** Compaction needs a free region itself, so it is asked while there still is one for it. */
+  #isShortFor(sequencing: Sequencing): boolean {
+    return this.#core.allocator.freeRegions <= REGIONS_KEPT || !this.#hasSpace(sequencing)
+  }
+
+  /**
+   * Payload bytes leave the reserve alone. Records without any may use half of it, and the other half those that bring
+   * nothing and let something go: so a full pool can be emptied, whatever came to it before. Until its `entries` are
+   * drafted a transaction that brings nothing may be one of these.
+   */
+  #hasSpace(sequencing: Sequencing, entries?: readonly Entry[]): boolean {
+    const { allocator, tuning } = this.#core
+    if (inlineBytesOf(sequencing) > 0) return allocator.aboveReserve
+    const removes = entries?.some(({ releases }) => releases.length > 0) ?? true
+    const kept = sequencing.sealed.length === 0 && removes ? 0 : Math.floor(tuning.reserveSegments / 2) + 1
+    return allocator.freeRegions >= Math.max(REGIONS_KEPT, kept)
   }
 
   async #run(): Promise<void> {
@@ -158,10 +170,11 @@ export class CommitQueue implements Sequencer {
 
   /** Its entries, or undefined when the transaction is refused: nothing of it has been written then. */
   #draft(waiting: Waiting, first: Sequence): readonly Entry[] | undefined {
-    const { sequencing, inlineBytes, reject } = waiting
+    const { sequencing, reject } = waiting
     try {
-      if (!this.#hasSpace(inlineBytes)) throw full() // What went before it in the queue has filled the pool.
+      if (!this.#hasSpace(sequencing)) throw full() // What went before it in the queue has filled the pool.
       const entries = sequencing.draft(first, this.#journal.builder.place(sequencing.sealed))
+      if (!this.#hasSpace(sequencing, entries)) throw full()
       this.#checkBounds(sequencing, entries)
       for (const { releases } of entries) for (const release of releases) checkRelease(release, first)
       return entries

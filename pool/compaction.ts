@@ -2,6 +2,7 @@ import { BATCH_HEADER_BYTES, payloadOffset } from './batch.ts'
 import { BatchBuilder } from './batch-builder.ts'
 import type { Core } from './core.ts'
 import type { Entry, Placement } from './entry.ts'
+import { PoolError } from './errors.ts'
 import type { Journal } from './journal.ts'
 import type { Reader } from './reader.ts'
 import { encodeSegmentHeader, Segment, type SegmentHeader, segmentPayloadsMax } from './segment.ts'
@@ -38,6 +39,8 @@ export class Compaction {
   readonly #reader: Reader
   readonly #journal: Journal
   readonly #epoch: number
+  /** Segments that cannot be read: they stay as they are. */
+  readonly #damaged = new Set<Segment>()
 
   constructor(core: Core, reader: Reader, journal: Journal, epoch: number) {
     this.#core = core
@@ -57,7 +60,12 @@ export class Compaction {
     for (const group of this.#groups()) {
       if (this.#core.allocator.freeRegions < REGIONS_KEPT) break
       const region = this.#core.allocator.takeRegion()!
-      done.push(await this.#rewrite(group, region))
+      try {
+        done.push(await this.#rewrite(group, region))
+      } catch (error) {
+        if (!isCorrupt(error)) throw error
+        this.#core.allocator.returnRegion(region)
+      }
     }
     return done
   }
@@ -91,6 +99,7 @@ export class Compaction {
 
   #fits(segments: readonly Segment[]): boolean {
     const { zones, tuning } = this.#core
+    if (segments.some((segment) => this.#damaged.has(segment))) return false
     const sum = (of: (segment: Segment) => number) => segments.reduce((total, segment) => total + of(segment), 0)
     const bytes = sum(({ entryBytes, liveBytes }) => entryBytes + liveBytes)
     const batches = Math.ceil(bytes / tuning.groupBytesMax) + 1
@@ -115,9 +124,18 @@ export class Compaction {
     const writer = new CompactedWriter(this.#core, segment, header, this.#journal.superblockSerial)
     const copied: Copied[] = []
     const sources = this.#core.mutations.has('compaction-drops-live') ? old.slice(0, -1) : old
-    for (const from of sources) copied.push(...(await this.#copy(from, writer)))
+    for (const from of sources) copied.push(...(await this.#copyWhole(from, writer)))
     await writer.finish()
     return { old, segment, copied }
+  }
+
+  async #copyWhole(from: Segment, writer: CompactedWriter): Promise<Copied[]> {
+    try {
+      return await this.#copy(from, writer)
+    } catch (error) {
+      if (isCorrupt(error)) this.#damaged.add(from)
+      throw error
+    }
   }
 
   async #copy(from: Segment, writer: CompactedWriter): Promise<Copied[]> {
@@ -150,6 +168,8 @@ export class Compaction {
     return await this.#reader.readInline({ segment, place, entry }, placement)
   }
 }
+
+const isCorrupt = (error: unknown): boolean => error instanceof PoolError && error.code === 'ERR_CORRUPT'
 
 /** Writes entries into a fresh segment as batches with a chain of their own. */
 class CompactedWriter {

@@ -1,15 +1,15 @@
 import type { Allocator } from './allocator.ts'
 import type { SharedBuffers } from './bytes.ts'
 import type { Sequence } from './contract.ts'
-import type { Device } from './device.ts'
 import type { Format, Tuning } from './format.ts'
+import type { HaltableDevice } from './haltable-device.ts'
 import type { Mutations } from './mutation.ts'
 import type { Segments } from './segments.ts'
 import type { Zones } from './zones.ts'
 
 /** What the parts of an open pool share. */
 export interface Core {
-  readonly device: Device
+  readonly device: HaltableDevice
   readonly format: Format
   readonly tuning: Tuning
   readonly zones: Zones

@@ -27,7 +27,7 @@ export interface Tuning {
   readonly queueTransactionsMax: number
   /** Inline payload bytes waiting for a batch; beyond it ERR_BUSY. */
   readonly queueBytesMax: number
-  /** Free segments that only the journal, compaction and payload-less commits may use. */
+  /** Free segments kept from payloads: half of them take records without payload bytes, all of them deletes. */
   readonly reserveSegments: number
   /** Journal bytes between checkpoints. */
   readonly checkpointBytesMax: number

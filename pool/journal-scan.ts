@@ -161,7 +161,7 @@ export class JournalScan {
 
   /** The journal goes on in the successor when its header says so. */
   async #moveOn(): Promise<boolean> {
-    const header = await this.#readSuccessor(this.#segment)
+    const header = await this.#readSuccessor()
     if (!header || !this.#isChained(header.previous)) return false
     this.#segment = header
     this.#opened = header
@@ -169,23 +169,46 @@ export class JournalScan {
     return true
   }
 
-  async #readSuccessor(segment: ScannedSegment): Promise<SegmentHeader | undefined> {
+  async #readSuccessor(): Promise<SegmentHeader | undefined> {
+    return await this.#readHeader(this.#segment.successor, this.#segment.ordinal + 1)
+  }
+
+  /** The header of segment `ordinal` of this life, when `region` holds it. */
+  async #readHeader(region: number, ordinal: number): Promise<SegmentHeader | undefined> {
     const { blocksPerSegment, regions } = this.#zones
-    if (segment.successor >= regions) return undefined
-    const header = decodeSegmentHeader(await this.#read(segment.successor, 0, 1), this.#pool)
-    const ordinal = segment.ordinal + 1
-    const follows = header?.ordinal === ordinal && header.region === segment.successor && !header.compacted
-    return follows && this.#isEpochRight(ordinal * blocksPerSegment, header.epoch) ? header : undefined
+    if (region >= regions) return undefined
+    const header = decodeSegmentHeader(await this.#read(region, 0, 1), this.#pool)
+    const matches = header?.ordinal === ordinal && header.region === region && !header.compacted
+    return matches && this.#isEpochRight(ordinal * blocksPerSegment, header.epoch) ? header : undefined
   }
 
   /** Whole batches beyond the end, of this life: in the rest of the segment and in its successor. */
   async #later(): Promise<BatchHeader[]> {
     const later = await this.#whole(this.#segment, this.#block + 1)
-    const successor = await this.#readSuccessor(this.#segment)
-    return successor ? [...later, ...(await this.#whole(successor, 1))] : later
+    const successor = await this.#readSuccessor()
+    return [...later, ...(successor ? await this.#whole(successor, 1) : await this.#laterWithoutHeader())]
   }
 
-  async #whole(segment: ScannedSegment, from: number): Promise<BatchHeader[]> {
+  /**
+   * The same in a successor whose header is lost. If power failed while it was opened, nothing in it was acknowledged;
+   * but a header may rot, too, long after. Its first batch tells them apart from leftovers, for it follows from the end.
+   * Where the journal went on from there only the header knew, so every region is asked.
+   */
+  async #laterWithoutHeader(): Promise<BatchHeader[]> {
+    const { successor, ordinal } = this.#segment
+    const { blocksPerSegment, regions } = this.#zones
+    if (successor >= regions) return []
+    const first = decodeBatchHeader(await this.#read(successor, 1, 1), (ordinal + 1) * blocksPerSegment + 1)
+    if (!first || !this.#isOfThisLife(first) || !this.#isChained(first.previous)) return []
+    const later = await this.#whole({ region: successor, ordinal: ordinal + 1 }, 1)
+    for (let region = 0; region < regions; region++) {
+      const header = await this.#readHeader(region, ordinal + 2)
+      if (header) later.push(...(await this.#whole(header, 1)))
+    }
+    return later
+  }
+
+  async #whole(segment: Omit<ScannedSegment, 'successor'>, from: number): Promise<BatchHeader[]> {
     const { blocksPerSegment, blockBytes } = this.#zones
     const found: BatchHeader[] = []
     if (from >= blocksPerSegment) return found

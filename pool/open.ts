@@ -8,6 +8,7 @@ import type { Core } from './core.ts'
 import type { Device } from './device.ts'
 import { PoolError } from './errors.ts'
 import { chooseTuning, type Format, type Tuning } from './format.ts'
+import { HaltableDevice } from './haltable-device.ts'
 import { readBytes } from './io.ts'
 import { Journal } from './journal.ts'
 import { type Mutations, NO_MUTATIONS } from './mutation.ts'
@@ -78,16 +79,24 @@ export async function formatDevice(device: Device, format: Format, identity: Poo
 
 const GUARD_SIZES = [4096, 512, 1024, 2048, 8192, 16_384, 32_768, 65_536]
 
-/** The guard block at the front, or else at the end. Undefined when neither is there: the device holds no pool. */
+/**
+ * The guard block at the front, or else at the end; one of them may be unreadable. Undefined when neither is there: the
+ * device holds no pool.
+ */
 export async function readGuard(device: Device): Promise<Guard | undefined> {
   const { size } = device.limits
+  let failure: unknown
   for (const offset of [0, ...GUARD_SIZES.map((bytes) => Math.floor(size / bytes) * bytes - bytes)]) {
     for (const bytes of GUARD_SIZES) {
-      if (offset + bytes > size) continue
-      const guard = decodeGuard(await readBytes(device, offset, bytes))
+      if (offset < 0 || offset + bytes > size) continue
+      const block = await readBytes(device, offset, bytes).catch((error: unknown) => {
+        failure = error
+      })
+      const guard = block && decodeGuard(block)
       if (guard) return guard
     }
   }
+  if (failure) throw failure
   return undefined
 }
 
@@ -114,9 +123,10 @@ export async function openDevice(device: Device, options: OpenOptions = {}): Pro
   return await assemble(device, guard, zones, options)
 }
 
-async function assemble(device: Device, guard: Guard, zones: Zones, options: OpenOptions): Promise<BlockPool> {
+async function assemble(medium: Device, guard: Guard, zones: Zones, options: OpenOptions): Promise<BlockPool> {
   const tuning = { ...chooseTuning(guard.format), ...options.tuning }
   const mutations = options.mutations ?? NO_MUTATIONS
+  const device = new HaltableDevice(medium)
   let pool: BlockPool | undefined
   const core: Core = {
     device,

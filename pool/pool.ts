@@ -184,6 +184,7 @@ export class BlockPool implements Pool {
   halt(error: unknown): void {
     if (this.#state !== 'open') return
     this.#state = 'halted'
+    this.#parts.core.device.halt(error)
     this.#stopTimers()
     this.#parts.queue.halt(error)
   }
@@ -199,7 +200,6 @@ export class BlockPool implements Pool {
 
   async check(): Promise<CheckReport> {
     this.#assertReadable()
-    await this.#parts.releases.settle()
     return await checkPool(this.#parts)
   }
 

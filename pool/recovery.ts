@@ -53,7 +53,7 @@ export class Recovery {
       batchesReplayed: this.#batches,
       batchesDropped: end.later.length,
     }
-    await this.#releases.settle()
+    await this.#releases.settle().catch(tolerateDamage)
     return { journal: this.#state(end), endLsn: end.lsn, summary }
   }
 
@@ -134,4 +134,12 @@ export class Recovery {
     }
     await visitTree(device, zones, placement, { manifest, data: own })
   }
+}
+
+/**
+ * What a release lets go stays hidden though its record cannot be read any more; that must not keep everything else from
+ * being read. check() tells of it, and the next checkpoint halts the pool.
+ */
+function tolerateDamage(error: unknown): void {
+  if (!(error instanceof PoolError)) throw error
 }

@@ -6,6 +6,7 @@ import { checkFormat, type Format } from './format.ts'
 import type { Zones } from './zones.ts'
 
 const GUARD_MAGIC = Buffer.from('CENOTEPL', 'latin1')
+const GUARD_BYTES = 80
 const SUPERBLOCK_MAGIC = Buffer.from('CENOTESB', 'latin1')
 export const FORMAT_VERSION = 1
 export const UUID_BYTES = 16
@@ -44,7 +45,8 @@ export function encodeGuard(guard: Guard): Buffer {
 export function decodeGuard(block: Buffer): Guard | undefined {
   if (!GUARD_MAGIC.equals(block.subarray(0, 8))) return undefined
   const blockBytes = block.readUInt32LE(56)
-  if (blockBytes > block.length || !isSealed(block.subarray(0, blockBytes))) return undefined
+  if (blockBytes < GUARD_BYTES || blockBytes > block.length || !isSealed(block.subarray(0, blockBytes)))
+    return undefined
   const version = block.readUInt32LE(12)
   if (version !== FORMAT_VERSION) {
     throw new PoolError('ERR_FORMAT', `pool format ${version} is unknown: this program knows ${FORMAT_VERSION}`)
@@ -136,20 +138,23 @@ function sealBlock(block: Buffer): Buffer {
 
 const isSealed = (block: Buffer): boolean => block.readUInt32LE(8) === crc32c(block.subarray(12))
 
-/** The newest valid superblock of both rings. ERR_CORRUPT when there is none. */
+/** The newest valid superblock of both rings, of which one may be unreadable. ERR_CORRUPT when there is none. */
 export async function readSuperblock(device: Device, zones: Zones, pool: Buffer): Promise<Superblock> {
   const slots = (zones.guards[1] - zones.rings[1]) / zones.blockBytes
   let newest: Superblock | undefined
+  let failure: unknown
   for (const ring of zones.rings) {
     const bytes = Buffer.alloc(slots * zones.blockBytes)
-    await device.read(ring, bytes)
+    await device.read(ring, bytes).catch((error: unknown) => {
+      failure = error
+    })
     for (let slot = 0; slot < slots; slot++) {
       const block = bytes.subarray(slot * zones.blockBytes, (slot + 1) * zones.blockBytes)
       const candidate = decodeSuperblock(block, pool)
       if (candidate && (!newest || candidate.serial > newest.serial)) newest = candidate
     }
   }
-  if (!newest) throw new PoolError('ERR_CORRUPT', 'no valid superblock in either ring')
+  if (!newest) throw failure ?? new PoolError('ERR_CORRUPT', 'no valid superblock in either ring')
   return newest
 }
 

@@ -52,7 +52,7 @@ export interface CrashDeviceOptions {
   readonly fault?: (request: Request, number: number) => void
 }
 
-type Request = 'read' | 'write' | 'flush'
+export type Request = 'read' | 'write' | 'flush'
 
 const DONE = Promise.resolve()
 const FLUSH_TURNS = 24
@@ -65,7 +65,8 @@ export class CrashDevice<Mark = never> implements Device {
   readonly #options: CrashDeviceOptions
   #pending: RecordedWrite[] = []
   #writes = 0
-  readonly #requests = { read: 0, write: 0, flush: 0 }
+  /** Requests asked so far, those too that were refused. */
+  readonly requests = { read: 0, write: 0, flush: 0 }
   #underway = 0
   #failed = false
 
@@ -81,26 +82,31 @@ export class CrashDevice<Mark = never> implements Device {
   }
 
   async read(offset: number, target: Uint8Array): Promise<void> {
-    this.#fail('read')
+    this.#count('read')
+    const failure = this.#failureOf('read')
     await this.#turns(2)
+    if (failure) throw failure
     this.#medium.bytes.copy(target, 0, offset, offset + target.length)
   }
 
   /** A write that fails may have left its bytes on the medium all the same. */
   async write(offset: number, source: Uint8Array): Promise<void> {
-    this.#assertUsable()
+    this.#count('write')
     const write: RecordedWrite = { number: this.#writes++, offset, data: Buffer.from(source), resolved: false }
     this.#medium.write(offset, write.data)
     this.trace.push({ kind: 'write', write })
     this.#pending.push(write)
-    this.#fail('write')
+    const failure = this.#failureOf('write')
     await this.#turns(8)
+    if (failure) throw failure
     if (!write.data.equals(source)) throw new Error(`the source of the write at ${offset} was changed underway`)
     write.resolved = true
   }
 
   async flush(): Promise<void> {
-    this.#fail('flush')
+    this.#count('flush')
+    const failure = this.#failureOf('flush')
+    if (failure) throw failure
     const covered = this.#pending.filter(({ resolved }) => resolved)
     await this.#turns(FLUSH_TURNS)
     this.#assertUsable()
@@ -122,14 +128,18 @@ export class CrashDevice<Mark = never> implements Device {
     this.#underway--
   }
 
-  #fail(request: Request): void {
+  #count(request: Request): void {
+    this.requests[request]++
     this.#assertUsable()
-    this.#requests[request]++
+  }
+
+  #failureOf(request: Request): unknown {
     try {
-      this.#options.fault?.(request, this.#requests[request])
+      this.#options.fault?.(request, this.requests[request])
+      return undefined
     } catch (error) {
       this.#failed = request === 'flush'
-      throw error
+      return error
     }
   }
 

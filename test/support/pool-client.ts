@@ -1,4 +1,7 @@
+import { type BatchHeader, decodeBatchHeader } from '../../pool/batch.ts'
 import { type Device, formatDevice, MemoryDevice, type Pool, type Release, type Sequence } from '../../pool/index.ts'
+import { decodeSegmentHeader } from '../../pool/segment.ts'
+import { regionOffset, type Zones, zonesOf } from '../../pool/zones.ts'
 import { identity, TINY_BYTES, TINY_FORMAT } from './tiny-pool.ts'
 
 /** A device that holds an empty tiny pool. */
@@ -100,4 +103,35 @@ export class GatedDevice implements Device {
 /** Lets everything that can go on without the device go on. */
 export async function settled(): Promise<void> {
   for (let turns = 0; turns < 200; turns++) await null
+}
+
+/** A batch as it lies on a device. */
+export interface PlacedBatch {
+  readonly header: BatchHeader
+  readonly offset: number
+  readonly bytes: number
+  /** Where the header of its segment lies. */
+  readonly segmentOffset: number
+}
+
+/** Every batch on a device of a tiny pool, leftovers too, in the order of their positions. */
+export function batchesOn(device: Buffer): PlacedBatch[] {
+  const zones = zonesOf(device.length, TINY_FORMAT)
+  const regions = Array.from({ length: zones.regions }, (_, region) => [...batchesIn(device, zones, region)])
+  return regions.flat().sort((a, b) => a.header.lsn - b.header.lsn)
+}
+
+function* batchesIn(device: Buffer, zones: Zones, region: number): Generator<PlacedBatch> {
+  const { blockBytes, blocksPerSegment } = zones
+  const segmentOffset = regionOffset(zones, region)
+  const segment = decodeSegmentHeader(device.subarray(segmentOffset, segmentOffset + blockBytes), identity().pool)
+  if (!segment) return
+  for (let block = 1; block < blocksPerSegment; block++) {
+    const offset = segmentOffset + block * blockBytes
+    const header = decodeBatchHeader(
+      device.subarray(offset, offset + blockBytes),
+      segment.ordinal * blocksPerSegment + block,
+    )
+    if (header) yield { header, offset, bytes: header.blocks * blockBytes, segmentOffset }
+  }
 }

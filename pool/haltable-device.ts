@@ -1,0 +1,42 @@
+import type { Device, Limits } from './device.ts'
+import { PoolError } from './errors.ts'
+
+/**
+ * The device as the parts of an open pool see it. Once the pool has halted nothing is written any more, whoever asks: a
+ * checkpoint that waited for its turn would save a state that lacks what the failed one had taken; an upload would
+ * write to units that a record of unknown outcome may own. Reads go on.
+ */
+export class HaltableDevice implements Device {
+  readonly limits: Limits
+  readonly #device: Device
+  #failure: unknown
+
+  constructor(device: Device) {
+    this.#device = device
+    this.limits = device.limits
+  }
+
+  halt(failure: unknown): void {
+    this.#failure ??= failure
+  }
+
+  read(offset: number, target: Uint8Array): Promise<void> {
+    return this.#device.read(offset, target)
+  }
+
+  write(offset: number, source: Uint8Array): Promise<void> {
+    return this.#failure ? this.#refuse() : this.#device.write(offset, source)
+  }
+
+  flush(): Promise<void> {
+    return this.#failure ? this.#refuse() : this.#device.flush()
+  }
+
+  close(): Promise<void> {
+    return this.#device.close()
+  }
+
+  #refuse(): Promise<never> {
+    return Promise.reject(new PoolError('ERR_HALTED', 'the pool has halted', { cause: this.#failure }))
+  }
+}
