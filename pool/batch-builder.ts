@@ -2,6 +2,7 @@ import { BATCH_HEADER_BYTES, type BatchHeader, encodeBatchHeader, payloadOffset 
 import { roundUp, sharedBuffer } from './bytes.ts'
 import { crc32c } from './checksum.ts'
 import { type Entry, encodeEntry, entryBytes, type Placement } from './entry.ts'
+import type { Format } from './format.ts'
 import type { Sealed } from './staging.ts'
 
 /** An entry that was added, and where it lies in the batch. */
@@ -16,15 +17,17 @@ export class BatchBuilder {
   readonly #buffer: Buffer
   readonly #unitBytes: number
   readonly #blockBytes: number
+  readonly #pool: Buffer
   #entries: PlacedEntry[] = []
   #payloads: Uint8Array[] = []
   #entriesEnd = BATCH_HEADER_BYTES
   #payloadBytes = 0
 
-  constructor(bytesMax: number, unitBytes: number, blockBytes: number) {
-    this.#buffer = sharedBuffer(roundUp(bytesMax, blockBytes))
-    this.#unitBytes = unitBytes
-    this.#blockBytes = blockBytes
+  constructor(bytesMax: number, format: Pick<Format, 'unitBytes' | 'blockBytes'>, pool: Buffer) {
+    this.#buffer = sharedBuffer(roundUp(bytesMax, format.blockBytes))
+    this.#unitBytes = format.unitBytes
+    this.#blockBytes = format.blockBytes
+    this.#pool = pool
   }
 
   get entries(): readonly PlacedEntry[] {
@@ -90,12 +93,9 @@ export class BatchBuilder {
     }
     this.#buffer.fill(0, at, end)
     const entryBytes = this.#entriesEnd - BATCH_HEADER_BYTES
-    const digest = encodeBatchHeader(this.#buffer, {
-      ...header,
-      blocks: this.blocks,
-      entryBytes,
-      entries: this.#entries.length,
-    })
+    const { blocks } = this
+    const whole = { ...header, blocks, entryBytes, entries: this.#entries.length }
+    const digest = encodeBatchHeader(this.#buffer, whole, this.#pool)
     return { bytes: this.#buffer.subarray(0, end), digest }
   }
 }

@@ -8,6 +8,9 @@ export function crc32c(bytes: Uint8Array, seed = 0): number {
   return crc32cNative(bytes, seed)
 }
 
-export function sha256(bytes: Uint8Array): Buffer {
-  return createHash('sha256').update(bytes).digest()
+/** SHA-256 of the parts laid end to end. */
+export function sha256(...parts: readonly Uint8Array[]): Buffer {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(part)
+  return hash.digest()
 }

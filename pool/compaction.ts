@@ -190,7 +190,7 @@ class CompactedWriter {
     this.#header = header
     this.#superblockSerial = superblockSerial
     this.#previous = header.previous
-    this.#builder = new BatchBuilder(bytesMax, format.unitBytes, format.blockBytes)
+    this.#builder = new BatchBuilder(bytesMax, format, core.pool)
   }
 
   /** Payloads added so far, which is the number of the next one. */

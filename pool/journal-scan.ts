@@ -103,7 +103,7 @@ export class JournalScan {
 
   async #isTorn(): Promise<boolean> {
     if (this.#block >= this.#zones.blocksPerSegment) return false
-    const header = decodeBatchHeader(await this.#read(this.#segment.region, this.#block, 1), this.#lsn)
+    const header = this.#decode(await this.#read(this.#segment.region, this.#block, 1), this.#lsn)
     return header !== undefined && this.#isOfThisLife(header)
   }
 
@@ -112,13 +112,17 @@ export class JournalScan {
     const { blocksPerSegment, blockBytes } = this.#zones
     if (this.#block >= blocksPerSegment) return undefined
     const head = await this.#read(this.#segment.region, this.#block, 1)
-    const header = decodeBatchHeader(head, this.#lsn)
-    if (!header || !this.#isExpected(header) || this.#block + header.blocks > blocksPerSegment) return undefined
+    const header = this.#decode(head, this.#lsn)
+    if (!header || this.#block + header.blocks > blocksPerSegment) return undefined
     const bytes = header.blocks === 1 ? head : await this.#read(this.#segment.region, this.#block, header.blocks)
-    if (!isDigestRight(bytes, header)) return undefined
+    if (!isDigestRight(bytes, header, this.#pool) || !this.#isExpected(header)) return undefined
     const entries = decodeEntries(bytes, header, this.#block * blockBytes)
     if (!entries.every(({ entry }) => this.#areInlinesRight(entry, bytes, header))) return undefined
     return { header, offset: this.#block * blockBytes, entries }
+  }
+
+  #decode(block: Buffer, lsn: number): BatchHeader | undefined {
+    return decodeBatchHeader(block, lsn, this.#pool)
   }
 
   #isExpected(header: BatchHeader): boolean {
@@ -198,7 +202,7 @@ export class JournalScan {
     const { successor, ordinal } = this.#segment
     const { blocksPerSegment, regions } = this.#zones
     if (successor >= regions) return []
-    const first = decodeBatchHeader(await this.#read(successor, 1, 1), (ordinal + 1) * blocksPerSegment + 1)
+    const first = this.#decode(await this.#read(successor, 1, 1), (ordinal + 1) * blocksPerSegment + 1)
     if (!first || !this.#isOfThisLife(first) || !this.#isChained(first.previous)) return []
     const later = await this.#whole({ region: successor, ordinal: ordinal + 1 }, 1)
     for (let region = 0; region < regions; region++) {
@@ -215,8 +219,8 @@ export class JournalScan {
     const bytes = await this.#read(segment.region, from, blocksPerSegment - from)
     for (let block = from; block < blocksPerSegment; block++) {
       const rest = bytes.subarray((block - from) * blockBytes)
-      const header = decodeBatchHeader(rest.subarray(0, blockBytes), segment.ordinal * blocksPerSegment + block)
-      if (!header || !this.#isOfThisLife(header) || !isDigestRight(rest, header)) continue
+      const header = this.#decode(rest.subarray(0, blockBytes), segment.ordinal * blocksPerSegment + block)
+      if (!header || !this.#isOfThisLife(header) || !isDigestRight(rest, header, this.#pool)) continue
       found.push(header)
     }
     return found

@@ -53,7 +53,7 @@ export class Journal {
     this.#core = core
     const { format, tuning } = core
     const bytesMax = BATCH_HEADER_BYTES + tuning.groupBytesMax + tuning.transactionBytesMax + format.blockBytes
-    this.builder = new BatchBuilder(bytesMax, format.unitBytes, format.blockBytes)
+    this.builder = new BatchBuilder(bytesMax, format, core.pool)
     this.#epoch = state.epoch
     this.superblockSerial = state.superblockSerial
     this.#successor = state.successor

@@ -136,7 +136,7 @@ async function assemble(medium: Device, guard: Guard, zones: Zones, options: Ope
     mutations,
     pool: guard.pool,
     allocator: new Allocator(zones, tuning.reserveSegments),
-    segments: new Segments(device, zones, tuning.indexesMax),
+    segments: new Segments(device, zones, guard.pool, tuning.indexesMax),
     buffers: new SharedBuffers(IDLE_BUFFER_BYTES_MAX),
     held: new Set(),
     reclaim: () => pool!.reclaim(),

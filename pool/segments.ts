@@ -24,6 +24,7 @@ export interface StoredBatch {
 export class Segments {
   readonly #device: Device
   readonly #zones: Zones
+  readonly #pool: Buffer
   readonly #indexesMax: number
   #sorted: Segment[] = []
   readonly #dirty = new Set<number>()
@@ -33,9 +34,10 @@ export class Segments {
   /** Segments whose index is loaded, the least recently used first. */
   readonly #loaded = new Set<Segment>()
 
-  constructor(device: Device, zones: Zones, indexesMax: number) {
+  constructor(device: Device, zones: Zones, pool: Buffer, indexesMax: number) {
     this.#device = device
     this.#zones = zones
+    this.#pool = pool
     this.#indexesMax = indexesMax
   }
 
@@ -168,11 +170,11 @@ export class Segments {
     for (let block = 1; block < end; ) {
       const offset = block * blockBytes
       const head = await this.#read(segment, offset, blockBytes)
-      const header = decodeBatchHeader(head, segment.ordinal * blocksPerSegment + block)
+      const header = decodeBatchHeader(head, segment.ordinal * blocksPerSegment + block, this.#pool)
       if (!header || block + header.blocks > end) throw corrupt(segment, block, 'no batch header')
       const whole = BATCH_HEADER_BYTES + header.entryBytes
       const bytes = whole <= head.length ? head : await this.#read(segment, offset, whole)
-      if (!isDigestRight(bytes, header)) throw corrupt(segment, block, 'batch does not match its digest')
+      if (!isDigestRight(bytes, header, this.#pool)) throw corrupt(segment, block, 'batch does not match its digest')
       yield { header, offset, entries: decodeEntries(bytes, header, offset) }
       block += header.blocks
     }

@@ -4,10 +4,11 @@ import { BatchBuilder } from '../../pool/batch-builder.ts'
 import type { Entry } from '../../pool/entry.ts'
 import { crc32c } from '../../pool/index.ts'
 import { decodeEntries } from '../../pool/segments.ts'
-import { TINY_FORMAT } from '../support/tiny-pool.ts'
+import { identity, TINY_FORMAT } from '../support/tiny-pool.ts'
 import { MANIFEST, PREVIOUS, spell } from './structures.ts'
 
 const { blockBytes, unitBytes } = TINY_FORMAT
+const { pool } = identity()
 
 const HEADER = {
   previous: PREVIOUS,
@@ -64,7 +65,7 @@ function structureOf(
   payloads: readonly Buffer[],
 ) {
   const encode = () => {
-    const builder = new BatchBuilder(8 * blockBytes, unitBytes, blockBytes)
+    const builder = new BatchBuilder(8 * blockBytes, TINY_FORMAT, pool)
     builder.add(
       entries,
       payloads.map((chunk) => ({ form: 'inline', length: chunk.length, chunks: [chunk] })),
@@ -75,8 +76,8 @@ function structureOf(
 }
 
 function decode(bytes: Buffer) {
-  const found = decodeBatchHeader(bytes, HEADER.lsn)!
-  assert(isDigestRight(bytes, found))
+  const found = decodeBatchHeader(bytes, HEADER.lsn, pool)!
+  assert(isDigestRight(bytes, found, pool))
   const { digest: _, blocks, entryBytes, entries: count, ...header } = found
   assert.equal(blocks * blockBytes, bytes.length)
   const entries = decodeEntries(bytes, found).map(({ entry }) => entry)

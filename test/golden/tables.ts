@@ -1,7 +1,7 @@
 import { sha256 } from '../../pool/checksum.ts'
 import { entryBytes } from '../../pool/entry.ts'
 import { crc32c } from '../../pool/index.ts'
-import { TINY_FORMAT } from '../support/tiny-pool.ts'
+import { identity, TINY_FORMAT } from '../support/tiny-pool.ts'
 import { batch } from './batches.ts'
 import { guard, POOL, regionPage, segmentHeader, superblock } from './structures.ts'
 
@@ -90,8 +90,8 @@ export const TABLES: readonly Table[] = [
     file: 'batch.hex',
     values: (bytes) => ({
       'magic 0x48435442': 0x48435442,
-      'crc32c of bytes 8…128': crc32c(bytes.subarray(8, 128)),
-      digest: sha256(bytes.subarray(40, 128 + ENTRY_BYTES)),
+      'crc32c of the pool uuid and bytes 8…128': crc32c(Buffer.concat([identity().pool, bytes.subarray(8, 128)])),
+      digest: sha256(identity().pool, bytes.subarray(40, 128 + ENTRY_BYTES)),
       'digest of the batch before': batch.value.header.previous,
       lsn: batch.value.header.lsn,
       epoch: batch.value.header.epoch,

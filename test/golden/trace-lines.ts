@@ -4,6 +4,7 @@ import { decodeSegmentHeader } from '../../pool/segment.ts'
 import { decodeGuard, decodeSuperblock } from '../../pool/superblock.ts'
 import type { Zones } from '../../pool/zones.ts'
 import type { RecordedWrite, TraceEvent } from '../support/crash-device.ts'
+import { identity } from '../support/tiny-pool.ts'
 
 /** What a client sees between writes and flushes: its call, or the answer, which names the record that it committed. */
 export type Mark =
@@ -55,7 +56,7 @@ export class TraceReader {
     }
     const segment = decodeSegmentHeader(data, this.#pool)
     if (segment) return { kind: 'segment header', details: `: ordinal ${segment.ordinal}`, records: [] }
-    const batch = decodeBatchHeader(data, readUint64(data, 72))
+    const batch = decodeBatchHeader(data, readUint64(data, 72), identity().pool)
     if (batch) {
       const records = Array.from({ length: batch.entries }, (_, i) => batch.firstSequence + i)
       return { kind: 'batch', details: ` at lsn ${batch.lsn}: record ${records.join(', ')}`, records }

@@ -192,8 +192,8 @@ describe('any flipped bit is noticed', () => {
   const segment = (device: Buffer) => device.subarray(batchesOn(device)[0]!.segmentOffset).subarray(0, 128)
   const whole = (device: Buffer) => batch(device, BATCH_HEADER_BYTES + batchesOn(device)[0]!.header.entryBytes)
   const decodeWhole = (bytes: Buffer) => {
-    const header = decodeBatchHeader(bytes, 1)
-    return header && isDigestRight(bytes, header) ? header : undefined
+    const header = decodeBatchHeader(bytes, 1, pool)
+    return header && isDigestRight(bytes, header, pool) ? header : undefined
   }
 
   test.each<[string, (device: Buffer) => Buffer, (bytes: Buffer) => unknown]>([
@@ -204,7 +204,7 @@ describe('any flipped bit is noticed', () => {
       (bytes) => decodeSuperblock(bytes, pool),
     ],
     ['a segment header', segment, (bytes) => decodeSegmentHeader(bytes, pool)],
-    ['a batch header', (device) => batch(device, BATCH_HEADER_BYTES), (bytes) => decodeBatchHeader(bytes, 1)],
+    ['a batch header', (device) => batch(device, BATCH_HEADER_BYTES), (bytes) => decodeBatchHeader(bytes, 1, pool)],
     ['a batch', whole, decodeWhole],
   ])('of %s', async (_, find, decode) => {
     const device = await formatted()

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { BatchHeader } from '../../pool/batch.ts'
+import { type BatchHeader, encodeBatchHeader } from '../../pool/batch.ts'
 import {
   type Device,
   MemoryDevice,
@@ -380,5 +380,30 @@ describe('h: a leftover at the end of the journal is no batch of it', () => {
     expect(stray.offset).toBe(offset)
     other.bytes.copy(device.bytes, offset, offset, offset + stray.bytes)
     await expectCut(device, RECORDS - 1, { verdict: 'torn-tail', batchesDropped: 0 })
+  })
+})
+
+describe('what a client wrote where the journal goes on', () => {
+  /** A batch as one would forge it who does not know the pool: valid in all but that. */
+  function forged(lsn: number, known: { superblockSerial: number; durableLsn: number }): Buffer {
+    const block = Buffer.alloc(TINY_FORMAT.blockBytes)
+    const counts = { firstSequence: 2, blocks: 1, entryBytes: 0, entries: 0, seal: true }
+    encodeBatchHeader(block, { previous: Buffer.alloc(32), lsn, epoch: 1, ...known, ...counts }, identity(7).pool)
+    return block
+  }
+
+  test.each([
+    ['of a later superblock, at the end', 0, { superblockSerial: 99, durableLsn: 0 }],
+    ['that knows lost history, after the end', 1, { superblockSerial: 1, durableLsn: 99 }],
+  ])('is no batch %s', async (_, blocks, known) => {
+    const device = await formatted()
+    const pool = await openDevice(device, tiny())
+    await put(pool, pattern(100))
+    const { offset, bytes, header } = batchesOn(device.bytes).at(-1)!
+    const lsn = header.lsn + header.blocks + blocks
+    device.bytes.set(forged(lsn, known), offset + bytes + blocks * TINY_FORMAT.blockBytes)
+    const reopened = await openDevice(device, tiny())
+    expect(reopened.status().recovery.verdict).toBe('complete')
+    expect(await contents(reopened)).toEqual(['record 1'])
   })
 })

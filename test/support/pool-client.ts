@@ -131,6 +131,7 @@ function* batchesIn(device: Buffer, zones: Zones, region: number): Generator<Pla
     const header = decodeBatchHeader(
       device.subarray(offset, offset + blockBytes),
       segment.ordinal * blocksPerSegment + block,
+      identity().pool,
     )
     if (header) yield { header, offset, bytes: header.blocks * blockBytes, segmentOffset }
   }
