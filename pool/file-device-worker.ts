@@ -1,5 +1,6 @@
 import { fdatasyncSync, readSync, writeSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
+import { beginWriteback } from '../system/index.ts'
 import type { IoReply, IoRequest } from './file-device.ts'
 
 /*
@@ -9,6 +10,9 @@ import type { IoReply, IoRequest } from './file-device.ts'
 
 /** Larger buffered writes fall into a slow path of ext4 (measured: a third of the rate at 1 and 2 MiB). */
 const WRITE_BYTES_MAX = 512 * 1024
+
+/** Bytes of a large payload go to the disk while more of it comes, so that the flush at its end finds little left to do. */
+const WRITEBACK_BYTES_MIN = 256 * 1024
 
 const descriptor = (workerData as { descriptor: number }).descriptor
 
@@ -33,6 +37,7 @@ function writeAll(source: Uint8Array, offset: number): void {
     const bytes = writeSync(descriptor, source, done, length, offset + done)
     if (bytes !== length) throw new Error(`short write: ${bytes} of ${length} bytes at ${offset + done}`)
   }
+  if (source.length >= WRITEBACK_BYTES_MIN) beginWriteback(descriptor, offset, source.length)
 }
 
 parentPort!.on('message', (request: IoRequest) => {

@@ -11,3 +11,4 @@ export {
 } from './hash.ts'
 export { lockExclusively } from './lock.ts'
 export { agreesWithNode, opensslHashes } from './openssl.ts'
+export { beginWriteback } from './writeback.ts'
