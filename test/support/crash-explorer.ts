@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
-import { formatDevice, type Mutations, openDevice, type Pool, PoolError, type Tuning } from '../../pool/index.ts'
+import {
+  type Format,
+  formatDevice,
+  type Mutations,
+  openDevice,
+  type Pool,
+  PoolError,
+  type Tuning,
+} from '../../pool/index.ts'
 import { CrashDevice, Medium, MediumDevice, type TraceEvent } from './crash-device.ts'
 import { type CrashState, crashStates } from './crash-enumerator.ts'
 import { type Expectation, Ledger, releaseOf } from './pool-ledger.ts'
@@ -30,6 +38,7 @@ export class Violation extends Error {}
 /** Plays every crash of random runs against the invariants of POOL §10, again inside each recovery. */
 export class CrashExplorer {
   readonly #medium: Medium
+  readonly #format: Format
   readonly #mutations: Mutations
   #random: Random = seededRandom(0)
   #plan!: Plan
@@ -39,8 +48,9 @@ export class CrashExplorer {
   /** Once it says so, what is left of a seed is passed over. */
   isDone: () => boolean = () => false
 
-  constructor(mutations: Mutations = new Set(), deviceBytes = TINY_BYTES) {
+  constructor(mutations: Mutations = new Set(), deviceBytes = TINY_BYTES, format = TINY_FORMAT) {
     this.#medium = new Medium(deviceBytes)
+    this.#format = format
     this.#mutations = mutations
   }
 
@@ -51,7 +61,7 @@ export class CrashExplorer {
     this.#path = [`seed ${seed}`]
     this.#medium.rollback(0)
     try {
-      await formatDevice(new MediumDevice(this.#medium), TINY_FORMAT, identity())
+      await formatDevice(new MediumDevice(this.#medium), this.#format, identity())
       const ledger = new Ledger()
       const pool = await this.#open(new MediumDevice(this.#medium))
       await this.#workload(pool, ledger, plan.warmUp, plan.warmUpMix)

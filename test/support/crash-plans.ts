@@ -1,12 +1,15 @@
-import type { Mutation } from '../../pool/index.ts'
+import { chooseTuning } from '../../pool/format.ts'
+import { chooseFormat, type Format, type Mutation } from '../../pool/index.ts'
 import { CrashExplorer, type Plan, Violation } from './crash-explorer.ts'
 import { TINY_BYTES } from './tiny-pool.ts'
-import type { Mix } from './workload.ts'
+import { EVERYTHING, type Mix } from './workload.ts'
 
 /** A plan, and the device that it is played on. */
 export interface Scene {
   readonly plan: Plan
   readonly deviceBytes: number
+  /** The tiny one unless another is given. */
+  readonly format?: Format
 }
 
 /** Everything that a client may do, in a pool with room to spare. */
@@ -54,6 +57,25 @@ export const RECYCLING: Scene = {
   deviceBytes: CROWDED.deviceBytes,
 }
 
+const REAL_BYTES = 24 << 20
+const REAL_FORMAT = chooseFormat(REAL_BYTES)
+
+/** The format and the tuning of the smallest pool that a server makes. */
+export const REAL_SIZES: Scene = {
+  plan: {
+    warmUp: 4,
+    steps: [3],
+    descendEvery: 1,
+    tears: 1,
+    exhaustiveMax: 3,
+    liveBytesMax: 8 << 20,
+    mix: { ...EVERYTHING, payloadBytes: [1, 4096, 40_000, 200_000, 1_500_000] },
+    tuning: { ...chooseTuning(REAL_FORMAT), sealIdleMs: 0, checkpointMsMax: 0 },
+  },
+  deviceBytes: REAL_BYTES,
+  format: REAL_FORMAT,
+}
+
 /** Plays seeds from `seed` on until so many states have been recovered; resolves with their number. Throws a Violation. */
 export function playStates(scene: Scene, seed: number, states: number): Promise<number> {
   return play(scene, seed, (explorer) => explorer.states >= states)
@@ -65,8 +87,8 @@ export function playFor(scene: Scene, seed: number, milliseconds: number): Promi
   return play(scene, seed, () => performance.now() >= end)
 }
 
-async function play({ plan, deviceBytes }: Scene, seed: number, isDone: (explorer: CrashExplorer) => boolean) {
-  const explorer = new CrashExplorer(new Set(), deviceBytes)
+async function play({ plan, deviceBytes, format }: Scene, seed: number, isDone: (explorer: CrashExplorer) => boolean) {
+  const explorer = new CrashExplorer(new Set(), deviceBytes, format)
   explorer.isDone = () => isDone(explorer)
   for (let next = seed; !explorer.isDone(); next++) await explorer.explore(next, plan)
   return explorer.states
