@@ -149,11 +149,16 @@ function tablesOf(database: CatalogLevel): readonly { readonly name: string; rea
 }
 
 async function endsAsTable(path: string, size: number): Promise<boolean> {
-  if (!(await exists(path))) return true
-  await using file = await open(path)
+  await using file = await open(path).catch(unlessGone)
+  if (file === undefined) return true
   const end = Buffer.alloc(TABLE_MAGIC.length)
   await file.read(end, 0, end.length, size - end.length)
   return end.equals(TABLE_MAGIC) && (await file.stat()).size === size
+}
+
+/** Looking first and opening then would meet a table that a compaction removes in between. */
+function unlessGone(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error
 }
 
 async function exists(path: string): Promise<boolean> {
