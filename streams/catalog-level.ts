@@ -50,7 +50,7 @@ const TABLE_MAGIC = Buffer.from('57fb808b247547db', 'hex')
 const LEVEL_OPTIONS = {
   keyEncoding: 'utf8',
   valueEncoding: 'utf8',
-  writeBufferSize: 8 << 20,
+  writeBufferSize: 16 << 20,
   cacheSize: 32 << 20,
   maxFileSize: 8 << 20,
 }
