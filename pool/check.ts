@@ -29,7 +29,10 @@ class Check {
   }
 
   async releases(): Promise<void> {
-    await this.#parts.releases.settle().catch((error: unknown) => this.#found({ problem: (error as Error).message }))
+    const { releases } = this.#parts
+    await releases.settle().catch((error: unknown) => this.#found({ problem: (error as Error).message }))
+    for (const [payload, error] of releases.stuck)
+      this.#found({ problem: `the space of payload ${payload} cannot be freed: ${(error as Error).message}` })
   }
 
   async segment(segment: Segment): Promise<void> {

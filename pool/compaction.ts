@@ -2,7 +2,7 @@ import { BATCH_HEADER_BYTES, payloadOffset } from './batch.ts'
 import { BatchBuilder } from './batch-builder.ts'
 import type { Core } from './core.ts'
 import type { Entry, Placement } from './entry.ts'
-import { PoolError } from './errors.ts'
+import { isCorrupt } from './errors.ts'
 import type { Journal } from './journal.ts'
 import type { Reader } from './reader.ts'
 import { encodeSegmentHeader, Segment, type SegmentHeader, segmentPayloadsMax } from './segment.ts'
@@ -168,8 +168,6 @@ export class Compaction {
     return await this.#reader.readInline({ segment, place, entry }, placement)
   }
 }
-
-const isCorrupt = (error: unknown): boolean => error instanceof PoolError && error.code === 'ERR_CORRUPT'
 
 /** Writes entries into a fresh segment as batches with a chain of their own. */
 class CompactedWriter {

@@ -22,3 +22,5 @@ export class PoolError extends Error {
     this.code = code
   }
 }
+
+export const isCorrupt = (error: unknown): boolean => error instanceof PoolError && error.code === 'ERR_CORRUPT'

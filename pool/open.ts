@@ -19,7 +19,15 @@ import { Recovery } from './recovery.ts'
 import { Releases } from './releases.ts'
 import { encodeSegmentHeader, Segment, type SegmentHeader } from './segment.ts'
 import { Segments } from './segments.ts'
-import { decodeGuard, encodeGuard, type Guard, readSuperblock, type Superblock, writeSuperblock } from './superblock.ts'
+import {
+  decodeGuard,
+  encodeGuard,
+  type Guard,
+  readSuperblock,
+  type Superblock,
+  UUID_BYTES,
+  writeSuperblock,
+} from './superblock.ts'
 import { regionOffset, type Zones, zonesOf } from './zones.ts'
 
 /** Repeats until the returned function is called. A timer never keeps the process alive. */
@@ -156,7 +164,8 @@ async function assemble(medium: Device, guard: Guard, zones: Zones, options: Ope
   const compaction = new Compaction(core, reader, journal, epoch)
   const checkpoint = new Checkpoint({ core, journal, queue, releases, compaction, pages, superblock })
   const timers = options.timers ?? systemTimers
-  const name = uuidText(guard.pool)
+  // The uuid itself is in the checks of every batch, and nobody's to know.
+  const name = uuidText(sha256(guard.pool).subarray(0, UUID_BYTES))
   pool = new BlockPool({
     core,
     name,

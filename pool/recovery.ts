@@ -136,10 +136,7 @@ export class Recovery {
   }
 }
 
-/**
- * What a release lets go stays hidden though its record cannot be read any more; that must not keep everything else from
- * being read. check() tells of it, and the next checkpoint halts the pool.
- */
+/** What cannot be freed must not keep everything else from being read. check() tells of it; the next checkpoint halts the pool. */
 function tolerateDamage(error: unknown): void {
   if (!(error instanceof PoolError)) throw error
 }

@@ -1,6 +1,7 @@
 import type { Sequence } from './contract.ts'
 import type { Core } from './core.ts'
 import type { Placement, ReleaseEntry } from './entry.ts'
+import { isCorrupt } from './errors.ts'
 import { visitTree } from './extent-tree.ts'
 import type { Reader } from './reader.ts'
 
@@ -18,6 +19,8 @@ export class Releases {
   readonly #core: Core
   readonly #reader: Reader
   readonly #pending = new Set<string>()
+  /** Let go by records that cannot be read any more: nobody knows what to free, so it stays owned. */
+  readonly #stuck = new Map<string, unknown>()
   #work: Promise<void> = Promise.resolve()
   #failure: unknown
   #freed: { unit: number; sequence: Sequence }[] = []
@@ -39,14 +42,27 @@ export class Releases {
       this.#pending.add(keyOf(release.sequence, release.payload))
       this.#work = this.#work
         .then(() => this.#resolve({ by, release }))
-        .catch((error: unknown) => {
-          this.#failure ??= error
-        })
+        .catch((error: unknown) => this.#fail(release, error))
     }
   }
 
   isReleased(sequence: Sequence, payload: number): boolean {
-    return this.#pending.has(keyOf(sequence, payload))
+    const key = keyOf(sequence, payload)
+    return this.#pending.has(key) || this.#stuck.has(key)
+  }
+
+  /** What cannot be freed because its record is damaged, by `sequence.payload`, and why. */
+  get stuck(): ReadonlyMap<string, unknown> {
+    return this.#stuck
+  }
+
+  #fail({ sequence, payload }: ReleaseEntry, error: unknown): void {
+    if (!isCorrupt(error)) {
+      this.#failure ??= error
+      return
+    }
+    this.#stuck.set(keyOf(sequence, payload), error)
+    this.#pending.delete(keyOf(sequence, payload))
   }
 
   /** Resolves when every release added so far was worked through. */

@@ -76,9 +76,8 @@ export class Service {
   get failure(): string | undefined {
     if (this.#pool?.status().state === 'halted')
       return 'the pool has halted: nothing more is stored; start again to recover what was acknowledged'
-    if (this.#store?.status.catalogDamaged)
-      return 'the catalog is damaged: start again to have it made from the pool; nothing is lost'
-    return undefined
+    const reason = this.#store?.status.catalogFailure
+    return reason && `the catalog has failed (${reason}): start again to have it mended from the pool; nothing is lost`
   }
 
   /** Lets uploads in flight come to their end, for `drainMsMax` at most, and closes everything. */
@@ -86,12 +85,17 @@ export class Service {
     const { drainMsMax } = this.#configuration.limits
     const { log } = this.#surroundings
     const drained = Promise.all(
-      this.doors.map((door) =>
+      this.#drainable.map((door) =>
         door.drain().catch((error) => log.error({ err: error, door: door.protocol }, 'draining failed')),
       ),
     )
     if (!(await within(drained, drainMsMax))) log.warn({ drainMsMax }, 'uploads were cut off')
     await this.#close()
+  }
+
+  /** Once nothing is stored any more, no upload comes to its end. */
+  get #drainable(): readonly Frontend[] {
+    return this.failure === undefined ? this.doors : []
   }
 
   async #lock(): Promise<void> {

@@ -31,8 +31,8 @@ export interface ObjectHead {
 export interface Catalog {
   /** Of what is written. */
   readonly position: CatalogPosition
-  /** True once damage was found while it is open: what it says is not to be relied on, and the next open makes it new. */
-  readonly isDamaged: boolean
+  /** Why it is not to be relied on for the rest of this run: damage, which the next open mends, or a write that failed. */
+  readonly failure: Error | undefined
   /** Queues records, in sequence order, without gaps. Never rejects a record; a failed write shows in settled(). */
   apply(records: readonly DurableRecord[], epoch: number): void
   /** Resolves once the queue is below `catalogLagMax`: the back-pressure on commits. */

@@ -17,8 +17,8 @@ type Checksums = { readonly [table: string]: number }
 export async function damagedTables(directory: string): Promise<readonly string[]> {
   const damaged: string[] = []
   for (const [table, noted] of Object.entries(await readNote(directory))) {
-    const found = await checksumOf(join(directory, table)).catch(() => noted)
-    if (found !== noted) damaged.push(table)
+    const found = await checksumOf(join(directory, table)).catch(unreadable)
+    if (found !== noted && found !== 'gone') damaged.push(table)
   }
   return damaged
 }
@@ -38,9 +38,14 @@ async function checksumOf(path: string): Promise<number> {
   return crc32c(await readFile(path))
 }
 
+function unreadable({ code }: NodeJS.ErrnoException): 'gone' | 'unreadable' {
+  return code === 'ENOENT' ? 'gone' : 'unreadable'
+}
+
 async function readNote(directory: string): Promise<Checksums> {
   try {
-    return JSON.parse(await readFile(join(directory, TABLES_FILE), 'utf8')) as Checksums
+    const note: unknown = JSON.parse(await readFile(join(directory, TABLES_FILE), 'utf8'))
+    return typeof note === 'object' && note !== null ? (note as Checksums) : {}
   } catch {
     return {} // Not there, or damaged itself.
   }

@@ -56,6 +56,11 @@ export class CatalogWriter {
     return this.#position
   }
 
+  /** Why nothing is written any more. */
+  get failure(): StoreError | undefined {
+    return this.#failure
+  }
+
   apply(records: readonly DurableRecord[], epoch: number): void {
     if (this.#failure !== undefined) return
     for (const durable of records) {

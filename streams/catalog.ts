@@ -58,7 +58,7 @@ class LevelCatalog implements Catalog {
   readonly #heads = new RecentHeads()
   readonly #database: CatalogLevel
   readonly #lookup: CatalogLookup
-  #isDamaged = false
+  #damage: Error | undefined
   #writer: CatalogWriter
 
   constructor(options: Required<CatalogOptions>, { database, position }: OpenLevel) {
@@ -73,8 +73,8 @@ class LevelCatalog implements Catalog {
     return { pool, epoch, sequence, digest }
   }
 
-  get isDamaged(): boolean {
-    return this.#isDamaged
+  get failure(): Error | undefined {
+    return this.#damage ?? this.#writer.failure
   }
 
   apply(records: readonly DurableRecord[], epoch: number): void {
@@ -157,7 +157,7 @@ class LevelCatalog implements Catalog {
     } catch (cause) {
       const error = storeErrorOf(cause)
       if (error.code !== 'ERR_CORRUPT') throw error
-      this.#isDamaged = true
+      this.#damage = error
       await rememberDamage(this.#options.directory).catch(() => undefined)
       throw error
     }

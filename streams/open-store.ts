@@ -53,8 +53,8 @@ export interface StoreStatus {
   readonly sequence: number
   /** The last record folded into the catalog. */
   readonly catalogSequence: number
-  /** The catalog was found damaged: a new start makes it again. */
-  readonly catalogDamaged: boolean
+  /** Why the catalog shows nothing more; undefined while all is well. */
+  readonly catalogFailure: string | undefined
   readonly uploadsOpen: number
   readonly buckets: number
 }

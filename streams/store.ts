@@ -111,7 +111,7 @@ export class PartitionStore implements OpenStore {
     return {
       sequence: pool.position.sequence,
       catalogSequence: catalog.position.sequence,
-      catalogDamaged: catalog.isDamaged,
+      catalogFailure: catalog.failure?.message,
       uploadsOpen: admission.open,
       buckets: sequencer.buckets.size,
     }

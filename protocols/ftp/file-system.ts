@@ -97,7 +97,8 @@ export class FileSystem {
 
   async #make(path: Path): Promise<boolean> {
     if (path.length === 1) return this.#store.createBucket(this.#origin, path[0]!)
-    if (!this.#tree.isWriteOnly && (await this.#exists(path))) return false
+    if (this.#tree.isWriteOnly) return true // As CWD takes its word: a mark could lie on what it may not see.
+    if (await this.#exists(path)) return false
     await this.#mark(path)
     return true
   }

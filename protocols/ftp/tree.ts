@@ -10,9 +10,9 @@ const listPageMax = 1000
  */
 export class Tree {
   /**
-   * Who may write and may not look is told nothing of what is there. Its word is taken that a directory exists, for
-   * clients step into one before they upload: every well-formed path gets the same yes, which tells of no name, and the
-   * upload itself is refused where there is no bucket.
+   * Who may write and may not look. Its word is taken that a directory below a bucket exists, or is made, for clients
+   * step into one before they upload: every well-formed path gets the same yes, which tells of no name, and the upload
+   * itself is refused where there is no bucket.
    */
   readonly isWriteOnly: boolean
   readonly #store: Store

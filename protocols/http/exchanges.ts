@@ -49,9 +49,13 @@ export class Exchanges {
     })
   }
 
-  /** Whether a part of an answer was sent on a connection. */
-  isAnswering(socket: Socket): boolean {
-    return this.#on(socket)?.headersSent === true
+  /**
+   * Whether a connection may be told that what comes on it is no HTTP: not within an answer, where it would be taken for
+   * bytes of that; and not while a whole request waits for its own, for which it would be taken.
+   */
+  mayRefuse(socket: Socket): boolean {
+    const response = this.#on(socket)
+    return response === undefined || (!response.headersSent && !this.#requests.get(response)!.raw.complete)
   }
 
   /**

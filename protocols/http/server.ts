@@ -38,8 +38,7 @@ export function createHttpServer({ listener, limits, exchanges }: HttpServerOpti
     refuse(request, response, new HttpError(417, 'ERR_UNSUPPORTED', 'Expect knows 100-continue only'), limits)
   server.on('checkExpectation', pipelining.inTurn(refuseExpectation))
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    // Within an answer another one would be taken for its bytes.
-    if (socket.writable && !exchanges.isAnswering(socket)) socket.end(messageOf(errorOf(error)))
+    if (socket.writable && exchanges.mayRefuse(socket)) socket.end(messageOf(errorOf(error)))
     else socket.destroy()
   })
   return server

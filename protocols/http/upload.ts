@@ -21,7 +21,8 @@ export async function put(door: Door, { raw, origin }: FastifyRequest, reply: Fa
   door.metrics.uploaded(receipt.size, (door.clock.now() - started) / 1000)
   reply.hijack()
   const headers = ['Content-Type', 'application/json', 'Location', raw.url ?? '', 'ETag', etagOf(receipt)]
-  answer(reply.raw, 201, [...headers, ...secureHeaders], JSON.stringify(receipt))
+  // The line end is for whoever reads it in a terminal.
+  answer(reply.raw, 201, [...headers, ...secureHeaders], `${JSON.stringify(receipt)}\n`)
 }
 
 /** Only a body that arrived whole is committed; any other is let go of at once. */

@@ -107,6 +107,20 @@ describe('pipelined requests', () => {
     expect(reads).toHaveBeenCalledTimes(3)
   })
 
+  test.each([
+    ['is told', '4\r\nhalf', 'write', 'HTTP/1.1 400'],
+    ['ends the connection while a whole request waits for its answer', '4\r\nfull\r\n0\r\n\r\n', 'commit', ''],
+  ])('what is no HTTP %s', async (_, body, moment, expected) => {
+    await using door = await openDoor()
+    using client = await RawClient.connect(door.port)
+    const release = door.store.hold('commit')
+    client.request(put, ['Transfer-Encoding: chunked'], body)
+    await once(door.store.events, moment)
+    client.send('nonsense\r\n\r\n')
+    expect(String(await client.rest()).slice(0, 12)).toBe(expected)
+    release()
+  })
+
   test('beyond their bound end the connection', async () => {
     await using door = await openDoor({ limits: { pipelinedMax: 2 } })
     using client = await RawClient.connect(door.port)

@@ -158,7 +158,7 @@ test('a catalog that is damaged while it serves ends the process, and the next s
   for (const table of readdirSync(catalog).filter((name) => name.endsWith('.ldb'))) spoil(join(catalog, table))
   expect((await cenote(folder, ['ls', '-r', 'inbox'])).code).not.toBe(0)
   const { code, stderr } = await server.ended()
-  expect(stderr).toContain('the catalog is damaged')
+  expect(stderr).toContain('the catalog has failed (the catalog is damaged')
   expect(code).toBe(1)
   await using _next = await Server.start(folder)
   expect(await values(folder, 'ls', '-r', 'inbox')).toHaveLength(40)

@@ -98,7 +98,7 @@ test('metrics show figures as they are when asked', async () => {
   }
   const registry = createMetrics({
     pool: { status: () => status },
-    store: { status: { sequence: 7, catalogSequence: 6, catalogDamaged: false, uploadsOpen: 2, buckets: 1 } },
+    store: { status: { sequence: 7, catalogSequence: 6, catalogFailure: undefined, uploadsOpen: 2, buckets: 1 } },
   })
   expect(await registry.metrics()).toMatch(
     /cenote_pool_open 1[\s\S]*cenote_catalog_sequence 6[\s\S]*cenote_pool_commits_total 3[\s\S]*process_cpu/,

@@ -122,6 +122,7 @@ describe('a write that fails', () => {
     const { records } = modelOf(5)
     writer.apply(records.slice(0, 2), 1)
     await writer.settled(2)
+    expect(writer.failure).toBeUndefined()
     await database.close()
     writer.apply(records.slice(2, 4), 1)
     await expect(writer.settled(3)).rejects.toMatchObject(HALTED)
@@ -130,6 +131,7 @@ describe('a write that fails', () => {
     await expect(writer.settled(3)).rejects.toMatchObject(HALTED)
     await writer.settled(2)
     expect(writer.position.sequence).toBe(2)
+    expect(writer.failure).toMatchObject(HALTED)
   })
 
   test('because an entry is damaged has the catalog made new', async () => {

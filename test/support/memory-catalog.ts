@@ -41,7 +41,7 @@ const PAGE_MAX = 1000
 
 /** The catalog's contract in the plainest way: a fold into maps, one record after the other, each in a turn of its own. */
 export class MemoryCatalog implements Catalog {
-  readonly isDamaged = false
+  readonly failure = undefined
   /** Times that clear() was called, and records folded since the last. */
   clears = 0
   folded = 0
