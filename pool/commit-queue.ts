@@ -103,7 +103,7 @@ export class CommitQueue implements Sequencer {
 
   /** Compaction needs a free region itself, so it is asked while there still is one for it. */
   #isShortFor(sequencing: Sequencing): boolean {
-    return this.#core.allocator.freeRegions <= REGIONS_KEPT || !this.#hasSpace(sequencing, [])
+    return this.#core.allocator.freeRegions <= REGIONS_KEPT || !this.#hasSpace(sequencing)
   }
 
   /**

@@ -53,7 +53,7 @@ export class Recovery {
       batchesReplayed: this.#batches,
       batchesDropped: end.later.length,
     }
-    await this.#releases.settle().catch(tolerateDamage)
+    await this.#releases.settle().catch(tolerateFailure)
     return { journal: this.#state(end), endLsn: end.lsn, summary }
   }
 
@@ -136,7 +136,7 @@ export class Recovery {
   }
 }
 
-/** What cannot be freed must not keep everything else from being read. check() tells of it; the next checkpoint halts the pool. */
-function tolerateDamage(error: unknown): void {
+/** A device that fails while something is freed must not keep everything else from being read; the next checkpoint halts. */
+function tolerateFailure(error: unknown): void {
   if (!(error instanceof PoolError)) throw error
 }

@@ -19,7 +19,7 @@ export class Releases {
   readonly #core: Core
   readonly #reader: Reader
   readonly #pending = new Set<string>()
-  /** Let go by records that cannot be read any more: nobody knows what to free, so it stays owned. */
+  /** Let go by records, or with manifests, that cannot be read any more: what they own stays owned. */
   readonly #stuck = new Map<string, unknown>()
   #work: Promise<void> = Promise.resolve()
   #failure: unknown
@@ -113,9 +113,10 @@ export class Releases {
       const placement = entry.payloads[payload]
       const number = place.firstPayload + payload
       if (placement && placement.form !== 'gap' && !segment.isReleased(number)) {
-        await this.#free(sequence, placement, await this.#heirOf(by, release))
+        const heir = await this.#heirOf(by, release)
         segment.release(number, placement.form === 'inline' ? placement.length : 0)
         this.#core.segments.touch(segment)
+        await this.#free(sequence, placement, heir)
       }
       this.#pending.delete(keyOf(sequence, payload))
     })
@@ -127,7 +128,10 @@ export class Releases {
     return await this.#reader.withEntry(by, ({ entry }) => entry.payloads[heir])
   }
 
-  /** An heir has taken over the data, and the manifests that are its own too; the others go. */
+  /**
+   * An heir has taken over the data, and the manifests that are its own too; the others go. All of them or, where a
+   * manifest is damaged, none: the payload is gone by then in any case, and what nobody can name stays owned.
+   */
   async #free(sequence: Sequence, placement: Placement, heir: Placement | undefined): Promise<void> {
     if (placement.form !== 'extents') return
     const { device, zones } = this.#core
@@ -135,15 +139,17 @@ export class Releases {
     if (heir?.form === 'extents') {
       await visitTree(device, zones, heir, { manifest: (unit) => !!kept.add(unit), data: () => {} })
     }
+    const units: number[] = []
     const manifest = (unit: number) => {
       if (kept.has(unit)) return false
-      this.#disown(unit, sequence)
+      units.push(unit)
       return true
     }
     const data = (unit: number) => {
-      if (!heir) this.#disown(unit, sequence)
+      if (!heir) units.push(unit)
     }
     await visitTree(device, zones, placement, { manifest, data })
+    for (const unit of units) this.#disown(unit, sequence)
   }
 
   #disown(unit: number, sequence: Sequence): void {

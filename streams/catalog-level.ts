@@ -16,7 +16,8 @@ import { StoreError } from './errors.ts'
  * finds an old log replayed into the new database that LevelDB makes when CURRENT is gone.
  *
  * LevelDB looks at a table when it is first read; the ends of all tables are looked at here, and those that were there
- * at the last close are compared as a whole (catalog-tables.ts). Damage found later is remembered by a file, and the catalog is made new at the next open.
+ * at the last close are compared as a whole (catalog-tables.ts). Damage found later is remembered by a file, and the
+ * catalog is made new at the next open.
  */
 export interface CatalogLevel extends Level<string, string> {
   approximateSize(start: string, end: string): Promise<number>

@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { BATCH_HEADER_BYTES, decodeBatchHeader, isDigestRight } from '../../pool/batch.ts'
 import { formatDevice, MemoryDevice, openDevice, type Pool, PoolError, type Sequence } from '../../pool/index.ts'
 import { decodeSegmentHeader } from '../../pool/segment.ts'
+import { decodeEntries } from '../../pool/segments.ts'
 import { decodeGuard, decodeSuperblock } from '../../pool/superblock.ts'
+import { unitOffset, zonesOf } from '../../pool/zones.ts'
 import { batchesOn, formatted, pattern, put, readAll, release } from '../support/pool-client.ts'
 import { type Expectation, keyOf, Ledger } from '../support/pool-ledger.ts'
 import { type Random, seededRandom, seedOf } from '../support/random.ts'
@@ -271,5 +273,32 @@ describe('rot in an old segment', () => {
     await put(pool, pattern(100))
     await pool.close()
     await expectLeft(await openDevice(device, tiny()), neighbours)
+  })
+
+  test('of one manifest of a payload that is let go frees none of it, and the payload is gone all the same', async () => {
+    const device = new MemoryDevice(DEVICE_BYTES)
+    await formatDevice(device, TINY_FORMAT, identity())
+    const zones = zonesOf(DEVICE_BYTES, TINY_FORMAT)
+    const first = await openDevice(device, tiny())
+    const sequence = await put(first, pattern(100_000))
+    const { extentBytes } = first.status()
+    await first.close()
+    const { offset, header } = batchesOn(device.bytes)[0]!
+    const payload = decodeEntries(device.bytes.subarray(offset), header)[0]!.entry.payloads[0]!
+    assert(payload.form === 'extents' && payload.depth === 1 && payload.extents.length === 2)
+    device.bytes[unitOffset(zones, payload.extents[1]!.unit)]! ^= 1
+    let pool = await openDevice(device, tiny())
+    await release(pool, { sequence, payload: 0 })
+    for (let life = 0; life < 2; life++) {
+      await pool.checkpoint()
+      expect(pool.status()).toMatchObject({ state: 'open', extentBytes })
+      await expect(readAll(pool, sequence)).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
+      const other = await put(pool, pattern(5000, life))
+      expect(await readAll(pool, other)).toEqual(pattern(5000, life))
+      await release(pool, { sequence: other, payload: 0 })
+      await pool.close()
+      pool = await openDevice(device, tiny())
+    }
+    expect((await pool.check()).findings).not.toEqual([])
   })
 })

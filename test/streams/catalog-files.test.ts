@@ -145,6 +145,13 @@ describe('a sound directory', () => {
     expect((await catalog.query('', {})).objects).toHaveLength(OBJECTS)
   })
 
+  test.each(['null', '7', '{', ''])('goes on with a note of its tables that is none: %j', async (note) => {
+    const directory = await stored(modelOf(OBJECTS))
+    await writeFile(join(directory, 'TABLES'), note)
+    const catalog = await open({ directory, onDamaged: () => expect.unreachable() })
+    expect(catalog.position.sequence).toBe(OBJECTS)
+  })
+
   test('whose log is gone goes on where its tables end', async () => {
     const directory = await stored(modelOf(OBJECTS))
     await rm(await fileOf(directory, LOG))
