@@ -15,7 +15,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { cenote, type Environment, requireBuild, Server, shell } from '../support/server-process.ts'
+import { cenote, type Environment, requireBuild, runDirectly, Server, shell } from '../support/server-process.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 beforeAll(requireBuild)
@@ -314,6 +314,10 @@ describe('beside a running server', () => {
     for (const word of ['Exit codes:', '6  damage found', 'CENOTE_URL', 'put <file...> <target>']) {
       expect(stdout).toContain(word)
     }
+  })
+
+  test('the built file runs by itself, as npx runs it', async () => {
+    expect(await runDirectly(folder, ['--version'])).toMatchObject({ code: 0, stderr: '' })
   })
 
   test('a command is quiet when nobody reads on', async () => {

@@ -10,10 +10,8 @@ const main = join(root, 'dist/server/main.js')
 /** These tests run what users run: the built program. `npm test` builds it before; else it is built here, once. */
 export function requireBuild(): void {
   if (existsSync(main)) return
-  const built = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', root], {
-    encoding: 'utf8',
-  })
-  if (built.status !== 0) throw new Error(built.stdout)
+  const built = spawnSync('npm', ['run', '--silent', 'build'], { cwd: root, encoding: 'utf8' })
+  if (built.status !== 0) throw new Error(built.stdout + built.stderr)
 }
 
 export interface Ended {
@@ -38,6 +36,11 @@ function environmentOf(own: Environment): NodeJS.ProcessEnv {
 /** Runs a command of `cenote` to its end. */
 export function cenote(folder: string, args: readonly string[], environment: Environment = {}): Promise<Ended> {
   return run(process.execPath, [main, ...args], folder, environment)
+}
+
+/** Runs the built file itself, as `npx cenote` does. */
+export function runDirectly(folder: string, args: readonly string[]): Promise<Ended> {
+  return run(main, args, folder, {})
 }
 
 /** Runs a line of shell, in which `cenote` is the command. */
