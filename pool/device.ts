@@ -7,6 +7,25 @@ export interface Limits {
   readonly writeCache: 'write-through' | 'write-back'
   /** True when flush() reaches stable media. */
   readonly flushable: boolean
+  /** The largest write that goes to the device in one request. */
+  readonly requestBytesMax: number
+  /** What the device itself writes all or nothing, power failure included; absent unless it says so beyond doubt. */
+  readonly atomicWrite?: AtomicWriteLimits
+}
+
+/** Which writes are atomic on their own: a power of two from unitMin to unitMax, aligned to its length, in one piece. */
+export interface AtomicWriteLimits {
+  readonly unitMin: number
+  readonly unitMax: number
+  /** No atomic write may cross a multiple of this; 0 for none. */
+  readonly boundary: number
+}
+
+export interface WriteOptions {
+  /** Only this copy, to mend it; by default every one. */
+  readonly copy?: number
+  /** In one request to the device, or rejected with ERR_LIMITS. */
+  readonly unsplit?: boolean
 }
 
 /**
@@ -18,10 +37,12 @@ export interface Limits {
  */
 export interface Device {
   readonly limits: Limits
-  /** Fills `target` from `offset`; a short read is an error. */
-  read(offset: number, target: Uint8Array): Promise<void>
+  /** Copies that it keeps of each byte, numbered from 0: the legs of a mirror that are in sync, otherwise one. */
+  readonly copies: number
+  /** Fills `target` from `offset`, of any copy or of one; a short read is an error. */
+  read(offset: number, target: Uint8Array, copy?: number): Promise<void>
   /** Writes all of `source` at `offset`; a short write is an error. `source` belongs to the device until it resolves. */
-  write(offset: number, source: Uint8Array): Promise<void>
+  write(offset: number, source: Uint8Array, options?: WriteOptions): Promise<void>
   /** Every write that resolved before flush() was called is durable when it resolves. */
   flush(): Promise<void>
   close(): Promise<void>

@@ -1,15 +1,12 @@
 import { fdatasyncSync, readSync, writeSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { beginWriteback } from '../system/index.ts'
-import type { IoReply, IoRequest } from './file-device.ts'
+import { type IoReply, type IoRequest, WRITE_BYTES_MAX } from './file-device.ts'
 
 /*
  * The thread that does a file device's I/O: plain system calls, one after the other, in the order of the requests.
  * So the event loop never waits for a disk, and the thread pool that everything else shares is left alone.
  */
-
-/** Larger buffered writes fall into a slow path of ext4 (measured: a third of the rate at 1 and 2 MiB). */
-const WRITE_BYTES_MAX = 512 * 1024
 
 /** Bytes of a large payload go to the disk while more of it comes, so that the flush at its end finds little left to do. */
 const WRITEBACK_BYTES_MIN = 256 * 1024

@@ -1,4 +1,4 @@
-import type { Device, Limits } from './device.ts'
+import type { Device, Limits, WriteOptions } from './device.ts'
 import { PoolError } from './errors.ts'
 
 /**
@@ -16,16 +16,20 @@ export class HaltableDevice implements Device {
     this.limits = device.limits
   }
 
+  get copies(): number {
+    return this.#device.copies
+  }
+
   halt(failure: unknown): void {
     this.#failure ??= failure
   }
 
-  read(offset: number, target: Uint8Array): Promise<void> {
-    return this.#device.read(offset, target)
+  read(offset: number, target: Uint8Array, copy?: number): Promise<void> {
+    return this.#device.read(offset, target, copy)
   }
 
-  write(offset: number, source: Uint8Array): Promise<void> {
-    return this.#failure ? this.#refuse() : this.#device.write(offset, source)
+  write(offset: number, source: Uint8Array, options?: WriteOptions): Promise<void> {
+    return this.#failure ? this.#refuse() : this.#device.write(offset, source, options)
   }
 
   flush(): Promise<void> {

@@ -5,6 +5,7 @@ import { PoolError } from './errors.ts'
 export class MemoryDevice implements Device {
   readonly limits: Limits
   readonly bytes: Buffer
+  readonly copies = 1
 
   constructor(size: number, blockSize = 512) {
     this.limits = {
@@ -13,6 +14,7 @@ export class MemoryDevice implements Device {
       physicalBlockSize: blockSize,
       writeCache: 'write-through',
       flushable: true,
+      requestBytesMax: size,
     }
     this.bytes = Buffer.alloc(size)
   }
@@ -44,5 +46,15 @@ export function checkRequest(limits: Limits, offset: number, length: number): vo
   }
   if (offset < 0 || offset + length > size) {
     throw new PoolError('ERR_LIMITS', `${length} bytes at ${offset} lie outside the device's ${size}`)
+  }
+}
+
+/** A write that must stay whole is refused rather than split. */
+export function checkUnsplit(limits: Limits, length: number, unsplit = false): void {
+  if (unsplit && length > limits.requestBytesMax) {
+    throw new PoolError(
+      'ERR_LIMITS',
+      `R22_REQ_SHAPE: ${length} bytes do not fit one request of ${limits.requestBytesMax}`,
+    )
   }
 }

@@ -206,6 +206,7 @@ async function beginEpoch(core: Core, found: Superblock, endLsn: number): Promis
 function withoutFlush(device: Device): Device {
   return {
     limits: device.limits,
+    copies: device.copies,
     read: (offset, target) => device.read(offset, target),
     write: (offset, source) => device.write(offset, source),
     flush: async () => {},

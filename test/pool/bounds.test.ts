@@ -187,6 +187,7 @@ describe('a checkpoint is written', () => {
 
 /** A device that counts, and that finishes a write only when it is told to. */
 class MeteredDevice implements Device {
+  readonly copies = 1
   readonly limits
   readonly #device: Device
   readonly #waiting: (() => void)[] = []

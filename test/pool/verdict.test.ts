@@ -222,6 +222,7 @@ describe('a pool that was killed', () => {
       await device.read(offset, target)
     }
     const failing: Device = {
+      copies: 1,
       limits: device.limits,
       read,
       write: (offset, source) => device.write(offset, source),

@@ -60,6 +60,7 @@ const FLUSH_TURNS = 24
 /** A device over a Medium that records what it is asked, so that every crash on the way can be played afterwards. */
 export class CrashDevice<Mark = never> implements Device {
   readonly limits: Limits
+  readonly copies = 1
   readonly trace: TraceEvent<Mark>[] = []
   readonly #medium: Medium
   readonly #options: CrashDeviceOptions
@@ -152,6 +153,7 @@ export class CrashDevice<Mark = never> implements Device {
 /** The same medium without a record, for the many recoveries. */
 export class MediumDevice implements Device {
   readonly limits: Limits
+  readonly copies = 1
   readonly #medium: Medium
 
   constructor(medium: Medium) {
@@ -185,5 +187,6 @@ function limitsOf(medium: Medium): Limits {
     physicalBlockSize: SECTOR_BYTES,
     writeCache: 'write-back',
     flushable: true,
+    requestBytesMax: medium.bytes.length,
   }
 }

@@ -48,6 +48,7 @@ type Request = 'read' | 'write' | 'flush'
 
 /** A device that keeps chosen requests waiting until a test lets them go. */
 export class GatedDevice implements Device {
+  readonly copies = 1
   readonly limits
   readonly #device: Device
   #holds: (request: Request, offset: number) => boolean = () => false
