@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { createBlockFile, type Progress } from './block-file.ts'
 import { roundUp } from './bytes.ts'
 import type { Pool } from './contract.ts'
+import { formatDevices } from './create.ts'
 import type { Device } from './device.ts'
 import { PoolError } from './errors.ts'
 import { FileDevice, type FileDeviceOptions } from './file-device.ts'
 import { chooseFormat, type Format } from './format.ts'
-import { formatDevice, type OpenOptions, openDevice } from './open.ts'
-import { zonesOf } from './zones.ts'
+import { type OpenOptions, openDevices } from './open.ts'
 
 /*
  * The abstraction manager builds a pool over devices and enforces write atomicity: a state set when the pool is
@@ -34,12 +34,11 @@ export async function createPool(path: string, options: CreatePoolOptions): Prom
     )
   }
   const format = chooseFormat(bytes)
-  zonesOf(bytes, format)
   const prepare = async (temporary: string) => {
     const device = FileDevice.open(temporary, options)
     try {
       refuse(device, format)
-      await formatDevice(device, format, { pool: randomBytes(16), member: randomBytes(16) })
+      await formatDevices([device], { format }, { pool: randomBytes(16), members: [randomBytes(16)] })
     } finally {
       await device.close()
     }
@@ -51,7 +50,7 @@ export async function createPool(path: string, options: CreatePoolOptions): Prom
 export async function openPool(path: string, options: OpenOptions & FileDeviceOptions = {}): Promise<Pool> {
   const device = FileDevice.open(path, options)
   try {
-    return await openDevice(device, options)
+    return await openDevices([device], options)
   } catch (error) {
     await device.close()
     throw error

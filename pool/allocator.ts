@@ -22,29 +22,54 @@ type RegionUse = 'free' | 'segment' | 'data'
 export class Allocator {
   readonly #zones: Zones
   readonly #reserve: number
-  readonly #use: RegionUse[]
-  readonly #freeUnits: number[]
-  readonly #used: Uint8Array
-  readonly #committed: Uint8Array
+  /** Regions that a segment takes, each of another class. */
+  readonly #runs: number
+  readonly #use: RegionUse[] = []
+  readonly #freeUnits: number[] = []
+  #used = new Uint8Array(0)
+  #committed = new Uint8Array(0)
   readonly #dirtyPages = new Set<number>()
-  #freeRegions: number
+  /** Free regions of each class. */
+  readonly #freeOfClass = new Map<number, number>()
+  #freeRegions = 0
   #committedUnits = 0
   #usedUnits = 0
   #cursor = 0
 
-  constructor(zones: Zones, reserveRegions: number) {
+  constructor(zones: Zones, reserveSegments: number, runs = 1) {
     this.#zones = zones
-    this.#reserve = reserveRegions
-    this.#use = new Array<RegionUse>(zones.regions).fill('free')
-    this.#freeUnits = new Array<number>(zones.regions).fill(zones.unitsPerRegion)
-    const bytes = zones.bitmapPages * zones.blockBytes
-    this.#used = new Uint8Array(bytes)
-    this.#committed = new Uint8Array(bytes)
-    this.#freeRegions = zones.regions
+    this.#reserve = reserveSegments
+    this.#runs = runs
+    this.grow()
   }
 
-  get freeRegions(): number {
-    return this.#freeRegions
+  /** Takes in the regions of spans that were added; they are free. */
+  grow(): void {
+    const { regions, unitsPerRegion } = this.#zones
+    for (let region = this.#use.length; region < regions; region++) {
+      this.#use.push('free')
+      this.#freeUnits.push(unitsPerRegion)
+      this.#count(region, 1)
+    }
+    this.#used = enlarged(this.#used, (regions * unitsPerRegion) / 8)
+    this.#committed = enlarged(this.#committed, (regions * unitsPerRegion) / 8)
+  }
+
+  /** Segments that would find room: as many as leave each of them a region of so many different classes. */
+  get freeSegments(): number {
+    if (this.#runs === 1) return this.#freeRegions
+    const free = [...this.#freeOfClass.values()]
+    let most = Math.floor(this.#freeRegions / this.#runs)
+    const holds = (segments: number) =>
+      free.reduce((sum, of) => sum + Math.min(of, segments), 0) >= segments * this.#runs
+    while (!holds(most)) most--
+    return most
+  }
+
+  #count(region: number, change: 1 | -1): void {
+    const of = this.#zones.classOf(region)
+    this.#freeRegions += change
+    this.#freeOfClass.set(of, (this.#freeOfClass.get(of) ?? 0) + change)
   }
 
   get committedUnits(): number {
@@ -70,27 +95,47 @@ export class Allocator {
 
   /** True when data may open another region without touching the journal's reserve. */
   get aboveReserve(): boolean {
-    return this.#freeRegions > this.#reserve
+    return this.freeSegments > this.#reserve
   }
 
-  /** A whole region for a segment; undefined when none is free. */
-  takeRegion(): number | undefined {
-    const region = this.#use.indexOf('free')
-    if (region < 0) return undefined
-    this.claimRegion(region)
-    return region
+  /** Whole regions for the runs of a segment, on distinct members; undefined when there are not enough. */
+  takeSegment(): readonly number[] | undefined {
+    if (this.freeSegments === 0) return undefined
+    const classes = this.#classesByRoom()
+    const regions = classes.slice(0, this.#runs).map((of) => this.#firstFree(of)!)
+    this.claim(regions)
+    return regions
   }
 
-  claimRegion(region: number): void {
-    assert(this.#use[region] === 'free')
-    this.#use[region] = 'segment'
-    this.#freeRegions--
+  /** Those with the most free regions first, so that pairs can be made for as long as possible. */
+  #classesByRoom(): (number | undefined)[] {
+    if (this.#runs === 1) return [undefined]
+    return [...this.#freeOfClass].sort(([, a], [, b]) => b - a).map(([of]) => of)
   }
 
-  returnRegion(region: number): void {
-    assert(this.#use[region] === 'segment')
-    this.#use[region] = 'free'
-    this.#freeRegions++
+  /** The first free region of a class, or of any. */
+  #firstFree(of?: number): number | undefined {
+    const region = this.#use.findIndex(
+      (use, i) => use === 'free' && (of === undefined || this.#zones.classOf(i) === of),
+    )
+    return region < 0 ? undefined : region
+  }
+
+  claim(regions: readonly number[]): void {
+    for (const region of regions) {
+      assert(this.#use[region] === 'free')
+      this.#use[region] = 'segment'
+      this.#count(region, -1)
+    }
+  }
+
+  /** The regions of a segment that is no more. */
+  giveBack(regions: readonly number[]): void {
+    for (const region of regions) {
+      assert(this.#use[region] === 'segment')
+      this.#use[region] = 'free'
+      this.#count(region, 1)
+    }
   }
 
   isFree(region: number): boolean {
@@ -107,10 +152,7 @@ export class Allocator {
     const { unitsPerRegion } = this.#zones
     const region = this.#regionWithRoom()
     if (region === undefined) throw new PoolError('ERR_NO_SPACE', 'the pool is full')
-    if (this.#use[region] === 'free') {
-      this.#use[region] = 'data'
-      this.#freeRegions--
-    }
+    this.#openForData(region)
     const first = region * unitsPerRegion
     const end = first + unitsPerRegion
     let start = this.#cursor >= first && this.#cursor < end ? this.#cursor : first
@@ -135,7 +177,8 @@ export class Allocator {
       if (this.#use[region] === 'data' && this.#freeUnits[region]! > 0) return region
       if (this.#use[region] === 'free') free ??= region
     }
-    return this.aboveReserve ? free : undefined
+    if (free === undefined || !this.aboveReserve) return undefined
+    return this.#runs === 1 ? free : this.#firstFree(this.#classesByRoom()[0])
   }
 
   #take(unit: number): void {
@@ -159,12 +202,15 @@ export class Allocator {
     if (region >= this.#zones.regions || this.#use[region] === 'segment' || has(this.#used, unit)) {
       throw new PoolError('ERR_CORRUPT', `unit ${unit} has two owners`)
     }
-    if (this.#use[region] === 'free') {
-      this.#use[region] = 'data'
-      this.#freeRegions--
-    }
+    this.#openForData(region)
     this.#take(unit)
     this.own(unit)
+  }
+
+  #openForData(region: number): void {
+    if (this.#use[region] !== 'free') return
+    this.#use[region] = 'data'
+    this.#count(region, -1)
   }
 
   isOwned(unit: number): boolean {
@@ -188,35 +234,51 @@ export class Allocator {
     this.#freeUnits[region]!++
     if (this.#freeUnits[region] === this.#zones.unitsPerRegion) {
       this.#use[region] = 'free'
-      this.#freeRegions++
+      this.#count(region, 1)
     }
   }
 
   /** Copies of the bitmap's pages that changed since the last call, by page index. */
   takeDirtyPages(): Map<number, Buffer> {
-    const { blockBytes } = this.#zones
     const pages = new Map<number, Buffer>()
-    for (const index of this.#dirtyPages) {
-      pages.set(index, Buffer.from(this.#committed.subarray(index * blockBytes, (index + 1) * blockBytes)))
-    }
+    for (const index of this.#dirtyPages) pages.set(index, this.#page(index))
     this.#dirtyPages.clear()
     return pages
   }
 
-  /** A bitmap page of the checkpoint that recovery starts from. */
-  loadPage(index: number, page: Buffer): void {
-    const first = index * this.#zones.blockBytes * 8
+  /** What lies beyond the span of a page is another page's. */
+  #page(index: number): Buffer {
+    const page = Buffer.alloc(this.#zones.blockBytes)
+    const subject = this.#zones.pageSubject(index)
+    assert('unit' in subject)
+    for (let byte = 0; byte < page.length; byte++) {
+      const unit = subject.unit + byte * 8
+      if (unit >= this.#committed.length * 8 || this.#zones.bitmapPage(unit) !== index) break
+      page[byte] = this.#committed[unit >>> 3]!
+    }
+    return page
+  }
+
+  /** A bitmap page of the checkpoint that recovery starts from: the units from `first` on. */
+  loadPage(first: number, page: Buffer): void {
     for (let bit = 0; bit < page.length * 8; bit++) if (has(page, bit)) this.recover(first + bit)
     this.#dirtyPages.clear()
   }
 
   #touch(unit: number): void {
-    this.#dirtyPages.add(Math.floor(unit / (this.#zones.blockBytes * 8)))
+    this.#dirtyPages.add(this.#zones.bitmapPage(unit))
   }
 
   #regionOf(unit: number): number {
     return Math.floor(unit / this.#zones.unitsPerRegion)
   }
+}
+
+/** The same bits, and room for more. */
+function enlarged(bitmap: Uint8Array, bytes: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(Math.ceil(bytes))
+  larger.set(bitmap)
+  return larger
 }
 
 const has = (bitmap: Uint8Array, bit: number): boolean => (bitmap[bit >>> 3]! & (1 << (bit & 7))) !== 0

@@ -5,14 +5,14 @@ import { Mutex } from './io.ts'
 import type { Journal, JournalPosition } from './journal.ts'
 import type { Pages } from './pages.ts'
 import type { Releases } from './releases.ts'
-import { type Superblock, writeSuperblock } from './superblock.ts'
+import type { Regions } from './segment.ts'
 
 /** The state between two batches, copied. */
 interface Captured {
   readonly position: JournalPosition
   readonly pages: ReadonlyMap<number, Buffer>
   readonly freed: ReturnType<Releases['takeFreed']>
-  readonly emptied: readonly number[]
+  readonly emptied: readonly Regions[]
 }
 
 /**
@@ -33,7 +33,6 @@ export class Checkpoint {
   readonly #compaction: Compaction
   readonly #pages: Pages
   readonly #turn = new Mutex()
-  #superblock: Superblock
   count = 0
 
   constructor(parts: {
@@ -43,7 +42,6 @@ export class Checkpoint {
     releases: Releases
     compaction: Compaction
     pages: Pages
-    superblock: Superblock
   }) {
     this.#core = parts.core
     this.#journal = parts.journal
@@ -51,7 +49,6 @@ export class Checkpoint {
     this.#releases = parts.releases
     this.#compaction = parts.compaction
     this.#pages = parts.pages
-    this.#superblock = parts.superblock
   }
 
   /** True when the journal or the releases have grown enough since the last one. */
@@ -61,7 +58,7 @@ export class Checkpoint {
   }
 
   get isDirty(): boolean {
-    return this.#journal.lsn !== this.#superblock.checkpointLsn || this.#releases.count > 0
+    return this.#journal.lsn !== this.#core.members.superblock.checkpointLsn || this.#releases.count > 0
   }
 
   /** True when a checkpoint now would give space back. */
@@ -78,12 +75,11 @@ export class Checkpoint {
     await this.#releases.settle()
     const compacted = await this.#compaction.run()
     const captured = await this.#queue.exclusively(() => this.#capture(compacted))
-    if (this.#core.mutations.has('reuse-segment-before-superblock')) this.#returnRegions(captured.emptied)
+    if (this.#core.mutations.has('reuse-segment-before-superblock')) this.#giveBack(captured.emptied)
     const root = await this.#pages.write(captured.pages)
     await this.#journal.flush()
-    await this.#publish({
-      ...this.#superblock,
-      serial: this.#superblock.serial + 1,
+    await this.#core.members.update((superblock) => ({
+      ...superblock,
       checkpointLsn: captured.position.lsn,
       checkpointRegion: captured.position.region,
       chain: captured.position.chain,
@@ -91,8 +87,9 @@ export class Checkpoint {
       knownDurableLsn: this.#journal.durableLsn,
       cleanEndLsn: clean ? captured.position.lsn : 0,
       pages: root,
-    })
-    if (!this.#core.mutations.has('reuse-segment-before-superblock')) this.#returnRegions(captured.emptied)
+    }))
+    this.#pages.retire()
+    if (!this.#core.mutations.has('reuse-segment-before-superblock')) this.#giveBack(captured.emptied)
     this.#releases.recycle(captured.freed)
     this.count++
   }
@@ -105,20 +102,12 @@ export class Checkpoint {
       position: this.#journal.position,
       pages: new Map([...this.#core.allocator.takeDirtyPages(), ...this.#core.segments.takeDirtyPages()]),
       freed: this.#releases.takeFreed(),
-      emptied: compacted.flatMap(({ old }) => old.map(({ region }) => region)),
+      emptied: compacted.flatMap(({ old }) => old.map(({ regions }) => regions)),
     }
   }
 
-  async #publish(superblock: Superblock): Promise<void> {
-    const { device, zones, pool } = this.#core
-    await writeSuperblock(device, zones, pool, superblock)
-    this.#superblock = superblock
-    this.#journal.superblockSerial = superblock.serial
-    this.#pages.retire()
-  }
-
-  #returnRegions(regions: readonly number[]): void {
+  #giveBack(emptied: readonly Regions[]): void {
     const { segments, allocator } = this.#core
-    for (const region of regions) segments.whenUnpinned(region, () => allocator.returnRegion(region))
+    for (const regions of emptied) segments.whenUnpinned(regions[0]!, () => allocator.giveBack(regions))
   }
 }

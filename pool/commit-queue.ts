@@ -103,7 +103,7 @@ export class CommitQueue implements Sequencer {
 
   /** Compaction needs a free region itself, so it is asked while there still is one for it. */
   #isShortFor(sequencing: Sequencing): boolean {
-    return this.#core.allocator.freeRegions <= REGIONS_KEPT || !this.#hasSpace(sequencing)
+    return this.#core.allocator.freeSegments <= SEGMENTS_KEPT || !this.#hasSpace(sequencing)
   }
 
   /**
@@ -116,7 +116,7 @@ export class CommitQueue implements Sequencer {
     if (inlineBytesOf(sequencing) > 0) return allocator.aboveReserve
     const removes = entries?.some(({ releases }) => releases.length > 0) ?? true
     const kept = sequencing.sealed.length === 0 && removes ? 0 : Math.floor(tuning.reserveSegments / 2) + 1
-    return allocator.freeRegions >= Math.max(REGIONS_KEPT, kept)
+    return allocator.freeSegments >= Math.max(SEGMENTS_KEPT, kept)
   }
 
   async #run(): Promise<void> {
@@ -214,7 +214,7 @@ export class CommitQueue implements Sequencer {
 }
 
 /** One for the journal to go on, one for compaction. */
-const REGIONS_KEPT = 2
+const SEGMENTS_KEPT = 2
 
 function inlineBytesOf({ sealed }: Sequencing): number {
   let bytes = 0

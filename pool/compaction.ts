@@ -3,11 +3,9 @@ import { BatchBuilder } from './batch-builder.ts'
 import type { Core } from './core.ts'
 import type { Entry, Placement } from './entry.ts'
 import { isCorrupt } from './errors.ts'
-import type { Journal } from './journal.ts'
 import type { Reader } from './reader.ts'
-import { encodeSegmentHeader, Segment, type SegmentHeader, segmentPayloadsMax } from './segment.ts'
+import { encodeSegmentHeader, type Regions, Segment, type SegmentHeader, segmentPayloadsMax } from './segment.ts'
 import type { StoredBatch } from './segments.ts'
-import { regionOffset } from './zones.ts'
 
 /** A payload that was alive when it was copied, by its numbers in the old segment and in the new one. */
 interface Copied {
@@ -27,7 +25,7 @@ export interface Compacted {
 const GROUPS_MAX = 8
 
 /** One for the journal to go on, one for the segment being written here. */
-const REGIONS_KEPT = 2
+const SEGMENTS_KEPT = 2
 
 /**
  * Rewrites neighbouring segments whose records and live payloads fit one segment. Every record stays, under its own
@@ -37,15 +35,13 @@ const REGIONS_KEPT = 2
 export class Compaction {
   readonly #core: Core
   readonly #reader: Reader
-  readonly #journal: Journal
   readonly #epoch: number
   /** Segments that cannot be read: they stay as they are. */
   readonly #damaged = new Set<Segment>()
 
-  constructor(core: Core, reader: Reader, journal: Journal, epoch: number) {
+  constructor(core: Core, reader: Reader, epoch: number) {
     this.#core = core
     this.#reader = reader
-    this.#journal = journal
     this.#epoch = epoch
   }
 
@@ -58,13 +54,13 @@ export class Compaction {
   async run(): Promise<readonly Compacted[]> {
     const done: Compacted[] = []
     for (const group of this.#groups()) {
-      if (this.#core.allocator.freeRegions < REGIONS_KEPT) break
-      const region = this.#core.allocator.takeRegion()!
+      if (this.#core.allocator.freeSegments < SEGMENTS_KEPT) break
+      const regions = this.#core.allocator.takeSegment()!
       try {
-        done.push(await this.#rewrite(group, region))
+        done.push(await this.#rewrite(group, regions))
       } catch (error) {
         if (!isCorrupt(error)) throw error
-        this.#core.allocator.returnRegion(region)
+        this.#core.allocator.giveBack(regions)
       }
     }
     return done
@@ -107,21 +103,21 @@ export class Compaction {
     return bytes + overhead <= zones.segmentBytes && sum(({ payloads }) => payloads) <= segmentPayloadsMax(zones)
   }
 
-  async #rewrite(old: readonly Segment[], region: number): Promise<Compacted> {
-    const { zones, device, pool } = this.#core
+  async #rewrite(old: readonly Segment[], regions: Regions): Promise<Compacted> {
+    const { zones, segments, pool } = this.#core
     const { ordinal, firstSequence } = old[0]!
     const header: SegmentHeader = {
       compacted: true,
       ordinal,
       epoch: this.#epoch,
       firstSequence,
-      region,
-      successor: 0,
+      regions,
+      successor: [0],
       previous: Buffer.alloc(32),
     }
     const segment = Segment.open(header, zones)
-    await device.write(regionOffset(zones, region), encodeSegmentHeader(header, pool, zones.blockBytes))
-    const writer = new CompactedWriter(this.#core, segment, header, this.#journal.superblockSerial)
+    await segments.write(header, 0, encodeSegmentHeader(header, pool, zones.blockBytes))
+    const writer = new CompactedWriter(this.#core, segment, header)
     const copied: Copied[] = []
     const sources = this.#core.mutations.has('compaction-drops-live') ? old.slice(0, -1) : old
     for (const from of sources) copied.push(...(await this.#copyWhole(from, writer)))
@@ -175,18 +171,16 @@ class CompactedWriter {
   readonly #segment: Segment
   readonly #header: SegmentHeader
   readonly #builder: BatchBuilder
-  readonly #superblockSerial: number
   #previous: Buffer
   #firstSequence = 0
   #pendingPayloads = 0
 
-  constructor(core: Core, segment: Segment, header: SegmentHeader, superblockSerial: number) {
+  constructor(core: Core, segment: Segment, header: SegmentHeader) {
     const { tuning, format } = core
     const bytesMax = BATCH_HEADER_BYTES + tuning.groupBytesMax + tuning.transactionBytesMax + format.blockBytes
     this.#core = core
     this.#segment = segment
     this.#header = header
-    this.#superblockSerial = superblockSerial
     this.#previous = header.previous
     this.#builder = new BatchBuilder(bytesMax, format, core.pool)
   }
@@ -210,19 +204,19 @@ class CompactedWriter {
   /** Writes what was added since the last time. */
   async finish(): Promise<void> {
     if (this.#builder.entries.length === 0) return
-    const { device, zones } = this.#core
+    const { segments, zones } = this.#core
     const segment = this.#segment
     const offset = segment.blocks * zones.blockBytes
     const { bytes, digest } = this.#builder.finish({
       previous: this.#previous,
       lsn: segment.ordinal * zones.blocksPerSegment + segment.blocks,
       epoch: this.#header.epoch,
-      superblockSerial: this.#superblockSerial,
+      superblockSerial: this.#core.members.superblock.serial,
       durableLsn: 0,
       firstSequence: this.#firstSequence,
       seal: false,
     })
-    await device.write(regionOffset(zones, segment.region) + offset, bytes)
+    await segments.write(segment, offset, bytes)
     segment.take(this.#builder, offset)
     this.#previous = digest
     this.#pendingPayloads = 0

@@ -3,6 +3,7 @@ import type { SharedBuffers } from './bytes.ts'
 import type { Sequence } from './contract.ts'
 import type { Format, Tuning } from './format.ts'
 import type { HaltableDevice } from './haltable-device.ts'
+import type { Members } from './members.ts'
 import type { Mutations } from './mutation.ts'
 import type { Segments } from './segments.ts'
 import type { Zones } from './zones.ts'
@@ -10,6 +11,7 @@ import type { Zones } from './zones.ts'
 /** What the parts of an open pool share. */
 export interface Core {
   readonly device: HaltableDevice
+  readonly members: Members
   readonly format: Format
   readonly tuning: Tuning
   readonly zones: Zones

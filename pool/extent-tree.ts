@@ -3,8 +3,8 @@ import type { PayloadRange } from './contract.ts'
 import type { Device } from './device.ts'
 import { decodeExtent, EXTENT_BYTES, type Extent, encodeExtent, type Placement } from './entry.ts'
 import { PoolError } from './errors.ts'
-import { readBytes } from './io.ts'
-import { unitOffset, type Zones } from './zones.ts'
+import { readRight } from './read-right.ts'
+import type { Zones } from './zones.ts'
 
 /*
  * A large payload is a tree. Its leaves are extents of data, in order; a manifest is a unit full of extents that name
@@ -72,15 +72,16 @@ export class ExtentTreeBuilder {
       length += extent.length
     }
     const unit = await this.#allocate()
-    await this.#device.write(unitOffset(this.#zones, unit), bytes)
+    await this.#device.write(this.#zones.unitOffset(unit), bytes)
     return { length, unit, checksum: crc32c(bytes) }
   }
 }
 
 /** The extents named by a manifest. ERR_CORRUPT when its bytes are not those that were written. */
 async function readManifest(device: Device, zones: Zones, manifest: Extent): Promise<Extent[]> {
-  const bytes = await readBytes(device, unitOffset(zones, manifest.unit), zones.unitBytes)
-  if (crc32c(bytes) !== manifest.checksum) {
+  const isRight = (candidate: Buffer) => crc32c(candidate) === manifest.checksum
+  const bytes = await readRight(device, [zones.unitOffset(manifest.unit)], zones.unitBytes, isRight)
+  if (!bytes) {
     throw new PoolError('ERR_CORRUPT', `manifest in unit ${manifest.unit} does not match its checksum`)
   }
   const extents: Extent[] = []

@@ -4,7 +4,7 @@ import { lockExclusively } from '../system/index.ts'
 import { SharedBuffers } from './bytes.ts'
 import type { Device, Limits, WriteOptions } from './device.ts'
 import { PoolError } from './errors.ts'
-import { checkRequest, checkUnsplit } from './memory-device.ts'
+import { checkRequest, checkUnsplit } from './request.ts'
 
 /** A request to the device's thread. `bytes` lie in shared memory, so that nothing is copied between threads. */
 export type IoRequest =

@@ -18,10 +18,12 @@ export type {
   Staging,
   Transaction,
 } from './contract.ts'
+export { formatDevices, type PoolConfiguration, type PoolIdentity } from './create.ts'
 export type { Device, Limits } from './device.ts'
 export { PoolError, type PoolErrorCode } from './errors.ts'
 export { FileDevice, type FileDeviceOptions } from './file-device.ts'
 export { chooseFormat, type Format, type Tuning } from './format.ts'
+export { type Geometry, LAYOUTS, type LayoutName } from './geometry.ts'
 export { MemoryDevice } from './memory-device.ts'
 export type { Mutation, Mutations } from './mutation.ts'
-export { formatDevice, type OpenOptions, openDevice, type PoolIdentity, type Timers } from './open.ts'
+export { type OpenOptions, openDevices, type Timers } from './open.ts'

@@ -1,12 +1,12 @@
 import { roundUp } from './bytes.ts'
 import type { Device } from './device.ts'
 
-/** Any `length` bytes at any `offset`, read as whole blocks. */
-export async function readBytes(device: Device, offset: number, length: number): Promise<Buffer> {
+/** Any `length` bytes at any `offset`, of any copy or of one, read as whole blocks. */
+export async function readBytes(device: Device, offset: number, length: number, copy?: number): Promise<Buffer> {
   const block = device.limits.logicalBlockSize
   const start = offset - (offset % block)
   const bytes = Buffer.allocUnsafe(roundUp(offset + length, block) - start)
-  await device.read(start, bytes)
+  await device.read(start, bytes, copy)
   return bytes.subarray(offset - start, offset - start + length)
 }
 

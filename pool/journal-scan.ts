@@ -5,13 +5,13 @@ import type { Entry } from './entry.ts'
 import { PoolError } from './errors.ts'
 import { readBytes } from './io.ts'
 import type { Mutations } from './mutation.ts'
-import { decodeSegmentHeader, type SegmentHeader } from './segment.ts'
-import { decodeEntries, type StoredBatch } from './segments.ts'
+import { decodeSegmentHeader, type Regions, type SegmentHeader } from './segment.ts'
+import { decodeEntries, type Segments, type StoredBatch } from './segments.ts'
 import type { Superblock } from './superblock.ts'
-import { regionOffset, type Zones } from './zones.ts'
+import type { Zones } from './zones.ts'
 
 /** A segment of the journal as the scan sees it. */
-export type ScannedSegment = Pick<SegmentHeader, 'region' | 'ordinal' | 'successor'>
+export type ScannedSegment = Pick<SegmentHeader, 'regions' | 'ordinal' | 'successor'>
 
 /** A batch that was found whole, in its place in the journal. */
 export interface ScannedBatch {
@@ -38,9 +38,14 @@ export interface JournalEnd {
 /**
  * Reads the journal from the checkpoint on: batch after batch, segment after segment, as far as chain and epoch hold.
  * It decides nothing; verdict() does.
+ *
+ * Power failure may have left a batch on one copy and not on another: every copy is looked at, and those that lack what
+ * is taken are mended, so that what is shown to anyone lies on all of them. Two copies that hold different batches at
+ * one place, both of them whole, were written by two pools that took themselves for one.
  */
 export class JournalScan {
   readonly #device: Device
+  readonly #segments: Segments
   readonly #zones: Zones
   readonly #pool: Buffer
   readonly #superblock: Superblock
@@ -53,12 +58,13 @@ export class JournalScan {
   #sealed = false
 
   constructor(
-    medium: { device: Device; zones: Zones; pool: Buffer },
+    medium: { device: Device; zones: Zones; pool: Buffer; segments: Segments },
     superblock: Superblock,
     segment: ScannedSegment,
     mutations: Mutations,
   ) {
     this.#device = medium.device
+    this.#segments = medium.segments
     this.#zones = medium.zones
     this.#pool = medium.pool
     this.#superblock = superblock
@@ -103,22 +109,47 @@ export class JournalScan {
 
   async #isTorn(): Promise<boolean> {
     if (this.#block >= this.#zones.blocksPerSegment) return false
-    const header = this.#decode(await this.#read(this.#segment.region, this.#block, 1), this.#lsn)
-    return header !== undefined && this.#isOfThisLife(header)
+    let torn = false
+    await this.#look(this.#segment.regions, this.#block, 1, (bytes) => {
+      const header = this.#decode(bytes, this.#lsn)
+      torn ||= header !== undefined && this.#isOfThisLife(header)
+    })
+    return torn
   }
 
   /** The batch at the current position, when it is whole and follows from the one before. */
   async #readBatch(): Promise<StoredBatch | undefined> {
     const { blocksPerSegment, blockBytes } = this.#zones
     if (this.#block >= blocksPerSegment) return undefined
-    const head = await this.#read(this.#segment.region, this.#block, 1)
-    const header = this.#decode(head, this.#lsn)
-    if (!header || this.#block + header.blocks > blocksPerSegment) return undefined
-    const bytes = header.blocks === 1 ? head : await this.#read(this.#segment.region, this.#block, header.blocks)
-    if (!isDigestRight(bytes, header, this.#pool) || !this.#isExpected(header)) return undefined
-    const entries = decodeEntries(bytes, header, this.#block * blockBytes)
-    if (!entries.every(({ entry }) => this.#areInlinesRight(entry, bytes, header))) return undefined
-    return { header, offset: this.#block * blockBytes, entries }
+    const offset = this.#block * blockBytes
+    for (const blocks of await this.#lengths()) {
+      let header: BatchHeader | undefined
+      const isRight = (bytes: Buffer): boolean => {
+        const found = this.#decode(bytes, this.#lsn)
+        if (found?.blocks !== blocks || !this.#isWhole(found, bytes)) return false
+        header ??= found
+        if (header.digest.equals(found.digest)) return true
+        throw new PoolError('ERR_CORRUPT', `R25_FORK: two copies hold different batches at position ${this.#lsn}`)
+      }
+      const bytes = await this.#segments.read(this.#segment, offset, blocks * blockBytes, isRight, { every: true })
+      if (bytes) return { header: header!, offset, entries: decodeEntries(bytes, header!, offset) }
+    }
+    return undefined
+  }
+
+  /** How long a batch at the current position is, in blocks, as its first block says; copies may say different things. */
+  async #lengths(): Promise<readonly number[]> {
+    const lengths = new Set<number>()
+    await this.#look(this.#segment.regions, this.#block, 1, (bytes) => {
+      const blocks = this.#decode(bytes, this.#lsn)?.blocks ?? 0
+      if (blocks > 0 && this.#block + blocks <= this.#zones.blocksPerSegment) lengths.add(blocks)
+    })
+    return [...lengths]
+  }
+
+  #isWhole(header: BatchHeader, bytes: Buffer): boolean {
+    if (!isDigestRight(bytes, header, this.#pool) || !this.#isExpected(header)) return false
+    return decodeEntries(bytes, header).every(({ entry }) => this.#areInlinesRight(entry, bytes, header))
   }
 
   #decode(block: Buffer, lsn: number): BatchHeader | undefined {
@@ -178,12 +209,19 @@ export class JournalScan {
   }
 
   /** The header of segment `ordinal` of this life, when `region` holds it. */
-  async #readHeader(region: number, ordinal: number): Promise<SegmentHeader | undefined> {
-    const { blocksPerSegment, regions } = this.#zones
-    if (region >= regions) return undefined
-    const header = decodeSegmentHeader(await this.#read(region, 0, 1), this.#pool)
-    const matches = header?.ordinal === ordinal && header.region === region && !header.compacted
-    return matches && this.#isEpochRight(ordinal * blocksPerSegment, header.epoch) ? header : undefined
+  async #readHeader(regions: Regions, ordinal: number): Promise<SegmentHeader | undefined> {
+    const { blocksPerSegment, blockBytes } = this.#zones
+    if (regions.some((region) => region >= this.#zones.regions)) return undefined
+    let found: SegmentHeader | undefined
+    const isRight = (bytes: Buffer): boolean => {
+      const header = decodeSegmentHeader(bytes, this.#pool)
+      const matches = header?.ordinal === ordinal && header.regions[0] === regions[0] && !header.compacted
+      if (!matches || !this.#isEpochRight(ordinal * blocksPerSegment, header.epoch)) return false
+      found ??= header
+      return true
+    }
+    await this.#segments.read({ regions }, 0, blockBytes, isRight, { every: true })
+    return found
   }
 
   /** Whole batches beyond the end, of this life: in the rest of the segment and in its successor. */
@@ -201,12 +239,16 @@ export class JournalScan {
   async #laterWithoutHeader(): Promise<BatchHeader[]> {
     const { successor, ordinal } = this.#segment
     const { blocksPerSegment, regions } = this.#zones
-    if (successor >= regions) return []
-    const first = this.#decode(await this.#read(successor, 1, 1), (ordinal + 1) * blocksPerSegment + 1)
-    if (!first || !this.#isOfThisLife(first) || !this.#isChained(first.previous)) return []
-    const later = await this.#whole({ region: successor, ordinal: ordinal + 1 }, 1)
+    if (successor.some((region) => region >= regions)) return []
+    let follows = false
+    await this.#look(successor, 1, 1, (bytes) => {
+      const first = this.#decode(bytes, (ordinal + 1) * blocksPerSegment + 1)
+      follows ||= first !== undefined && this.#isOfThisLife(first) && this.#isChained(first.previous)
+    })
+    if (!follows) return []
+    const later = await this.#whole({ regions: successor, ordinal: ordinal + 1 }, 1)
     for (let region = 0; region < regions; region++) {
-      const header = await this.#readHeader(region, ordinal + 2)
+      const header = await this.#readHeader([region], ordinal + 2)
       if (header) later.push(...(await this.#whole(header, 1)))
     }
     return later
@@ -214,24 +256,37 @@ export class JournalScan {
 
   async #whole(segment: Omit<ScannedSegment, 'successor'>, from: number): Promise<BatchHeader[]> {
     const { blocksPerSegment, blockBytes } = this.#zones
-    const found: BatchHeader[] = []
-    if (from >= blocksPerSegment) return found
-    const bytes = await this.#read(segment.region, from, blocksPerSegment - from)
-    for (let block = from; block < blocksPerSegment; block++) {
-      const rest = bytes.subarray((block - from) * blockBytes)
-      const header = this.#decode(rest.subarray(0, blockBytes), segment.ordinal * blocksPerSegment + block)
-      if (!header || !this.#isOfThisLife(header) || !isDigestRight(rest, header, this.#pool)) continue
-      found.push(header)
-    }
-    return found
+    const found = new Map<number, BatchHeader>()
+    if (from >= blocksPerSegment) return []
+    await this.#look(segment.regions, from, blocksPerSegment - from, (bytes) => {
+      for (let block = from; block < blocksPerSegment; block++) {
+        const rest = bytes.subarray((block - from) * blockBytes)
+        const header = this.#decode(rest.subarray(0, blockBytes), segment.ordinal * blocksPerSegment + block)
+        if (header && this.#isOfThisLife(header) && isDigestRight(rest, header, this.#pool)) found.set(block, header)
+      }
+    })
+    return [...found.values()]
   }
 
   #isOfThisLife(header: BatchHeader): boolean {
     return this.#isEpochRight(header.lsn, header.epoch)
   }
 
-  async #read(region: number, block: number, blocks: number): Promise<Buffer> {
+  /** Shows each copy of some blocks, whatever is in them; one that cannot be read only when it is the only one. */
+  async #look(regions: Regions, block: number, blocks: number, see: (bytes: Buffer) => void): Promise<void> {
     const { blockBytes } = this.#zones
-    return await readBytes(this.#device, regionOffset(this.#zones, region) + block * blockBytes, blocks * blockBytes)
+    let failure: unknown
+    let seen = 0
+    for (const region of regions) {
+      for (let copy = 0; copy < this.#device.copies; copy++) {
+        const offset = this.#zones.regionOffset(region) + block * blockBytes
+        const bytes = await readBytes(this.#device, offset, blocks * blockBytes, copy).catch((error: unknown) => {
+          failure = error
+        })
+        if (bytes) see(bytes)
+        if (bytes) seen++
+      }
+    }
+    if (seen === 0) throw failure
   }
 }

@@ -3,15 +3,13 @@ import { BATCH_HEADER_BYTES } from './batch.ts'
 import { BatchBuilder } from './batch-builder.ts'
 import type { Core } from './core.ts'
 import { PoolError } from './errors.ts'
-import { encodeSegmentHeader, Segment, type SegmentHeader, segmentPayloadsMax } from './segment.ts'
-import { regionOffset } from './zones.ts'
+import { encodeSegmentHeader, type Regions, Segment, type SegmentHeader, segmentPayloadsMax } from './segment.ts'
 
 /** Where the journal stands: everything the next batch's header says. */
 export interface JournalState {
   readonly epoch: number
-  readonly superblockSerial: number
-  /** Region chosen for the segment after the active one. */
-  readonly successor: number
+  /** Regions chosen for the segment after the active one. */
+  readonly successor: Regions
   readonly chain: Buffer
   readonly nextSequence: number
 }
@@ -37,8 +35,7 @@ export class Journal {
   readonly #core: Core
   readonly builder: BatchBuilder
   readonly #epoch: number
-  superblockSerial: number
-  #successor: number
+  #successor: Regions
   #chain: Buffer
   #nextSequence: number
   #durableLsn: number
@@ -55,7 +52,6 @@ export class Journal {
     const bytesMax = BATCH_HEADER_BYTES + tuning.groupBytesMax + tuning.transactionBytesMax + format.blockBytes
     this.builder = new BatchBuilder(bytesMax, format, core.pool)
     this.#epoch = state.epoch
-    this.superblockSerial = state.superblockSerial
     this.#successor = state.successor
     this.#chain = state.chain
     this.#nextSequence = state.nextSequence
@@ -116,12 +112,12 @@ export class Journal {
       previous: this.#chain,
       lsn: this.lsn,
       epoch: this.#epoch,
-      superblockSerial: this.superblockSerial,
+      superblockSerial: this.#core.members.superblock.serial,
       durableLsn: this.#durableLsn,
       firstSequence: this.#nextSequence,
       seal,
     })
-    await this.#core.device.write(regionOffset(this.#core.zones, segment.region) + offset, bytes)
+    await this.#core.segments.write(segment, offset, bytes)
     written()
     await this.flush()
     this.#advance(segment, offset, digest)
@@ -150,20 +146,20 @@ export class Journal {
 
   /** The header goes out before the batch and is covered by the same flush. */
   async #openSuccessor(): Promise<void> {
-    const { device, zones, segments, pool, allocator } = this.#core
+    const { zones, segments, pool, allocator } = this.#core
     const full = segments.active
-    const successor = allocator.takeRegion()
+    const successor = allocator.takeSegment()
     if (successor === undefined) throw new PoolError('ERR_NO_SPACE', 'no free segment for the journal')
     const header: SegmentHeader = {
       compacted: false,
       ordinal: full.ordinal + 1,
       epoch: this.#epoch,
       firstSequence: this.#nextSequence,
-      region: this.#successor,
+      regions: this.#successor,
       successor,
       previous: this.#chain,
     }
-    await device.write(regionOffset(zones, header.region), encodeSegmentHeader(header, pool, zones.blockBytes))
+    await segments.write(header, 0, encodeSegmentHeader(header, pool, zones.blockBytes))
     this.#successor = successor
     segments.push(Segment.open(header, zones))
     segments.keepIndex(full)

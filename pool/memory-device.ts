@@ -1,5 +1,5 @@
-import type { Device, Limits } from './device.ts'
-import { PoolError } from './errors.ts'
+import type { Device, Limits, WriteOptions } from './device.ts'
+import { checkRequest, checkUnsplit } from './request.ts'
 
 /** A device in memory: for tests, and for a pool that need not outlive its process. */
 export class MemoryDevice implements Device {
@@ -24,8 +24,9 @@ export class MemoryDevice implements Device {
     target.set(this.bytes.subarray(offset, offset + target.length))
   }
 
-  async write(offset: number, source: Uint8Array): Promise<void> {
+  async write(offset: number, source: Uint8Array, { unsplit }: WriteOptions = {}): Promise<void> {
     this.#check(offset, source.length)
+    checkUnsplit(this.limits, source.length, unsplit)
     this.bytes.set(source, offset)
   }
 
@@ -35,26 +36,5 @@ export class MemoryDevice implements Device {
 
   #check(offset: number, length: number): void {
     checkRequest(this.limits, offset, length)
-  }
-}
-
-/** Every request is whole blocks within the device; a device never splits or rounds one. */
-export function checkRequest(limits: Limits, offset: number, length: number): void {
-  const { size, logicalBlockSize } = limits
-  if (offset % logicalBlockSize !== 0 || length % logicalBlockSize !== 0 || length === 0) {
-    throw new PoolError('ERR_LIMITS', `${length} bytes at ${offset} are not whole blocks of ${logicalBlockSize}`)
-  }
-  if (offset < 0 || offset + length > size) {
-    throw new PoolError('ERR_LIMITS', `${length} bytes at ${offset} lie outside the device's ${size}`)
-  }
-}
-
-/** A write that must stay whole is refused rather than split. */
-export function checkUnsplit(limits: Limits, length: number, unsplit = false): void {
-  if (unsplit && length > limits.requestBytesMax) {
-    throw new PoolError(
-      'ERR_LIMITS',
-      `R22_REQ_SHAPE: ${length} bytes do not fit one request of ${limits.requestBytesMax}`,
-    )
   }
 }

@@ -4,11 +4,12 @@ import { crc32c } from './checksum.ts'
 import type { Device } from './device.ts'
 import { PoolError } from './errors.ts'
 import { type Mutations, NO_MUTATIONS } from './mutation.ts'
-import type { PageRoot } from './superblock.ts'
-import type { Zones } from './zones.ts'
+import { readRight } from './read-right.ts'
+import type { PageEntry, PageRoot } from './superblock.ts'
+import type { Span, Zones } from './zones.ts'
 
 const ENTRY_BYTES = 16
-const ABSENT: PageRoot = { block: 0, checksum: 0 }
+const ABSENT: PageEntry = { block: 0, checksum: 0 }
 
 /**
  * The checkpoint's pages: a tree of blocks in the metadata zone, each named with its checksum by the one above, the
@@ -24,9 +25,11 @@ export class Pages {
   readonly #mutations: Mutations
   readonly #fanOut: number
   /** Level 0 holds the entries of leaves; the last level holds the root's alone. */
-  readonly #levels: PageRoot[][]
-  readonly #used: Uint8Array
-  #cursor = 0
+  #levels: PageEntry[][]
+  /** Blocks of the metadata zones that are taken. */
+  readonly #used = new Set<number>()
+  /** Where the next free block is looked for: a span, and a block of its zone. */
+  #cursor = { span: 0, block: 0 }
   #obsolete: number[] = []
 
   constructor(device: Device, zones: Zones, mutations: Mutations = NO_MUTATIONS) {
@@ -35,23 +38,33 @@ export class Pages {
     this.#mutations = mutations
     this.#fanOut = zones.blockBytes / ENTRY_BYTES
     this.#levels = emptyLevels(zones.pages, this.#fanOut)
-    this.#used = new Uint8Array(zones.metadataBlocks)
   }
 
   get root(): PageRoot {
-    return this.#levels.at(-1)![0]!
+    return { ...this.#levels.at(-1)![0]!, pages: this.#levels[0]!.length }
   }
 
   /** Reads the tree under `root` and hands over each page that is not zero. ERR_CORRUPT when a block does not match. */
   async load(root: PageRoot, take: (index: number, page: Buffer) => void): Promise<void> {
+    this.#levels = emptyLevels(root.pages, this.#fanOut)
     await this.#loadNode(root, this.#levels.length - 1, 0, take)
+    this.grow()
   }
 
-  async #loadNode(entry: PageRoot, level: number, index: number, take: (index: number, page: Buffer) => void) {
+  /** Makes room for the pages of spans that were added: what there was becomes the left part of a larger tree. */
+  grow(): void {
+    const levels = emptyLevels(this.#zones.pages, this.#fanOut)
+    for (const [depth, entries] of this.#levels.entries()) {
+      for (const [index, entry] of entries.entries()) levels[depth]![index] = entry
+    }
+    this.#levels = levels
+  }
+
+  async #loadNode(entry: PageEntry, level: number, index: number, take: (index: number, page: Buffer) => void) {
     if (entry.block === 0) return
     const block = await this.#readBlock(entry)
     this.#levels[level]![index] = entry
-    this.#mark(entry.block, 1)
+    this.#used.add(entry.block)
     if (level === 0) return take(index, block)
     const children = this.#levels[level - 1]!
     for (let slot = 0; slot < this.#fanOut; slot++) {
@@ -61,12 +74,14 @@ export class Pages {
     }
   }
 
-  async #readBlock(entry: PageRoot): Promise<Buffer> {
-    const block = Buffer.alloc(this.#zones.blockBytes)
-    const { metadataBlock, metadataBlocks, blockBytes } = this.#zones
-    const inZone = entry.block >= metadataBlock && entry.block < metadataBlock + metadataBlocks
-    if (inZone) await this.#device.read(entry.block * blockBytes, block)
-    if (!inZone || crc32c(block) !== entry.checksum) {
+  async #readBlock(entry: PageEntry, every = false): Promise<Buffer> {
+    const { blockBytes, spans } = this.#zones
+    const inZone = spans.some((span) => isInZone(entry.block, span))
+    const isRight = (bytes: Buffer) => crc32c(bytes) === entry.checksum
+    const block = inZone
+      ? await readRight(this.#device, [entry.block * blockBytes], blockBytes, isRight, { every })
+      : undefined
+    if (!block) {
       throw new PoolError('ERR_CORRUPT', `metadata page in block ${entry.block} does not match its checksum`)
     }
     return block
@@ -88,11 +103,11 @@ export class Pages {
 
   /** The superblock that names the newest root is durable: what the one before named is free. */
   retire(): void {
-    for (const block of this.#obsolete) this.#mark(block, 0)
+    for (const block of this.#obsolete) this.#used.delete(block)
     this.#obsolete = []
   }
 
-  #encodeNodes(indexes: ReadonlySet<number>, children: readonly PageRoot[]): Map<number, Buffer> {
+  #encodeNodes(indexes: ReadonlySet<number>, children: readonly PageEntry[]): Map<number, Buffer> {
     const nodes = new Map<number, Buffer>()
     for (const index of indexes) {
       const node = Buffer.alloc(this.#zones.blockBytes)
@@ -105,7 +120,7 @@ export class Pages {
     return nodes
   }
 
-  async #writeBlock(block: Buffer, old: PageRoot): Promise<PageRoot> {
+  async #writeBlock(block: Buffer, old: PageEntry): Promise<PageEntry> {
     const inPlace = this.#mutations.has('snapshot-in-place') && old.block !== 0
     const target = inPlace ? old.block : this.#allocate()
     if (!inPlace && old.block !== 0) this.#obsolete.push(old.block)
@@ -114,36 +129,36 @@ export class Pages {
   }
 
   #allocate(): number {
-    const { metadataBlocks, metadataBlock } = this.#zones
+    const { spans, metadataBlocks } = this.#zones
     for (let step = 0; step < metadataBlocks; step++) {
-      const slot = (this.#cursor + step) % metadataBlocks
-      if (this.#used[slot]) continue
-      this.#cursor = slot + 1
-      this.#used[slot] = 1
-      return metadataBlock + slot
+      const { metadataBlock, metadataBlocks: blocks } = spans[this.#cursor.span]!
+      const block = metadataBlock + this.#cursor.block++
+      if (this.#cursor.block >= blocks) this.#cursor = { span: (this.#cursor.span + 1) % spans.length, block: 0 }
+      if (this.#used.has(block)) continue
+      this.#used.add(block)
+      return block
     }
     assert.fail('the metadata zone holds two trees: one that is durable and one being written')
   }
-
-  #mark(block: number, used: 0 | 1): void {
-    this.#used[block - this.#zones.metadataBlock] = used
-  }
 }
 
-function emptyLevels(pages: number, fanOut: number): PageRoot[][] {
-  const levels = [new Array<PageRoot>(pages).fill(ABSENT)]
+const isInZone = (block: number, { metadataBlock, metadataBlocks }: Span): boolean =>
+  block >= metadataBlock && block < metadataBlock + metadataBlocks
+
+function emptyLevels(pages: number, fanOut: number): PageEntry[][] {
+  const levels = [new Array<PageEntry>(pages).fill(ABSENT)]
   while (levels.at(-1)!.length > 1) {
-    levels.push(new Array<PageRoot>(Math.ceil(levels.at(-1)!.length / fanOut)).fill(ABSENT))
+    levels.push(new Array<PageEntry>(Math.ceil(levels.at(-1)!.length / fanOut)).fill(ABSENT))
   }
   return levels
 }
 
-function decodeEntry(node: Buffer, slot: number): PageRoot {
+function decodeEntry(node: Buffer, slot: number): PageEntry {
   const offset = slot * ENTRY_BYTES
   return { block: readUint64(node, offset), checksum: node.readUInt32LE(offset + 8) }
 }
 
-function encodeEntry(node: Buffer, slot: number, entry: PageRoot): void {
+function encodeEntry(node: Buffer, slot: number, entry: PageEntry): void {
   const offset = slot * ENTRY_BYTES
   writeUint64(node, offset, entry.block)
   node.writeUInt32LE(entry.checksum, offset + 8)

@@ -185,6 +185,7 @@ export class BlockPool implements Pool {
     if (this.#state !== 'open') return
     this.#state = 'halted'
     this.#parts.core.device.halt(error)
+    this.#parts.core.members.halt(error)
     this.#stopTimers()
     this.#parts.queue.halt(error)
   }
@@ -234,7 +235,7 @@ export class BlockPool implements Pool {
     } finally {
       this.#state = 'closed'
       this.#parts.queue.halt(new PoolError('ERR_CLOSED', 'the pool was closed'))
-      await this.#parts.core.device.close()
+      await this.#parts.core.members.close()
     }
   }
 

@@ -5,9 +5,9 @@ import { checkEntry, decodeEntry, type Entry, type Placement } from './entry.ts'
 import { PoolError } from './errors.ts'
 import { type Leaf, leaves } from './extent-tree.ts'
 import { readBytes } from './io.ts'
+import { readRight } from './read-right.ts'
 import type { Segment } from './segment.ts'
 import type { EntryPlace } from './segment-index.ts'
-import { regionOffset, unitOffset } from './zones.ts'
 
 /** A record's entry, and where it was found. */
 export interface Located {
@@ -45,33 +45,31 @@ export class Reader {
   }
 
   async #readEntry(segment: Segment, place: EntryPlace, sequence: Sequence): Promise<Entry> {
-    const bytes = await this.#readSegment(segment, place.offset, place.bytes)
-    const right = checkEntry(bytes, 0) === bytes.length
-    const entry = right ? decodeEntry(bytes, 0) : undefined
-    if (entry?.sequence !== sequence)
-      throw new PoolError('ERR_CORRUPT', `record ${sequence} does not match its checksum`)
-    return entry
-  }
-
-  async #readSegment(segment: Segment, offset: number, length: number): Promise<Buffer> {
-    const { device, zones } = this.#core
-    return await readBytes(device, regionOffset(zones, segment.region) + offset, length)
+    const isRight = (bytes: Buffer) =>
+      checkEntry(bytes, 0) === bytes.length && decodeEntry(bytes, 0).sequence === sequence
+    const bytes = await this.#core.segments.read(segment, place.offset, place.bytes, isRight)
+    if (!bytes) throw new PoolError('ERR_CORRUPT', `record ${sequence} does not match its checksum`)
+    return decodeEntry(bytes, 0)
   }
 
   /** The bytes of an inline payload, verified. */
   async readInline({ segment, place, entry }: Located, placement: Placement & { form: 'inline' }): Promise<Buffer> {
     if (placement.length === 0) return Buffer.alloc(0)
-    const bytes = await this.#readSegment(segment, place.payloadsOffset + placement.offset, placement.length)
-    const { unitBytes } = this.#core.zones
-    placement.checksums.forEach((checksum, i) => {
-      if (crc32c(bytes.subarray(i * unitBytes, (i + 1) * unitBytes)) !== checksum) {
-        throw new PoolError(
-          'ERR_CORRUPT',
-          `block ${i} of the payload of record ${entry.sequence} does not match its checksum`,
-        )
+    const { segments, zones } = this.#core
+    const offset = place.payloadsOffset + placement.offset
+    const pieces: Buffer[] = []
+    for (const [i, checksum] of placement.checksums.entries()) {
+      const start = i * zones.unitBytes
+      const length = Math.min(zones.unitBytes, placement.length - start)
+      const isRight = (bytes: Buffer) => crc32c(bytes) === checksum
+      const piece = await segments.read(segment, offset + start, length, isRight)
+      if (!piece) {
+        const problem = `block ${i} of the payload of record ${entry.sequence} does not match its checksum`
+        throw new PoolError('ERR_CORRUPT', problem)
       }
-    })
-    return bytes
+      pieces.push(piece)
+    }
+    return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
   }
 
   /** The bytes of `range` of a payload in extents, a few units at a time, the next read while one is taken. */
@@ -99,22 +97,33 @@ export class Reader {
     }
   }
 
-  /** Reads leaves whose units follow each other, with one request. */
+  /** Reads leaves whose units follow each other, with one request; one that is wrong there, alone and from every copy. */
   async #readLeaves(sequence: Sequence, group: readonly Leaf[]): Promise<{ bytes: Buffer; offset: number }[]> {
     const { device, zones } = this.#core
     const length = (group.length - 1) * zones.unitBytes + group.at(-1)!.extent.length
-    const bytes = await readBytes(device, unitOffset(zones, group[0]!.extent.unit), length)
-    return group.map(({ extent, offset }, i) => {
-      const piece = bytes.subarray(i * zones.unitBytes, i * zones.unitBytes + extent.length)
-      if (crc32c(piece) !== extent.checksum) {
-        throw new PoolError(
-          'ERR_CORRUPT',
-          `bytes ${offset} … of the payload of record ${sequence} do not match their checksum`,
-        )
-      }
-      return { bytes: piece, offset }
-    })
+    const together = await readBytes(device, zones.unitOffset(group[0]!.extent.unit), length).catch(ioFailure)
+    const pieces: { bytes: Buffer; offset: number }[] = []
+    for (const [i, { extent, offset }] of group.entries()) {
+      const piece = together?.subarray(i * zones.unitBytes, i * zones.unitBytes + extent.length)
+      const right = piece && crc32c(piece) === extent.checksum
+      pieces.push({ bytes: right ? piece : await this.#readLeaf(sequence, { extent, offset }), offset })
+    }
+    return pieces
   }
+
+  async #readLeaf(sequence: Sequence, { extent, offset }: Leaf): Promise<Buffer> {
+    const { device, zones } = this.#core
+    const isRight = (bytes: Buffer) => crc32c(bytes) === extent.checksum
+    const bytes = await readRight(device, [zones.unitOffset(extent.unit)], extent.length, isRight)
+    if (bytes) return bytes
+    const problem = `bytes ${offset} … of the payload of record ${sequence} do not match their checksum`
+    throw new PoolError('ERR_CORRUPT', problem)
+  }
+}
+
+/** What cannot be read together may be readable piece by piece. */
+function ioFailure(error: unknown): undefined {
+  if (!(error instanceof PoolError) || error.code !== 'ERR_IO') throw error
 }
 
 /** Leaves in runs of adjacent units. */

@@ -3,7 +3,6 @@ import type { Core } from './core.ts'
 import type { Entry, Placement } from './entry.ts'
 import { PoolError } from './errors.ts'
 import { visitTree } from './extent-tree.ts'
-import { readBytes } from './io.ts'
 import type { JournalState } from './journal.ts'
 import { type JournalEnd, JournalScan, type ScannedBatch } from './journal-scan.ts'
 import type { Pages } from './pages.ts'
@@ -11,10 +10,9 @@ import type { Releases } from './releases.ts'
 import { decodeSegmentHeader, Segment, type SegmentHeader } from './segment.ts'
 import type { Superblock } from './superblock.ts'
 import { verdict } from './verdict.ts'
-import { regionOffset } from './zones.ts'
 
 export interface Recovered {
-  readonly journal: Omit<JournalState, 'epoch' | 'superblockSerial'>
+  readonly journal: Omit<JournalState, 'epoch'>
   /** Position from which the new life of the journal writes. */
   readonly endLsn: number
   readonly summary: RecoverySummary
@@ -43,7 +41,7 @@ export class Recovery {
     const { segments, allocator } = this.#core
     const header = await this.#readHeader(segments.active)
     await segments.index(segments.active)
-    allocator.claimRegion(header.successor)
+    allocator.claim(header.successor)
     const scan = new JournalScan(this.#core, this.#superblock, header, this.#core.mutations)
     for await (const found of scan.batches()) await this.#replay(found)
     const end = await scan.end()
@@ -67,12 +65,13 @@ export class Recovery {
     const bitmap: [number, Buffer][] = []
     const loaded: Segment[] = []
     await pages.load(this.#superblock.pages, (index, page) => {
-      if (index < zones.bitmapPages) return void bitmap.push([index, page])
-      const segment = Segment.decodePage(page, index - zones.bitmapPages, zones)
+      const subject = zones.pageSubject(index)
+      if ('unit' in subject) return void bitmap.push([subject.unit, page])
+      const segment = Segment.decodePage(page, subject.region, zones)
       if (segment) loaded.push(segment)
     })
-    for (const { region } of loaded) allocator.claimRegion(region)
-    for (const [index, page] of bitmap) allocator.loadPage(index, page)
+    for (const { regions } of loaded) allocator.claim(regions)
+    for (const [unit, page] of bitmap) allocator.loadPage(unit, page)
     segments.load(loaded)
     if (segments.active?.region !== this.#superblock.checkpointRegion) {
       throw new PoolError('ERR_CORRUPT', 'the checkpoint does not hold the segment that it ends in')
@@ -80,13 +79,14 @@ export class Recovery {
   }
 
   async #readHeader(segment: Segment): Promise<SegmentHeader> {
-    const { device, zones, pool } = this.#core
-    const block = await readBytes(device, regionOffset(zones, segment.region), zones.blockBytes)
-    const header = decodeSegmentHeader(block, pool)
-    if (header?.ordinal !== segment.ordinal || header.region !== segment.region) {
-      throw new PoolError('ERR_CORRUPT', `the header of segment ${segment.ordinal} is damaged`)
+    const { segments, zones, pool } = this.#core
+    const isRight = (bytes: Buffer) => {
+      const header = decodeSegmentHeader(bytes, pool)
+      return header?.ordinal === segment.ordinal && header.regions[0] === segment.region
     }
-    return header
+    const block = await segments.read(segment, 0, zones.blockBytes, isRight, { every: true })
+    if (!block) throw new PoolError('ERR_CORRUPT', `the header of segment ${segment.ordinal} is damaged`)
+    return decodeSegmentHeader(block, pool)!
   }
 
   async #replay({ batch, opened }: ScannedBatch): Promise<void> {
@@ -110,7 +110,9 @@ export class Recovery {
     const { segments, zones, allocator } = this.#core
     segments.keepIndex(segments.active)
     segments.push(Segment.open(header, zones))
-    if (header.successor < zones.regions && allocator.isFree(header.successor)) allocator.claimRegion(header.successor)
+    const { successor } = header
+    const isFree = successor.every((region) => region < zones.regions && allocator.isFree(region))
+    if (isFree) allocator.claim(successor)
     else throw new PoolError('ERR_CORRUPT', `segment ${header.ordinal} names a successor that is in use`)
   }
 

@@ -4,6 +4,7 @@ import { readUint64, writeUint64 } from './bytes.ts'
 import { crc32c, DIGEST_BYTES } from './checksum.ts'
 import type { Sequence } from './contract.ts'
 import type { Entry } from './entry.ts'
+import { RUNS_MAX } from './geometry.ts'
 import { SegmentIndex } from './segment-index.ts'
 import type { StoredBatch } from './segments.ts'
 import { UUID_BYTES } from './superblock.ts'
@@ -18,15 +19,21 @@ const COMPACTED = 1
  *
  *   0 magic   8 u32 crc32c(12…128)   12 u32 flags (1 compacted)   16 u8[16] pool   32 u64 ordinal   40 u64 epoch
  *   48 u64 first sequence   56 u32 own region   60 u32 region of the successor   64 u8[32] digest of the batch before
+ *   96 u32[3] regions of its other runs   108 u32[3] those of the successor   (each plus one; 0 for none)
+ *
+ * Every run of a segment holds the same bytes, this header included.
  */
+/** The regions that hold the runs of a segment: the same bytes in each, on distinct members. The first names it. */
+export type Regions = readonly number[]
+
 export interface SegmentHeader {
   readonly compacted: boolean
   readonly ordinal: number
   readonly epoch: number
   readonly firstSequence: Sequence
-  readonly region: number
+  readonly regions: Regions
   /** Chosen when the segment is opened, so that recovery knows where the journal goes on. */
-  readonly successor: number
+  readonly successor: Regions
   readonly previous: Buffer
 }
 
@@ -38,8 +45,10 @@ export function encodeSegmentHeader(header: SegmentHeader, pool: Buffer, blockBy
   writeUint64(block, 32, header.ordinal)
   writeUint64(block, 40, header.epoch)
   writeUint64(block, 48, header.firstSequence)
-  block.writeUInt32LE(header.region, 56)
-  block.writeUInt32LE(header.successor, 60)
+  block.writeUInt32LE(header.regions[0]!, 56)
+  block.writeUInt32LE(header.successor[0]!, 60)
+  encodeOthers(block, 96, header.regions)
+  encodeOthers(block, 108, header.successor)
   header.previous.copy(block, 64)
   block.writeUInt32LE(crc32c(block.subarray(12, HEADER_BYTES)), 8)
   return block
@@ -55,13 +64,24 @@ export function decodeSegmentHeader(block: Buffer, pool: Buffer): SegmentHeader 
     ordinal: readUint64(block, 32),
     epoch: readUint64(block, 40),
     firstSequence: readUint64(block, 48),
-    region: block.readUInt32LE(56),
-    successor: block.readUInt32LE(60),
+    regions: [block.readUInt32LE(56), ...decodeOthers(block, 96)],
+    successor: [block.readUInt32LE(60), ...decodeOthers(block, 108)],
     previous: Buffer.from(block.subarray(64, 64 + DIGEST_BYTES)),
   }
 }
 
-const PAGE_HEADER_BYTES = 64
+const OTHERS_MAX = RUNS_MAX - 1
+
+function encodeOthers(target: Buffer, offset: number, regions: Regions): void {
+  for (const [i, region] of regions.slice(1).entries()) target.writeUInt32LE(region + 1, offset + i * 4)
+}
+
+function decodeOthers(source: Buffer, offset: number): number[] {
+  const others = Array.from({ length: OTHERS_MAX }, (_, i) => source.readUInt32LE(offset + i * 4))
+  return others.filter((other) => other > 0).map((other) => other - 1)
+}
+
+const PAGE_HEADER_BYTES = 76
 const PAGE_SEGMENT = 1
 const PAGE_COMPACTED = 2
 
@@ -73,10 +93,11 @@ export const segmentPayloadsMax = (zones: Zones): number => (zones.blockBytes - 
  * the checkpoint:
  *
  *   0 u32 flags (1 segment, 2 compacted)   8 u64 ordinal   16 u64 first sequence   24 u32 records   28 u32 blocks used
- *   32 u32 payloads   40 u64 bytes of entries   48 u64 bytes of live inline payloads   64 bitmap of released payloads
+ *   32 u32 payloads   40 u64 bytes of entries   48 u64 bytes of live inline payloads
+ *   64 u32[3] regions of its other runs, each plus one   76 bitmap of released payloads
  */
 export class Segment {
-  readonly region: number
+  readonly regions: Regions
   readonly ordinal: number
   readonly compacted: boolean
   readonly firstSequence: Sequence
@@ -90,8 +111,8 @@ export class Segment {
   index: SegmentIndex | undefined
   readonly #released: Uint8Array
 
-  constructor(header: Pick<SegmentHeader, 'region' | 'ordinal' | 'compacted' | 'firstSequence'>, zones: Zones) {
-    this.region = header.region
+  constructor(header: Pick<SegmentHeader, 'regions' | 'ordinal' | 'compacted' | 'firstSequence'>, zones: Zones) {
+    this.regions = header.regions
     this.ordinal = header.ordinal
     this.compacted = header.compacted
     this.firstSequence = header.firstSequence
@@ -103,6 +124,10 @@ export class Segment {
     const segment = new Segment(header, zones)
     segment.index = new SegmentIndex()
     return segment
+  }
+
+  get region(): number {
+    return this.regions[0]!
   }
 
   get nextSequence(): Sequence {
@@ -157,6 +182,7 @@ export class Segment {
     page.writeUInt32LE(this.payloads, 32)
     writeUint64(page, 40, this.entryBytes)
     writeUint64(page, 48, this.liveBytes)
+    encodeOthers(page, 64, this.regions)
     page.set(this.#released, PAGE_HEADER_BYTES)
     return page
   }
@@ -167,7 +193,8 @@ export class Segment {
     if ((flags & PAGE_SEGMENT) === 0) return undefined
     const compacted = (flags & PAGE_COMPACTED) !== 0
     const firstSequence = readUint64(page, 16)
-    const segment = new Segment({ region, compacted, ordinal: readUint64(page, 8), firstSequence }, zones)
+    const regions = [region, ...decodeOthers(page, 64)]
+    const segment = new Segment({ regions, compacted, ordinal: readUint64(page, 8), firstSequence }, zones)
     segment.records = page.readUInt32LE(24)
     segment.blocks = page.readUInt32LE(28)
     segment.payloads = page.readUInt32LE(32)

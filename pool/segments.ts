@@ -4,10 +4,10 @@ import type { Sequence } from './contract.ts'
 import type { Device } from './device.ts'
 import { checkEntry, decodeEntry, type Entry } from './entry.ts'
 import { PoolError } from './errors.ts'
-import { readBytes } from './io.ts'
+import { type ReadRightOptions, readRight } from './read-right.ts'
 import type { Segment } from './segment.ts'
 import { SegmentIndex } from './segment-index.ts'
-import { regionOffset, type Zones } from './zones.ts'
+import type { Zones } from './zones.ts'
 
 /** A batch of a segment's durable part, with its entries decoded. `offset` is from the segment's start. */
 export interface StoredBatch {
@@ -77,11 +77,12 @@ export class Segments {
 
   /** The pages of regions that changed since the last call; a region that holds no segment any more has a zero page. */
   takeDirtyPages(): Map<number, Buffer> {
-    const { blockBytes, bitmapPages } = this.#zones
+    const { blockBytes } = this.#zones
     const pages = new Map<number, Buffer>()
-    for (const region of this.#dirty) pages.set(bitmapPages + region, Buffer.alloc(blockBytes))
+    for (const region of this.#dirty) pages.set(this.#zones.regionPage(region), Buffer.alloc(blockBytes))
     for (const segment of this.#sorted) {
-      if (this.#dirty.has(segment.region)) pages.set(bitmapPages + segment.region, segment.encodePage(blockBytes))
+      const { region } = segment
+      if (this.#dirty.has(region)) pages.set(this.#zones.regionPage(region), segment.encodePage(blockBytes))
     }
     this.#dirty.clear()
     return pages
@@ -165,23 +166,51 @@ export class Segments {
 
   /** The durable batches of a segment, verified. ERR_CORRUPT names the place of one that is not what was written. */
   async *batches(segment: Segment): AsyncGenerator<StoredBatch> {
-    const { blockBytes, blocksPerSegment } = this.#zones
     const end = segment.blocks
     for (let block = 1; block < end; ) {
-      const offset = block * blockBytes
-      const head = await this.#read(segment, offset, blockBytes)
-      const header = decodeBatchHeader(head, segment.ordinal * blocksPerSegment + block, this.#pool)
-      if (!header || block + header.blocks > end) throw corrupt(segment, block, 'no batch header')
-      const whole = BATCH_HEADER_BYTES + header.entryBytes
-      const bytes = whole <= head.length ? head : await this.#read(segment, offset, whole)
-      if (!isDigestRight(bytes, header, this.#pool)) throw corrupt(segment, block, 'batch does not match its digest')
-      yield { header, offset, entries: decodeEntries(bytes, header, offset) }
-      block += header.blocks
+      const batch = await this.#readBatch(segment, block)
+      yield batch
+      block += batch.header.blocks
     }
   }
 
-  async #read(segment: Segment, offset: number, length: number): Promise<Buffer> {
-    return await readBytes(this.#device, regionOffset(this.#zones, segment.region) + offset, length)
+  async #readBatch(segment: Segment, block: number): Promise<StoredBatch> {
+    const { blockBytes, blocksPerSegment } = this.#zones
+    const offset = block * blockBytes
+    const decode = (bytes: Buffer): BatchHeader | undefined => {
+      const header = decodeBatchHeader(bytes, segment.ordinal * blocksPerSegment + block, this.#pool)
+      return header && block + header.blocks <= segment.blocks ? header : undefined
+    }
+    const isRight = (bytes: Buffer): boolean => {
+      const header = decode(bytes)
+      if (!header) return false
+      const whole = BATCH_HEADER_BYTES + header.entryBytes
+      return whole > bytes.length ? bytes.length === blockBytes : isDigestRight(bytes, header, this.#pool)
+    }
+    const head = await this.read(segment, offset, blockBytes, isRight)
+    if (!head) throw corrupt(segment, block, 'no whole batch')
+    const header = decode(head)!
+    const whole = BATCH_HEADER_BYTES + header.entryBytes
+    const bytes = whole <= head.length ? head : await this.read(segment, offset, whole, isRight)
+    if (!bytes) throw corrupt(segment, block, 'batch does not match its digest')
+    return { header, offset, entries: decodeEntries(bytes, header, offset) }
+  }
+
+  /** Bytes of a segment that `isRight` accepts, from whichever of its runs and their copies has them. */
+  async read(
+    segment: Pick<Segment, 'regions'>,
+    offset: number,
+    length: number,
+    isRight: (bytes: Buffer) => boolean,
+    options?: ReadRightOptions,
+  ): Promise<Buffer | undefined> {
+    const offsets = segment.regions.map((region) => this.#zones.regionOffset(region) + offset)
+    return await readRight(this.#device, offsets, length, isRight, options)
+  }
+
+  /** Writes to every run of a segment. */
+  async write({ regions }: Pick<Segment, 'regions'>, offset: number, source: Uint8Array): Promise<void> {
+    await Promise.all(regions.map((region) => this.#device.write(this.#zones.regionOffset(region) + offset, source)))
   }
 }
 

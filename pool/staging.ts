@@ -6,7 +6,6 @@ import type { Core } from './core.ts'
 import type { Extent, Placement } from './entry.ts'
 import { PoolError } from './errors.ts'
 import { ExtentTreeBuilder, reopenTree } from './extent-tree.ts'
-import { unitOffset } from './zones.ts'
 
 /** A payload that is complete for now: bytes to travel in the batch, or a tree of extents already on the device. */
 export type Sealed =
@@ -205,7 +204,7 @@ class ExtentWriter {
     const padded = start + roundUp(end - start, zones.blockBytes)
     buffer.fill(0, end, padded)
     try {
-      await device.write(unitOffset(zones, run.unit), buffer.subarray(start, padded))
+      await device.write(zones.unitOffset(run.unit), buffer.subarray(start, padded))
     } catch (error) {
       this.#failure ??= error
     }

@@ -3,29 +3,40 @@ import { crc32c, DIGEST_BYTES } from './checksum.ts'
 import type { Device } from './device.ts'
 import { PoolError } from './errors.ts'
 import { checkFormat, type Format } from './format.ts'
-import type { Zones } from './zones.ts'
+import { checkGeometry, type Geometry, LAYOUTS } from './geometry.ts'
+import type { MemberZones } from './zones.ts'
 
 const GUARD_MAGIC = Buffer.from('CENOTEPL', 'latin1')
-const GUARD_BYTES = 80
+const GUARD_BYTES = 128
 const SUPERBLOCK_MAGIC = Buffer.from('CENOTESB', 'latin1')
-export const FORMAT_VERSION = 1
+export const FORMAT_VERSION = 2
 export const UUID_BYTES = 16
 
+const ENFORCED = 1
+
 /**
- * The guard block, written once at each end of the device and never again.
+ * The guard block, written once at each end of every member and never again: what was configured, and cannot be changed.
  *
  *   0 magic   8 u32 crc32c(12…)   12 u32 version   16 u8[16] pool   32 u8[16] member   48 u64 device bytes
  *   56 u32 block   60 u32 unit   64 u32 segment   68 u32 ring slots   72 u32 atomicity (1 = enforced)   76 u32 extents in a record
+ *   80 u32 layout (0 concat, 1 stripe, 2 mirror, 3 stripe of mirrors)   84 u32 stripe unit   88 u32 legs   92 u32 runs of a segment
+ *   96 u32 refusals accepted by name (bit n: R n)
  */
 export interface Guard {
   readonly pool: Buffer
   readonly member: Buffer
   readonly deviceBytes: number
   readonly format: Format
+  readonly geometry: Geometry
+  readonly atomicity: Atomicity
+  readonly accepted: number
 }
 
+/** Set when the pool is configured, and never changed (US 7,346,748, claim 1). */
+export type Atomicity = 'enforced' | 'none'
+
 export function encodeGuard(guard: Guard): Buffer {
-  const { format } = guard
+  const { format, geometry } = guard
   const block = Buffer.alloc(format.blockBytes)
   GUARD_MAGIC.copy(block)
   block.writeUInt32LE(FORMAT_VERSION, 12)
@@ -36,8 +47,13 @@ export function encodeGuard(guard: Guard): Buffer {
   block.writeUInt32LE(format.unitBytes, 60)
   block.writeUInt32LE(format.segmentBytes, 64)
   block.writeUInt32LE(format.ringSlots, 68)
-  block.writeUInt32LE(1, 72)
+  block.writeUInt32LE(guard.atomicity === 'enforced' ? ENFORCED : 0, 72)
   block.writeUInt32LE(format.recordExtentsMax, 76)
+  block.writeUInt32LE(LAYOUTS.indexOf(geometry.layout), 80)
+  block.writeUInt32LE(geometry.stripeUnit, 84)
+  block.writeUInt32LE(geometry.legs, 88)
+  block.writeUInt32LE(geometry.runs, 92)
+  block.writeUInt32LE(guard.accepted, 96)
   return sealBlock(block)
 }
 
@@ -59,19 +75,44 @@ export function decodeGuard(block: Buffer): Guard | undefined {
     recordExtentsMax: block.readUInt32LE(76),
   }
   checkFormat(format)
+  const geometry: Geometry = {
+    layout: LAYOUTS[block.readUInt32LE(80)]!,
+    stripeUnit: block.readUInt32LE(84),
+    legs: block.readUInt32LE(88),
+    runs: block.readUInt32LE(92),
+  }
+  checkGeometry(geometry, format)
   return {
     pool: Buffer.from(block.subarray(16, 32)),
     member: Buffer.from(block.subarray(32, 48)),
     deviceBytes: readUint64(block, 48),
     format,
+    geometry,
+    atomicity: block.readUInt32LE(72) === ENFORCED ? 'enforced' : 'none',
+    accepted: block.readUInt32LE(96),
   }
 }
 
-/** The root of a tree of metadata pages; block 0 means that every page is still zero. */
-export interface PageRoot {
+/** A metadata page as the node above names it; block 0 means that it and all below it are still zero. */
+export interface PageEntry {
   readonly block: number
   readonly checksum: number
 }
+
+/** The root of the tree of metadata pages, and how many leaves the tree has room for. */
+export interface PageRoot extends PageEntry {
+  readonly pages: number
+}
+
+/** A member as the pool remembers it, in the order of the layout. */
+export interface MemberEntry {
+  readonly uuid: Buffer
+  /** A stale one missed something that was acknowledged: it is never a source. */
+  readonly state: MemberState
+  readonly dataBytes: number
+}
+
+export type MemberState = 'in-sync' | 'stale'
 
 /**
  * The superblock: where recovery begins. Everything it refers to was flushed before it was written.
@@ -79,7 +120,8 @@ export interface PageRoot {
  *   0 magic   8 u32 crc32c(12…)   12 u32 version   16 u8[16] pool   32 u64 serial   40 u64 epoch   48 u64 epoch start lsn
  *   56 u64 checkpoint lsn   64 u8[32] chain at the checkpoint   96 u64 known durable lsn   104 u64 clean end lsn (0: dirty)
  *   112 u64 next sequence at the checkpoint   120 u32 region of the checkpoint's segment   124 u32 crc32c of the root page
- *   128 u64 block of the root page
+ *   128 u64 block of the root page   136 u32 pages   140 u32 members
+ *   144 { u8[16] member | u32 state (0 in sync, 1 stale) | u32 0 | u64 data bytes } × members
  */
 export interface Superblock {
   readonly serial: number
@@ -92,7 +134,14 @@ export interface Superblock {
   readonly cleanEndLsn: number
   readonly nextSequence: number
   readonly pages: PageRoot
+  readonly members: readonly MemberEntry[]
 }
+
+const MEMBERS_OFFSET = 144
+const MEMBER_BYTES = 32
+
+/** Members that a superblock has room for. */
+export const membersMax = (blockBytes: number): number => Math.floor((blockBytes - MEMBERS_OFFSET) / MEMBER_BYTES)
 
 export function encodeSuperblock(superblock: Superblock, pool: Buffer, blockBytes: number): Buffer {
   const block = Buffer.alloc(blockBytes)
@@ -110,6 +159,9 @@ export function encodeSuperblock(superblock: Superblock, pool: Buffer, blockByte
   block.writeUInt32LE(superblock.checkpointRegion, 120)
   block.writeUInt32LE(superblock.pages.checksum, 124)
   writeUint64(block, 128, superblock.pages.block)
+  block.writeUInt32LE(superblock.pages.pages, 136)
+  block.writeUInt32LE(superblock.members.length, 140)
+  for (const [i, member] of superblock.members.entries()) encodeMember(block, MEMBERS_OFFSET + i * MEMBER_BYTES, member)
   return sealBlock(block)
 }
 
@@ -127,8 +179,26 @@ export function decodeSuperblock(block: Buffer, pool: Buffer): Superblock | unde
     cleanEndLsn: readUint64(block, 104),
     nextSequence: readUint64(block, 112),
     checkpointRegion: block.readUInt32LE(120),
-    pages: { checksum: block.readUInt32LE(124), block: readUint64(block, 128) },
+    pages: { checksum: block.readUInt32LE(124), block: readUint64(block, 128), pages: block.readUInt32LE(136) },
+    members: decodeMembers(block),
   }
+}
+
+function encodeMember(block: Buffer, offset: number, { uuid, state, dataBytes }: MemberEntry): void {
+  uuid.copy(block, offset)
+  block.writeUInt32LE(state === 'stale' ? 1 : 0, offset + 16)
+  writeUint64(block, offset + 24, dataBytes)
+}
+
+function decodeMembers(block: Buffer): MemberEntry[] {
+  return Array.from({ length: Math.min(block.readUInt32LE(140), membersMax(block.length)) }, (_, i) => {
+    const offset = MEMBERS_OFFSET + i * MEMBER_BYTES
+    return {
+      uuid: Buffer.from(block.subarray(offset, offset + UUID_BYTES)),
+      state: block.readUInt32LE(offset + 16) === 0 ? 'in-sync' : 'stale',
+      dataBytes: readUint64(block, offset + 24),
+    }
+  })
 }
 
 function sealBlock(block: Buffer): Buffer {
@@ -138,40 +208,32 @@ function sealBlock(block: Buffer): Buffer {
 
 const isSealed = (block: Buffer): boolean => block.readUInt32LE(8) === crc32c(block.subarray(12))
 
-/** The newest valid superblock of both rings, of which one may be unreadable. ERR_CORRUPT when there is none. */
-export async function readSuperblock(device: Device, zones: Zones, pool: Buffer): Promise<Superblock> {
-  const slots = (zones.guards[1] - zones.rings[1]) / zones.blockBytes
+/**
+ * The newest valid superblock in both rings of a member, of which one may be unreadable. Undefined when there is none;
+ * a failure to read is thrown when nothing was found.
+ */
+export async function readSuperblock(
+  device: Device,
+  zones: MemberZones,
+  pool: Buffer,
+): Promise<Superblock | undefined> {
+  const { blockBytes, ringSlots } = zones
   let newest: Superblock | undefined
   let failure: unknown
   for (const ring of zones.rings) {
-    const bytes = Buffer.alloc(slots * zones.blockBytes)
+    const bytes = Buffer.alloc(ringSlots * blockBytes)
     await device.read(ring, bytes).catch((error: unknown) => {
       failure = error
     })
-    for (let slot = 0; slot < slots; slot++) {
-      const block = bytes.subarray(slot * zones.blockBytes, (slot + 1) * zones.blockBytes)
-      const candidate = decodeSuperblock(block, pool)
+    for (let slot = 0; slot < ringSlots; slot++) {
+      const candidate = decodeSuperblock(bytes.subarray(slot * blockBytes, (slot + 1) * blockBytes), pool)
       if (candidate && (!newest || candidate.serial > newest.serial)) newest = candidate
     }
   }
-  if (!newest) throw failure ?? new PoolError('ERR_CORRUPT', 'no valid superblock in either ring')
+  if (!newest && failure) throw failure
   return newest
 }
 
-/**
- * Front ring, flush, rear ring, flush: whatever power loss tears, one ring still holds a whole superblock, and the
- * other slots hold those before it.
- */
-export async function writeSuperblock(
-  device: Device,
-  zones: Zones,
-  pool: Buffer,
-  superblock: Superblock,
-): Promise<void> {
-  const slots = (zones.guards[1] - zones.rings[1]) / zones.blockBytes
-  const block = encodeSuperblock(superblock, pool, zones.blockBytes)
-  for (const ring of zones.rings) {
-    await device.write(ring + (superblock.serial % slots) * zones.blockBytes, block)
-    await device.flush()
-  }
-}
+/** Where superblock `serial` lies in a ring. */
+export const ringOffset = (zones: MemberZones, ring: number, serial: number): number =>
+  ring + (serial % zones.ringSlots) * zones.blockBytes

@@ -1,66 +1,167 @@
+import assert from 'node:assert/strict'
 import { roundUp } from './bytes.ts'
 import { PoolError } from './errors.ts'
 import type { Format } from './format.ts'
 
 /**
- * Where things are on a device, computed from its size and format alone.
+ * Where things are on one member, computed from its size and format alone.
  *
- *   | guard | ring F | metadata pages | region 0 | region 1 | … | ring R | guard |
+ *   | guard | ring F | data area … | ring R | guard |
  *
- * A region is a segment of the journal, or holds units of large payloads, or is free.
+ * The layout joins the data areas of all members into one device, which has zones of its own.
  */
-export interface Zones {
+export interface MemberZones {
   readonly blockBytes: number
-  readonly unitBytes: number
-  readonly segmentBytes: number
+  readonly ringSlots: number
   readonly guards: readonly [number, number]
   readonly rings: readonly [number, number]
-  /** First block of the metadata zone, and how many blocks it has. */
+  readonly dataOffset: number
+  readonly dataBytes: number
+}
+
+export function memberZonesOf(deviceBytes: number, format: Format): MemberZones {
+  const { blockBytes, unitBytes, ringSlots } = format
+  const size = Math.floor(deviceBytes / blockBytes) * blockBytes
+  const ring = ringSlots * blockBytes
+  const dataOffset = roundUp(blockBytes + ring, unitBytes)
+  const rear = size - blockBytes - ring
+  return {
+    blockBytes,
+    ringSlots,
+    guards: [0, size - blockBytes],
+    rings: [blockBytes, rear],
+    dataOffset,
+    dataBytes: Math.max(0, Math.floor((rear - dataOffset) / blockBytes) * blockBytes),
+  }
+}
+
+/** A contiguous part of the data device: a whole one, or what one member brings to a concatenation. */
+export interface Span {
+  readonly offset: number
+  readonly firstRegion: number
+  readonly regions: number
+  /** Its metadata zone: first block, and how many. */
   readonly metadataBlock: number
   readonly metadataBlocks: number
-  readonly regionsOffset: number
-  readonly regions: number
-  readonly unitsPerRegion: number
-  readonly blocksPerSegment: number
-  /** Pages of the allocation bitmap; a page for each region follows them. */
+  /** Its leaves among the checkpoint's pages: those of the bitmap of its units, then one for each region. */
+  readonly firstPage: number
   readonly bitmapPages: number
-  readonly pages: number
 }
 
 /** Fewer regions than this leave no room beside the reserve. */
 export const REGIONS_MIN = 16
 
-export function zonesOf(deviceBytes: number, format: Format): Zones {
-  const { blockBytes, unitBytes, segmentBytes, ringSlots } = format
-  const size = Math.floor(deviceBytes / blockBytes) * blockBytes
-  const ring = ringSlots * blockBytes
-  const unitsPerRegion = segmentBytes / unitBytes
-  const regionsMost = Math.floor(size / segmentBytes)
-  const bitmapPages = Math.ceil((regionsMost * unitsPerRegion) / (blockBytes * 8))
-  const metadataBlock = 1 + ringSlots
-  const metadataBlocks = 2 * treeBlocks(bitmapPages + regionsMost, blockBytes / 16) + 8
-  const regionsOffset = roundUp((metadataBlock + metadataBlocks) * blockBytes, unitBytes)
-  const regions = Math.floor((size - ring - blockBytes - regionsOffset) / segmentBytes)
-  if (!(regions >= REGIONS_MIN)) {
-    throw new PoolError(
-      'ERR_LIMITS',
-      `a device of ${deviceBytes} bytes is too small: it needs ${REGIONS_MIN} segments of ${segmentBytes} bytes and ${regionsOffset + ring + blockBytes} bytes beside them`,
-    )
+/**
+ * Where things are on the data device. Each span is
+ *
+ *   | region | region | … | metadata pages |
+ *
+ * and a region is a segment of the journal, or holds units of large payloads, or is free. Spans may be added; what lies
+ * in those before stays where it is.
+ */
+export class Zones {
+  readonly blockBytes: number
+  readonly unitBytes: number
+  readonly segmentBytes: number
+  readonly unitsPerRegion: number
+  readonly blocksPerSegment: number
+  /** Regions whose classes differ share no member, wherever they are compared. */
+  readonly classOf: (region: number) => number
+  readonly spans: Span[] = []
+
+  constructor(format: Format, spanBytes: readonly number[], classOf?: (region: number) => number) {
+    this.blockBytes = format.blockBytes
+    this.unitBytes = format.unitBytes
+    this.segmentBytes = format.segmentBytes
+    this.unitsPerRegion = format.segmentBytes / format.unitBytes
+    this.blocksPerSegment = format.segmentBytes / format.blockBytes
+    this.classOf = classOf ?? ((region) => this.spans.indexOf(this.#spanOf(region)))
+    for (const bytes of spanBytes) this.add(bytes)
+    if (!(this.regions >= REGIONS_MIN)) {
+      const bytes = spanBytes.reduce((sum, span) => sum + span, 0)
+      throw new PoolError(
+        'ERR_LIMITS',
+        `${bytes} bytes for data are too few: a pool needs ${REGIONS_MIN} segments of ${this.segmentBytes} bytes`,
+      )
+    }
   }
-  return {
-    blockBytes,
-    unitBytes,
-    segmentBytes,
-    guards: [0, size - blockBytes],
-    rings: [blockBytes, size - blockBytes - ring],
-    metadataBlock,
-    metadataBlocks,
-    regionsOffset,
-    regions,
-    unitsPerRegion,
-    blocksPerSegment: segmentBytes / blockBytes,
-    bitmapPages,
-    pages: bitmapPages + regions,
+
+  get regions(): number {
+    const last = this.spans.at(-1)
+    return last ? last.firstRegion + last.regions : 0
+  }
+
+  /** Leaves of the checkpoint's tree. */
+  get pages(): number {
+    const last = this.spans.at(-1)
+    return last ? last.firstPage + last.bitmapPages + last.regions : 0
+  }
+
+  get metadataBlocks(): number {
+    return this.spans.reduce((sum, { metadataBlocks }) => sum + metadataBlocks, 0)
+  }
+
+  /** A span of `bytes` at the end. ERR_LIMITS when not even one region fits. */
+  add(bytes: number): Span {
+    const { blockBytes, segmentBytes, unitsPerRegion } = this
+    const last = this.spans.at(-1)
+    const offset = last ? (last.metadataBlock + last.metadataBlocks) * blockBytes : 0
+    const bitmapPagesOf = (regions: number) => Math.ceil((regions * unitsPerRegion) / (blockBytes * 8))
+    const metadataBlocksOf = (regions: number) => 2 * treeBlocks(bitmapPagesOf(regions) + regions, blockBytes / 16) + 8
+    let regions = Math.floor(bytes / segmentBytes)
+    while (regions > 0 && regions * segmentBytes + metadataBlocksOf(regions) * blockBytes > bytes) regions--
+    if (regions === 0) throw new PoolError('ERR_LIMITS', `${bytes} bytes hold no segment of ${segmentBytes} bytes`)
+    // The span ends where its bytes do, so that the next one begins where its member does.
+    const metadataBlock = (offset + regions * segmentBytes) / blockBytes
+    const span: Span = {
+      offset,
+      firstRegion: this.regions,
+      regions,
+      metadataBlock,
+      metadataBlocks: Math.floor((offset + bytes) / blockBytes) - metadataBlock,
+      firstPage: this.pages,
+      bitmapPages: bitmapPagesOf(regions),
+    }
+    this.spans.push(span)
+    return span
+  }
+
+  regionOffset(region: number): number {
+    const span = this.#spanOf(region)
+    return span.offset + (region - span.firstRegion) * this.segmentBytes
+  }
+
+  unitOffset(unit: number): number {
+    const region = Math.floor(unit / this.unitsPerRegion)
+    return this.regionOffset(region) + (unit - region * this.unitsPerRegion) * this.unitBytes
+  }
+
+  /** The page that says which segment `region` holds. */
+  regionPage(region: number): number {
+    const { firstPage, bitmapPages, firstRegion } = this.#spanOf(region)
+    return firstPage + bitmapPages + region - firstRegion
+  }
+
+  /** The page that holds the bit of `unit`. */
+  bitmapPage(unit: number): number {
+    const { firstPage, firstRegion } = this.#spanOf(Math.floor(unit / this.unitsPerRegion))
+    return firstPage + Math.floor((unit - firstRegion * this.unitsPerRegion) / (this.blockBytes * 8))
+  }
+
+  /** What a page is about: the units from `unit` on, or one region. */
+  pageSubject(page: number): { readonly unit: number } | { readonly region: number } {
+    const span = this.spans.findLast(({ firstPage }) => firstPage <= page)!
+    const place = page - span.firstPage
+    if (place >= span.bitmapPages) return { region: span.firstRegion + place - span.bitmapPages }
+    return { unit: span.firstRegion * this.unitsPerRegion + place * this.blockBytes * 8 }
+  }
+
+  #spanOf(region: number): Span {
+    const { spans } = this
+    if (spans.length === 1) return spans[0]!
+    const span = spans.findLast(({ firstRegion }) => firstRegion <= region)
+    assert(span)
+    return span
   }
 }
 
@@ -72,6 +173,3 @@ function treeBlocks(leaves: number, fanOut: number): number {
     if (level <= 1) return blocks
   }
 }
-
-export const unitOffset = (zones: Zones, unit: number): number => zones.regionsOffset + unit * zones.unitBytes
-export const regionOffset = (zones: Zones, region: number): number => zones.regionsOffset + region * zones.segmentBytes

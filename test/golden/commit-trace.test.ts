@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { type Format, formatDevice, type Mutation, openDevice } from '../../pool/index.ts'
-import { zonesOf } from '../../pool/zones.ts'
+import type { Format, Mutation } from '../../pool/index.ts'
 import { CrashDevice, Medium, type RecordedWrite, type TraceEvent } from '../support/crash-device.ts'
 import { pattern, put, release } from '../support/pool-client.ts'
 import { seededRandom } from '../support/random.ts'
+import { formatDevice, openDevice, SingleZones } from '../support/single-device.ts'
 import { identity, TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
 import { goldenFor } from './golden-file.ts'
 import { type Kind, type Mark, TraceReader } from './trace-lines.ts'
@@ -12,7 +12,7 @@ import { type Kind, type Mark, TraceReader } from './trace-lines.ts'
 const FORMAT: Format = { ...TINY_FORMAT, unitBytes: 512, segmentBytes: 2048 }
 const TUNING = { transactionBytesMax: 1024, groupBytesMax: 512 }
 const BYTES = 96 * 1024
-const READER = new TraceReader(zonesOf(BYTES, FORMAT), identity().pool)
+const READER = new TraceReader(new SingleZones(BYTES, FORMAT), identity().pool)
 
 type Trace = readonly TraceEvent<Mark>[]
 

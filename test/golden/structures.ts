@@ -12,7 +12,7 @@ import {
   type Guard,
   type Superblock,
 } from '../../pool/superblock.ts'
-import { unitOffset, zonesOf } from '../../pool/zones.ts'
+import { Zones } from '../../pool/zones.ts'
 import { TINY_BYTES, TINY_FORMAT } from '../support/tiny-pool.ts'
 
 /** A value, and the way to its bytes and back: `decode` gives what `value` is. */
@@ -25,7 +25,7 @@ export interface Structure {
 /** The number whose little-endian bytes are these letters: so the right column of a dump names the fields. */
 export const spell = (word: string): number => Buffer.from(word.padEnd(6, '\0')).readUIntLE(0, 6)
 
-const ZONES = zonesOf(TINY_BYTES, TINY_FORMAT)
+const ZONES = new Zones(TINY_FORMAT, [TINY_BYTES])
 const { blockBytes } = ZONES
 export const POOL = Buffer.from("the pool's uuid.")
 export const PREVIOUS = Buffer.from('the digest of the batch before..')
@@ -35,6 +35,9 @@ const GUARD: Guard = {
   member: Buffer.from('the member uuid.'),
   deviceBytes: spell('device'),
   format: { blockBytes: 4096, unitBytes: 65_536, segmentBytes: 1 << 24, ringSlots: 32, recordExtentsMax: 64 },
+  geometry: { layout: 'stripe', stripeUnit: 1 << 20, legs: 1, runs: 2 },
+  atomicity: 'enforced',
+  accepted: 1 << 14,
 }
 
 export const guard = { value: GUARD, encode: () => encodeGuard(GUARD), decode: decodeGuard }
@@ -49,7 +52,11 @@ const SUPERBLOCK: Superblock = {
   knownDurableLsn: spell('durabl'),
   cleanEndLsn: spell('clean'),
   nextSequence: spell('next'),
-  pages: { checksum: spell('crc.'), block: spell('root') },
+  pages: { checksum: spell('crc.'), block: spell('root'), pages: spell('pags') },
+  members: [
+    { uuid: Buffer.from('the member uuid.'), state: 'in-sync', dataBytes: spell('data 1') },
+    { uuid: Buffer.from('another member u'), state: 'stale', dataBytes: spell('data 2') },
+  ],
 }
 
 export const superblock = {
@@ -63,8 +70,8 @@ const SEGMENT_HEADER = {
   ordinal: spell('ordnal'),
   epoch: spell('epoch'),
   firstSequence: spell('first'),
-  region: spell('regn'),
-  successor: spell('succ'),
+  regions: [spell('regn'), spell('run')],
+  successor: [spell('succ'), spell('srun')],
   previous: PREVIOUS,
 }
 
@@ -76,7 +83,7 @@ export const segmentHeader = {
 
 const REGION = 3
 const SEGMENT = {
-  region: REGION,
+  regions: [REGION, spell('run')],
   ordinal: spell('ordnal'),
   compacted: true,
   firstSequence: spell('first'),
@@ -112,7 +119,7 @@ export const bitmapPage = {
   },
   decode: (bytes: Buffer) => {
     const allocator = new Allocator(ZONES, 0)
-    allocator.loadPage(0, bytes)
+    allocator.loadPage(0, bytes.subarray(0, (ZONES.regions * ZONES.unitsPerRegion) / 8))
     return numbersBelow(bytes.length * 8, (unit) => allocator.isOwned(unit))
   },
 }
@@ -120,7 +127,7 @@ export const bitmapPage = {
 /** The two pages above are the leaves of its tree. */
 const LEAVES = new Map([
   [0, bitmapPage.encode()],
-  [ZONES.bitmapPages + REGION, regionPage.encode()],
+  [ZONES.regionPage(REGION), regionPage.encode()],
 ])
 
 async function writeLeaves() {
@@ -136,7 +143,7 @@ export const pageNode = {
     const { device, block, node } = await writeLeaves()
     bytes.copy(node)
     const leaves = new Map<number, Buffer>()
-    const root = { block, checksum: crc32c(bytes) }
+    const root = { block, checksum: crc32c(bytes), pages: ZONES.pages }
     await new Pages(device, ZONES).load(root, (index, page) => leaves.set(index, page))
     return leaves
   },
@@ -155,11 +162,11 @@ export const manifest = {
     const builder = new ExtentTreeBuilder({ device, zones: ZONES }, 1, async () => MANIFEST_UNIT)
     for (const extent of MANIFEST) await builder.push(extent)
     await builder.tree()
-    return device.bytes.subarray(unitOffset(ZONES, MANIFEST_UNIT), unitOffset(ZONES, MANIFEST_UNIT + 1))
+    return device.bytes.subarray(ZONES.unitOffset(MANIFEST_UNIT), ZONES.unitOffset(MANIFEST_UNIT + 1))
   },
   decode: async (bytes: Buffer) => {
     const device = new MemoryDevice(TINY_BYTES)
-    await device.write(unitOffset(ZONES, MANIFEST_UNIT), bytes)
+    await device.write(ZONES.unitOffset(MANIFEST_UNIT), bytes)
     const extents = [{ length: 0, unit: MANIFEST_UNIT, checksum: crc32c(bytes) }]
     return (await reopenTree(device, ZONES, { depth: 1, extents }))[0]
   },

@@ -80,9 +80,11 @@ export const TABLES: readonly Table[] = [
       ordinal: segmentHeader.value.ordinal,
       epoch: segmentHeader.value.epoch,
       'first sequence': segmentHeader.value.firstSequence,
-      'its own region': segmentHeader.value.region,
-      'region of its successor': segmentHeader.value.successor,
+      'its own region': segmentHeader.value.regions[0]!,
+      'region of its successor': segmentHeader.value.successor[0]!,
       'digest of the batch before': segmentHeader.value.previous,
+      'regions of its other runs, each plus one': wordsOf(segmentHeader.value.regions),
+      'regions of the other runs of the successor': wordsOf(segmentHeader.value.successor),
     }),
   },
   {
@@ -105,6 +107,13 @@ export const TABLES: readonly Table[] = [
     }),
   },
 ]
+
+/** Regions but the first, each plus one; none is 0. */
+function wordsOf(regions: readonly number[]): Buffer {
+  const words = Buffer.alloc(12)
+  for (const [i, region] of regions.slice(1).entries()) words.writeUInt32LE(region + 1, i * 4)
+  return words
+}
 
 function bitmapOf(numbers: readonly number[], bytes: number): Buffer {
   const bitmap = Buffer.alloc(bytes)

@@ -2,8 +2,8 @@ import { decodeBatchHeader } from '../../pool/batch.ts'
 import { readUint64 } from '../../pool/bytes.ts'
 import { decodeSegmentHeader } from '../../pool/segment.ts'
 import { decodeGuard, decodeSuperblock } from '../../pool/superblock.ts'
-import type { Zones } from '../../pool/zones.ts'
 import type { RecordedWrite, TraceEvent } from '../support/crash-device.ts'
+import type { SingleZones } from '../support/single-device.ts'
 import { identity } from '../support/tiny-pool.ts'
 
 /** What a client sees between writes and flushes: its call, or the answer, which names the record that it committed. */
@@ -23,10 +23,10 @@ interface Written {
 
 /** Tells a trace in lines: calls stand at the margin, and what they lead to below them. */
 export class TraceReader {
-  readonly #zones: Zones
+  readonly #zones: SingleZones
   readonly #pool: Buffer
 
-  constructor(zones: Zones, pool: Buffer) {
+  constructor(zones: SingleZones, pool: Buffer) {
     this.#zones = zones
     this.#pool = pool
   }
@@ -61,18 +61,20 @@ export class TraceReader {
       const records = Array.from({ length: batch.entries }, (_, i) => batch.firstSequence + i)
       return { kind: 'batch', details: ` at lsn ${batch.lsn}: record ${records.join(', ')}`, records }
     }
-    return { kind: offset < this.#zones.regionsOffset ? 'page' : 'data', details: '', records: [] }
+    return { kind: offset >= this.#zones.metadata.start ? 'page' : 'data', details: '', records: [] }
   }
 
   #placeOf(offset: number, kind: Kind): string {
-    const { guards, rings, regionsOffset, segmentBytes, unitBytes, blockBytes } = this.#zones
+    const { guards, rings, blockBytes } = this.#zones
+    const { segmentBytes, unitBytes } = this.#zones.data
+    const start = this.#zones.regionOffset(0)
     if (kind === 'guard') return `guard ${'FR'[guards.indexOf(offset)]}`
-    if (kind === 'page') return `metadata block ${offset / blockBytes}`
+    if (kind === 'page') return `metadata block ${(offset - this.#zones.metadata.start) / blockBytes}`
     if (kind === 'superblock') {
-      const ring = offset < regionsOffset ? 0 : 1
+      const ring = offset < start ? 0 : 1
       return `ring ${'FR'[ring]} slot ${(offset - rings[ring]) / blockBytes}`
     }
-    const inRegions = offset - regionsOffset
+    const inRegions = offset - start
     const region = `region ${Math.floor(inRegions / segmentBytes)}`
     if (kind === 'data') return `${region} unit ${inRegions / unitBytes}`
     return `${region} block ${(inRegions % segmentBytes) / blockBytes}`

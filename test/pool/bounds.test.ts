@@ -1,14 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import {
-  type Device,
-  type MemoryDevice,
-  openDevice,
-  type Pool,
-  type Sequence,
-  type Timers,
-  type Tuning,
-} from '../../pool/index.ts'
+import type { Device, MemoryDevice, Pool, Sequence, Timers, Tuning } from '../../pool/index.ts'
 import { batchesOn, formatted, GatedDevice, pattern, put, readAll, release, settled } from '../support/pool-client.ts'
+import { openDevice } from '../support/single-device.ts'
 import { TINY_FORMAT, TINY_TUNING, tiny } from '../support/tiny-pool.ts'
 
 const { segmentBytes, unitBytes } = TINY_FORMAT

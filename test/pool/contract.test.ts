@@ -1,16 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import {
-  chooseFormat,
-  formatDevice,
-  MemoryDevice,
-  openDevice,
-  type Pool,
-  PoolError,
-  type Release,
-  type Sequence,
-} from '../../pool/index.ts'
+import { chooseFormat, MemoryDevice, type Pool, PoolError, type Release, type Sequence } from '../../pool/index.ts'
 import { memoryPool } from '../support/memory-pool.ts'
+import { formatDevice, openDevice } from '../support/single-device.ts'
 
 const DEVICE_BYTES = 64 << 20
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { formatDevice, MemoryDevice, openDevice, type Pool } from '../../pool/index.ts'
+import { MemoryDevice, type Pool } from '../../pool/index.ts'
+import { formatDevice, openDevice } from '../support/single-device.ts'
 import { identity, TINY_BYTES, TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
 
 async function fresh(bytes = TINY_BYTES): Promise<MemoryDevice> {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, expect, test } from 'vitest'
 import { BATCH_HEADER_BYTES, decodeBatchHeader, isDigestRight } from '../../pool/batch.ts'
-import { formatDevice, MemoryDevice, openDevice, type Pool, PoolError, type Sequence } from '../../pool/index.ts'
+import { MemoryDevice, type Pool, PoolError, type Sequence } from '../../pool/index.ts'
 import { decodeSegmentHeader } from '../../pool/segment.ts'
 import { decodeEntries } from '../../pool/segments.ts'
 import { decodeGuard, decodeSuperblock } from '../../pool/superblock.ts'
-import { unitOffset, zonesOf } from '../../pool/zones.ts'
 import { batchesOn, formatted, pattern, put, readAll, release } from '../support/pool-client.ts'
 import { type Expectation, keyOf, Ledger } from '../support/pool-ledger.ts'
 import { type Random, seededRandom, seedOf } from '../support/random.ts'
+import { formatDevice, openDevice, SingleZones } from '../support/single-device.ts'
 import { identity, TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
 import { EVERYTHING, type Mix, Workload } from '../support/workload.ts'
 
@@ -278,7 +278,7 @@ describe('rot in an old segment', () => {
   test('of one manifest of a payload that is let go frees none of it, and the payload is gone all the same', async () => {
     const device = new MemoryDevice(DEVICE_BYTES)
     await formatDevice(device, TINY_FORMAT, identity())
-    const zones = zonesOf(DEVICE_BYTES, TINY_FORMAT)
+    const zones = new SingleZones(DEVICE_BYTES, TINY_FORMAT)
     const first = await openDevice(device, tiny())
     const sequence = await put(first, pattern(100_000))
     const { extentBytes } = first.status()
@@ -286,7 +286,7 @@ describe('rot in an old segment', () => {
     const { offset, header } = batchesOn(device.bytes)[0]!
     const payload = decodeEntries(device.bytes.subarray(offset), header)[0]!.entry.payloads[0]!
     assert(payload.form === 'extents' && payload.depth === 1 && payload.extents.length === 2)
-    device.bytes[unitOffset(zones, payload.extents[1]!.unit)]! ^= 1
+    device.bytes[zones.unitOffset(payload.extents[1]!.unit)]! ^= 1
     let pool = await openDevice(device, tiny())
     await release(pool, { sequence, payload: 0 })
     for (let life = 0; life < 2; life++) {

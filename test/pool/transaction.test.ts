@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { openDevice } from '../../pool/index.ts'
 import { formatted, GatedDevice, pattern, put, readAll, release, settled } from '../support/pool-client.ts'
+import { openDevice } from '../support/single-device.ts'
 import { identity, TINY_BYTES, TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
 
 const one = (payload: import('../../pool/index.ts').Staging) => () => ({

@@ -1,20 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { type BatchHeader, encodeBatchHeader } from '../../pool/batch.ts'
-import {
-  type Device,
-  MemoryDevice,
-  openDevice,
-  type Pool,
-  PoolError,
-  type RecoverySummary,
-  type Timers,
-} from '../../pool/index.ts'
+import { type Device, MemoryDevice, type Pool, PoolError, type RecoverySummary, type Timers } from '../../pool/index.ts'
 import type { JournalEnd } from '../../pool/journal-scan.ts'
 import { readGuard } from '../../pool/open.ts'
 import { decodeSuperblock, type Superblock } from '../../pool/superblock.ts'
 import { verdict } from '../../pool/verdict.ts'
-import { type Zones, zonesOf } from '../../pool/zones.ts'
 import { batchesOn, contents, formatted, GatedDevice, pattern, put, readAll, settled } from '../support/pool-client.ts'
+import { openDevice, SingleZones } from '../support/single-device.ts'
 import { identity, TINY_BYTES, TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
 
 /** A superblock that knows nothing but what is given. */
@@ -28,7 +20,8 @@ const superblock = (known: Partial<Superblock>): Superblock => ({
   knownDurableLsn: 1,
   cleanEndLsn: 0,
   nextSequence: 1,
-  pages: { block: 0, checksum: 0 },
+  pages: { block: 0, checksum: 0, pages: 0 },
+  members: [],
   ...known,
 })
 
@@ -49,7 +42,7 @@ const later = (durableLsn: number): BatchHeader => ({
 /** A journal of which everything before position 20 was whole. */
 const end = (found: Partial<JournalEnd>): JournalEnd => ({
   lsn: 20,
-  segment: { region: 1, ordinal: 1, successor: 2 },
+  segment: { regions: [1], ordinal: 1, successor: [2] },
   chain: Buffer.alloc(32),
   torn: false,
   sealed: false,
@@ -94,7 +87,7 @@ async function killed(): Promise<MemoryDevice> {
   return device
 }
 
-const zones: Zones = zonesOf(TINY_BYTES, TINY_FORMAT)
+const zones: SingleZones = new SingleZones(TINY_BYTES, TINY_FORMAT)
 
 function flip(device: MemoryDevice, offset: number): void {
   device.bytes[offset]! ^= 1
@@ -182,7 +175,7 @@ describe('a pool that was killed', () => {
     const gated = new GatedDevice(device)
     const pool = await openDevice(gated, tiny())
     await fill(pool)
-    const isPage = (offset: number) => offset >= zones.metadataBlock * zones.blockBytes && offset < zones.regionsOffset
+    const isPage = (offset: number) => offset >= zones.metadata.start && offset < zones.metadata.end
     const held = gated.hold((request, offset) => request === 'write' && isPage(offset))
     const checkpoint = pool.checkpoint()
     await held

@@ -1,18 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, expect, test } from 'vitest'
-import {
-  type Draft,
-  formatDevice,
-  openDevice,
-  type Pool,
-  PoolError,
-  type Sequence,
-  type Tuning,
-} from '../../pool/index.ts'
+import { type Draft, type Pool, PoolError, type Sequence, type Tuning } from '../../pool/index.ts'
 import { CrashDevice, Medium, MediumDevice, type Request } from '../support/crash-device.ts'
 import { codeOf, FAULT_BYTES, type Fault, FaultRun, type Outcome, warmUp } from '../support/fault-run.ts'
 import { formatted, pattern, put, readAll, release } from '../support/pool-client.ts'
 import { seededRandom, seedOf } from '../support/random.ts'
+import { formatDevice, openDevice } from '../support/single-device.ts'
 import { identity, TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
 
 const SEED = seedOf(5)

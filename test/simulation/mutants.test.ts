@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { MemoryDevice, type Mutation, openDevice, type Pool } from '../../pool/index.ts'
-import { zonesOf } from '../../pool/zones.ts'
+import { MemoryDevice, type Mutation, type Pool } from '../../pool/index.ts'
 import { ROOMY, type Scene, statesToKill } from '../support/crash-plans.ts'
 import { contents, formatted, GatedDevice, pattern, put, release } from '../support/pool-client.ts'
+import { openDevice, SingleZones } from '../support/single-device.ts'
 import { TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
 
 /*
@@ -46,7 +46,7 @@ async function makeSparse(pool: Pool): Promise<void> {
 /** What is on the medium when power fails just before the superblock of a compaction, while an upload looks for room. */
 async function powerFailsBeforeSuperblock(mutations: readonly Mutation[]): Promise<MemoryDevice> {
   const device = await formatted()
-  const zones = zonesOf(device.limits.size, TINY_FORMAT)
+  const zones = new SingleZones(device.limits.size, TINY_FORMAT)
   const inRing = (offset: number) => zones.rings.some((ring) => offset >= ring && offset < ring + 3 * zones.blockBytes)
   const gated = new GatedDevice(device)
   const pool = await openDevice(gated, tiny({ mutations: new Set(mutations) }))

@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict'
-import {
-  type Format,
-  formatDevice,
-  type Mutations,
-  openDevice,
-  type Pool,
-  PoolError,
-  type Tuning,
-} from '../../pool/index.ts'
+import { type Format, type Mutations, type Pool, PoolError, type Tuning } from '../../pool/index.ts'
 import { CrashDevice, Medium, MediumDevice, type TraceEvent } from './crash-device.ts'
 import { type CrashState, crashStates } from './crash-enumerator.ts'
 import { type Expectation, Ledger, releaseOf } from './pool-ledger.ts'
 import { type Random, seededRandom } from './random.ts'
+import { formatDevice, openDevice } from './single-device.ts'
 import { identity, TINY_BYTES, TINY_FORMAT, tiny } from './tiny-pool.ts'
 import { EVERYTHING, type Mark, type Mix, Workload } from './workload.ts'
 

@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict'
-import {
-  type Draft,
-  formatDevice,
-  openDevice,
-  type Pool,
-  PoolError,
-  type Sequence,
-  type Transaction,
-} from '../../pool/index.ts'
+import { type Draft, type Pool, PoolError, type Sequence, type Transaction } from '../../pool/index.ts'
 import { CrashDevice, Medium, MediumDevice, type RecordedWrite, type Request, SECTOR_BYTES } from './crash-device.ts'
 import { verify } from './crash-explorer.ts'
 import { Ledger, type LedgerRecord } from './pool-ledger.ts'
 import { type Random, seededRandom } from './random.ts'
+import { formatDevice, openDevice } from './single-device.ts'
 import { identity, TINY_FORMAT, tiny } from './tiny-pool.ts'
 import { EVERYTHING, type Mark, type Mix, Workload } from './workload.ts'
 

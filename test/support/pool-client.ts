@@ -1,7 +1,7 @@
 import { type BatchHeader, decodeBatchHeader } from '../../pool/batch.ts'
-import { type Device, formatDevice, MemoryDevice, type Pool, type Release, type Sequence } from '../../pool/index.ts'
+import { type Device, MemoryDevice, type Pool, type Release, type Sequence } from '../../pool/index.ts'
 import { decodeSegmentHeader } from '../../pool/segment.ts'
-import { regionOffset, type Zones, zonesOf } from '../../pool/zones.ts'
+import { formatDevice, SingleZones } from './single-device.ts'
 import { identity, TINY_BYTES, TINY_FORMAT } from './tiny-pool.ts'
 
 /** A device that holds an empty tiny pool. */
@@ -117,14 +117,14 @@ export interface PlacedBatch {
 
 /** Every batch on a device of a tiny pool, leftovers too, in the order of their positions. */
 export function batchesOn(device: Buffer): PlacedBatch[] {
-  const zones = zonesOf(device.length, TINY_FORMAT)
-  const regions = Array.from({ length: zones.regions }, (_, region) => [...batchesIn(device, zones, region)])
+  const zones = new SingleZones(device.length, TINY_FORMAT)
+  const regions = Array.from({ length: zones.data.regions }, (_, region) => [...batchesIn(device, zones, region)])
   return regions.flat().sort((a, b) => a.header.lsn - b.header.lsn)
 }
 
-function* batchesIn(device: Buffer, zones: Zones, region: number): Generator<PlacedBatch> {
-  const { blockBytes, blocksPerSegment } = zones
-  const segmentOffset = regionOffset(zones, region)
+function* batchesIn(device: Buffer, zones: SingleZones, region: number): Generator<PlacedBatch> {
+  const { blockBytes, blocksPerSegment } = zones.data
+  const segmentOffset = zones.regionOffset(region)
   const segment = decodeSegmentHeader(device.subarray(segmentOffset, segmentOffset + blockBytes), identity().pool)
   if (!segment) return
   for (let block = 1; block < blocksPerSegment; block++) {

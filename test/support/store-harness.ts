@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { chooseFormat, formatDevice, MemoryDevice, openDevice, type Pool, type PoolRecord } from '../../pool/index.ts'
+import { chooseFormat, MemoryDevice, type Pool, type PoolRecord } from '../../pool/index.ts'
 import {
   type AttributeRecord,
   type Attributes,
@@ -24,6 +24,7 @@ import {
 } from '../../streams/index.ts'
 import { MemoryCatalog } from './memory-catalog.ts'
 import { memoryPool } from './memory-pool.ts'
+import { formatDevice, openDevice } from './single-device.ts'
 
 export const ALL: readonly Permission[] = ['object:read', 'object:write', 'bucket:create', 'application:manage']
 

@@ -1,4 +1,5 @@
-import type { Format, OpenOptions, PoolIdentity, Tuning } from '../../pool/index.ts'
+import type { Format, OpenOptions, Tuning } from '../../pool/index.ts'
+import type { Identity } from './single-device.ts'
 
 /** A format small enough that a few writes fill segments, grow extent trees and wake compaction. */
 export const TINY_FORMAT: Format = {
@@ -27,7 +28,7 @@ export const TINY_TUNING: Tuning = {
 
 export const TINY_BYTES = 256 * 1024
 
-export const identity = (name = 1): PoolIdentity => ({
+export const identity = (name = 1): Identity => ({
   pool: Buffer.alloc(16, name),
   member: Buffer.alloc(16, name + 1),
 })

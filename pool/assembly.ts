@@ -1,0 +1,123 @@
+import type { Device } from './device.ts'
+import { PoolError } from './errors.ts'
+import { columnsOf, type Geometry } from './geometry.ts'
+import type { Guard, MemberEntry, Superblock } from './superblock.ts'
+
+/** A device as it was found: its guard, and its newest superblock unless both its rings are lost. */
+export interface FoundMember {
+  readonly device: Device
+  readonly guard: Guard
+  readonly superblock: Superblock | undefined
+}
+
+/** Which superblock is in force, and which device is which member; a member that is missing has none. */
+export interface Assembled {
+  readonly superblock: Superblock
+  readonly members: readonly { readonly entry: MemberEntry; readonly found: FoundMember | undefined }[]
+}
+
+/**
+ * Decides what the devices that were found are together. No acknowledged byte may be lost by it, and none mixed up:
+ *
+ *   | found                                                          | verdict |
+ *   | devices of two pools, or one member twice                      | refused: R25 |
+ *   | a device that changed its size                                 | refused: R25 |
+ *   | a member that the pool does not know (any more)                | refused: R25 |
+ *   | the newest superblock says a member is stale                   | it is no source; the pool is degraded |
+ *   | … but that member went on alone, and calls others stale        | refused: R25, the pool has split |
+ *   | a member more than one superblock behind the newest            | it was rolled back: stale |
+ *   | a leg of a mirror with both rings lost                         | stale |
+ *   | a member that nothing stands in for is missing or stale        | refused |
+ *   | another is missing, or stale without the newest saying so      | refused, unless `degraded` is asked for |
+ */
+export function assemble(found: readonly FoundMember[], degraded: boolean): Assembled {
+  const { guard } = refuseStrangers(found)
+  const superblock = newestOf(found)
+  if (!superblock) throw new PoolError('ERR_CORRUPT', 'no valid superblock in any ring')
+  const known = superblock.members.map((entry) => entry.uuid.toString('hex'))
+  const unknown = found.find((member) => !known.includes(nameOf(member)))
+  if (unknown) throw strange(`member ${nameOf(unknown)} is not one of the pool's ${known.length}: it was replaced`)
+  const members = superblock.members.map((entry) => {
+    const member = found.find(({ guard }) => guard.member.equals(entry.uuid))
+    return { entry: judge(entry, member, superblock, guard.geometry), found: member }
+  })
+  refuseSplit(members, superblock)
+  refuseLoss(members, superblock, guard.geometry, degraded)
+  return { superblock, members }
+}
+
+/** The guard of all of them. */
+function refuseStrangers(found: readonly FoundMember[]): FoundMember {
+  const [first] = found
+  if (!first) throw new PoolError('ERR_FORMAT', 'a pool has at least one member')
+  const seen = new Set<string>()
+  for (const { guard, device } of found) {
+    const name = guard.member.toString('hex')
+    if (!guard.pool.equals(first.guard.pool)) throw strange(`member ${name} belongs to another pool`)
+    if (seen.has(name)) throw strange(`two devices are member ${name}: one is a copy of the other`)
+    seen.add(name)
+    if (guard.deviceBytes === device.limits.size) continue
+    throw strange(`the pool was made on ${guard.deviceBytes} bytes, the device has ${device.limits.size}`)
+  }
+  return first
+}
+
+/** Of two with one serial, the one that knows of a stale member went on after the other. */
+function newestOf(found: readonly FoundMember[]): Superblock | undefined {
+  let newest: Superblock | undefined
+  for (const { superblock } of found) {
+    if (!superblock) continue
+    const later = newest && superblock.serial - newest.serial
+    if (later === undefined || later > 0 || (later === 0 && staleIn(superblock) > staleIn(newest!))) newest = superblock
+  }
+  return newest
+}
+
+const staleIn = ({ members }: Superblock): number => members.filter(({ state }) => state === 'stale').length
+
+function judge(
+  entry: MemberEntry,
+  member: FoundMember | undefined,
+  newest: Superblock,
+  { legs, layout }: Geometry,
+): MemberEntry {
+  const mirrored = legs > 1 || layout === 'mirror'
+  const serial = member?.superblock?.serial
+  const lost = member && serial === undefined && mirrored
+  const behind = serial !== undefined && serial < newest.serial - 1
+  return !member || lost || behind ? { ...entry, state: 'stale' } : entry
+}
+
+/** Members that went on without each other hold different histories, and both may have acknowledged. */
+function refuseSplit(members: Assembled['members'], newest: Superblock): void {
+  const inSync = members.filter(({ entry }) => entry.state === 'in-sync').map(({ entry }) => entry.uuid)
+  for (const [i, { entry, found }] of members.entries()) {
+    if (entry.state === 'in-sync' || !found?.superblock || found.superblock === newest) continue
+    const accused = found.superblock.members.some(
+      ({ uuid, state }) => state === 'stale' && inSync.some((one) => one.equals(uuid)),
+    )
+    if (accused) throw strange(`the pool has split: member ${i} and the others went on without each other`)
+  }
+}
+
+function refuseLoss(members: Assembled['members'], newest: Superblock, geometry: Geometry, degraded: boolean): void {
+  for (const column of columnsOf(geometry, members)) {
+    if (column.some(({ entry }) => entry.state === 'in-sync')) continue
+    const names = column.map(({ entry, found }) => `${entry.uuid.toString('hex')} is ${found ? 'stale' : 'missing'}`)
+    throw new PoolError(
+      'ERR_NOT_FOUND',
+      `R25_STALE_ONLY: member ${names.join(', member ')}, and nothing stands in for it`,
+    )
+  }
+  const news = members.find(({ entry }, i) => entry.state === 'stale' && newest.members[i]!.state === 'in-sync')
+  if (!news || degraded) return
+  const what = news.found ? 'was rolled back or has lost its superblocks' : 'is missing'
+  throw new PoolError(
+    'ERR_NOT_FOUND',
+    `member ${news.entry.uuid.toString('hex')} ${what}: the pool opens without it only when asked to (--degraded)`,
+  )
+}
+
+const nameOf = ({ guard }: FoundMember): string => guard.member.toString('hex')
+
+const strange = (problem: string): PoolError => new PoolError('ERR_FORMAT', `R25_FOREIGN: ${problem}`)

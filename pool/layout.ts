@@ -1,0 +1,279 @@
+import assert from 'node:assert/strict'
+import type { Device, Limits, WriteOptions } from './device.ts'
+import { PoolError } from './errors.ts'
+import { checkRequest, checkUnsplit } from './request.ts'
+
+/*
+ * A layout is a Device made of Devices. It moves bytes and knows nothing of what they mean.
+ */
+
+/** A part of a device. */
+export class RangeDevice implements Device {
+  readonly limits: Limits
+  readonly #device: Device
+  readonly #offset: number
+
+  constructor(device: Device, offset: number, size: number) {
+    assert(offset + size <= device.limits.size)
+    this.limits = { ...device.limits, size }
+    this.#device = device
+    this.#offset = offset
+  }
+
+  get copies(): number {
+    return this.#device.copies
+  }
+
+  async read(offset: number, target: Uint8Array, copy?: number): Promise<void> {
+    checkRequest(this.limits, offset, target.length)
+    await this.#device.read(this.#offset + offset, target, copy)
+  }
+
+  async write(offset: number, source: Uint8Array, options?: WriteOptions): Promise<void> {
+    checkRequest(this.limits, offset, source.length)
+    await this.#device.write(this.#offset + offset, source, options)
+  }
+
+  flush(): Promise<void> {
+    return this.#device.flush()
+  }
+
+  close(): Promise<void> {
+    return this.#device.close()
+  }
+}
+
+/** A piece of a request, on one column. */
+interface Piece {
+  readonly column: number
+  readonly offset: number
+  readonly start: number
+  readonly length: number
+}
+
+/** What concatenations and stripes share: a request is cut where its columns meet. */
+abstract class ColumnsDevice implements Device {
+  abstract readonly limits: Limits
+  protected abstract readonly columns: readonly Device[]
+
+  /** The column and the place on it where `offset` lies, and how many bytes follow there. */
+  protected abstract locate(offset: number): { column: number; offset: number; length: number }
+
+  get copies(): number {
+    return this.columns.reduce((most, { copies }) => Math.max(most, copies), 1)
+  }
+
+  async read(offset: number, target: Uint8Array, copy?: number): Promise<void> {
+    checkRequest(this.limits, offset, target.length)
+    const pieces = this.#pieces(offset, target.length)
+    await settled(
+      pieces.map((piece) => {
+        const column = this.columns[piece.column]!
+        const part = target.subarray(piece.start, piece.start + piece.length)
+        return column.read(piece.offset, part, copy === undefined ? undefined : copy % column.copies)
+      }),
+    )
+  }
+
+  async write(offset: number, source: Uint8Array, options: WriteOptions = {}): Promise<void> {
+    checkRequest(this.limits, offset, source.length)
+    const pieces = this.#pieces(offset, source.length)
+    if (pieces.length > 1 && options.unsplit) {
+      throw new PoolError('ERR_LIMITS', `R22_REQ_SHAPE: ${source.length} bytes at ${offset} lie on several members`)
+    }
+    await settled(
+      pieces.map((piece) => {
+        const column = this.columns[piece.column]!
+        const part = source.subarray(piece.start, piece.start + piece.length)
+        const { copy } = options
+        return column.write(
+          piece.offset,
+          part,
+          copy === undefined ? options : { ...options, copy: copy % column.copies },
+        )
+      }),
+    )
+  }
+
+  async flush(): Promise<void> {
+    await settled(this.columns.map((column) => column.flush()))
+  }
+
+  async close(): Promise<void> {
+    await settled(this.columns.map((column) => column.close()))
+  }
+
+  #pieces(offset: number, length: number): Piece[] {
+    const pieces: Piece[] = []
+    for (let start = 0; start < length; ) {
+      const place = this.locate(offset + start)
+      const bytes = Math.min(length - start, place.length)
+      pieces.push({ column: place.column, offset: place.offset, start, length: bytes })
+      start += bytes
+    }
+    return pieces
+  }
+}
+
+/** Columns one after the other. More may be added at the end. */
+export class ConcatDevice extends ColumnsDevice {
+  protected readonly columns: Device[]
+  #limits: Limits
+
+  constructor(columns: readonly Device[]) {
+    super()
+    this.columns = [...columns]
+    this.#limits = stackSizes(columns, sumOf(columns))
+  }
+
+  get limits(): Limits {
+    return this.#limits
+  }
+
+  add(column: Device): void {
+    this.columns.push(column)
+    this.#limits = stackSizes(this.columns, sumOf(this.columns))
+  }
+
+  protected locate(offset: number) {
+    let start = 0
+    for (const [column, { limits }] of this.columns.entries()) {
+      if (offset < start + limits.size) return { column, offset: offset - start, length: start + limits.size - offset }
+      start += limits.size
+    }
+    assert.fail('the request was checked')
+  }
+}
+
+/** Stripe units in turn on each column; after every `turnBytes` the turn begins one column further on. */
+export class StripeDevice extends ColumnsDevice {
+  readonly limits: Limits
+  protected readonly columns: readonly Device[]
+  readonly #stripeUnit: number
+  readonly #turnUnits: number
+
+  constructor(columns: readonly Device[], stripeUnit: number, turnBytes?: number) {
+    super()
+    this.columns = columns
+    this.#stripeUnit = stripeUnit
+    this.#turnUnits = (turnBytes ?? Number.POSITIVE_INFINITY) / stripeUnit
+    const column = Math.min(...columns.map(({ limits }) => limits.size))
+    const size = (column - (column % stripeUnit)) * columns.length
+    const limits = stackSizes(columns, size)
+    this.limits = { ...limits, requestBytesMax: Math.min(limits.requestBytesMax, stripeUnit) }
+  }
+
+  protected locate(offset: number) {
+    const unit = Math.floor(offset / this.#stripeUnit)
+    const within = offset - unit * this.#stripeUnit
+    const turns = Math.floor(unit / this.#turnUnits)
+    return {
+      column: (unit + turns) % this.columns.length,
+      offset: Math.floor(unit / this.columns.length) * this.#stripeUnit + within,
+      length: this.#stripeUnit - within,
+    }
+  }
+}
+
+/** One leg of a mirror. */
+export interface Leg {
+  readonly device: Device
+  readonly isInSync: boolean
+  /** Takes the leg out of use, for it failed with `cause`; resolves once that is on record. Rejects when it cannot be spared. */
+  drop(cause: unknown): Promise<void>
+  /** A leg that is being filled takes writes, but is no source. */
+  readonly isFilling?: boolean
+}
+
+const READ_SPREAD_BYTES = 1 << 20
+
+/**
+ * The same bytes on every leg. A write or a flush is done when every leg in sync has done it; one that fails is dropped,
+ * and nobody is told of success before it is on record that it missed something.
+ */
+export class MirrorDevice implements Device {
+  readonly limits: Limits
+  readonly #legs: Leg[]
+
+  constructor(legs: readonly Leg[]) {
+    this.#legs = [...legs]
+    const devices = legs.map(({ device }) => device)
+    this.limits = stackSizes(devices, Math.min(...devices.map(({ limits }) => limits.size)))
+  }
+
+  get #inSync(): readonly Leg[] {
+    return this.#legs.filter(({ isInSync }) => isInSync)
+  }
+
+  get #writable(): readonly Leg[] {
+    return this.#legs.filter(({ isInSync, isFilling }) => isInSync || isFilling)
+  }
+
+  get copies(): number {
+    return this.#inSync.length
+  }
+
+  add(leg: Leg): void {
+    this.#legs.push(leg)
+  }
+
+  remove(leg: Leg): void {
+    this.#legs.splice(this.#legs.indexOf(leg), 1)
+  }
+
+  /** Without a copy asked for, reads are spread over the legs. */
+  async read(offset: number, target: Uint8Array, copy = Math.floor(offset / READ_SPREAD_BYTES)): Promise<void> {
+    const legs = this.#inSync
+    await legs[copy % legs.length]!.device.read(offset, target)
+  }
+
+  async write(offset: number, source: Uint8Array, { copy, unsplit }: WriteOptions = {}): Promise<void> {
+    checkRequest(this.limits, offset, source.length)
+    checkUnsplit(this.limits, source.length, unsplit)
+    const inSync = this.#inSync
+    const legs = copy === undefined ? this.#writable : [inSync[copy % inSync.length]!]
+    await this.#each(legs, ({ device }) => device.write(offset, source, unsplit ? { unsplit } : {}))
+  }
+
+  async flush(): Promise<void> {
+    await this.#each(this.#writable, ({ device }) => device.flush())
+  }
+
+  async close(): Promise<void> {
+    await settled(this.#legs.map(({ device }) => device.close()))
+  }
+
+  /** A leg that another request has dropped meanwhile fails here, too; then that request's record is waited for. */
+  async #each(legs: readonly Leg[], task: (leg: Leg) => Promise<void>): Promise<void> {
+    await settled(
+      legs.map(async (leg) => {
+        try {
+          await task(leg)
+        } catch (error) {
+          if (error instanceof PoolError && error.code === 'ERR_LIMITS') throw error
+          await leg.drop(error)
+        }
+      }),
+    )
+  }
+}
+
+/** Waits for all, so that nothing is underway any more when the first failure is thrown. */
+async function settled(tasks: readonly Promise<void>[]): Promise<void> {
+  if (tasks.length === 1) return await tasks[0]
+  for (const result of await Promise.allSettled(tasks)) if (result.status === 'rejected') throw result.reason
+}
+
+const sumOf = (devices: readonly Device[]): number => devices.reduce((sum, { limits }) => sum + limits.size, 0)
+
+function stackSizes(devices: readonly Device[], size: number): Limits {
+  const all = devices.map(({ limits }) => limits)
+  return {
+    size,
+    logicalBlockSize: Math.max(...all.map(({ logicalBlockSize }) => logicalBlockSize)),
+    physicalBlockSize: Math.max(...all.map(({ physicalBlockSize }) => physicalBlockSize)),
+    writeCache: all.some(({ writeCache }) => writeCache === 'write-back') ? 'write-back' : 'write-through',
+    flushable: all.every(({ flushable }) => flushable),
+    requestBytesMax: Math.min(...all.map(({ requestBytesMax }) => requestBytesMax)),
+  }
+}

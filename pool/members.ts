@@ -1,0 +1,158 @@
+import type { Device } from './device.ts'
+import { PoolError } from './errors.ts'
+import { columnsOf, type Geometry } from './geometry.ts'
+import { Mutex } from './io.ts'
+import { encodeSuperblock, type MemberEntry, type MemberState, ringOffset, type Superblock } from './superblock.ts'
+import type { MemberZones } from './zones.ts'
+
+/** A device of the pool, or the memory of one that is missing. */
+export class Member {
+  readonly uuid: Buffer
+  readonly dataBytes: number
+  /** Undefined while it is missing; one that is missing is stale. */
+  readonly device: Device | undefined
+  readonly zones: MemberZones | undefined
+  state: MemberState
+  /** Why it was taken out of use, when that was in this life of the pool. */
+  failure: unknown
+
+  constructor(entry: MemberEntry, present?: { device: Device; zones: MemberZones }) {
+    this.uuid = entry.uuid
+    this.dataBytes = entry.dataBytes
+    this.device = present?.device
+    this.zones = present?.zones
+    this.state = entry.state
+  }
+
+  get isInSync(): boolean {
+    return this.state === 'in-sync'
+  }
+
+  get entry(): MemberEntry {
+    return { uuid: this.uuid, state: this.state, dataBytes: this.dataBytes }
+  }
+}
+
+/** What a change of the superblock leaves to this class. */
+export type SuperblockChange = (superblock: Superblock) => Omit<Superblock, 'serial' | 'members'>
+
+/**
+ * The members of an open pool, and the superblock that all of them hold.
+ *
+ * 1. The superblock goes to every member in sync: front rings, flush, rear rings, flush. Whatever power loss tears, one
+ *    ring of each member holds a whole one, and no two members differ by more than one serial.
+ * 2. A leg that fails is stale from that moment on. Nothing that it missed is acknowledged before the other members'
+ *    superblock says so: the drop is awaited by the very write or flush that failed.
+ * 3. A member that nothing stands in for cannot be dropped: its failure is the pool's.
+ */
+export class Members {
+  readonly #pool: Buffer
+  readonly #geometry: Geometry
+  readonly #members: Member[]
+  readonly #turn = new Mutex()
+  readonly #drops = new Map<Member, Promise<void>>()
+  #superblock: Superblock
+  #halted: unknown
+
+  constructor(pool: Buffer, geometry: Geometry, members: readonly Member[], superblock: Superblock) {
+    this.#pool = pool
+    this.#geometry = geometry
+    this.#members = [...members]
+    this.#superblock = superblock
+  }
+
+  get all(): readonly Member[] {
+    return this.#members
+  }
+
+  get superblock(): Superblock {
+    return this.#superblock
+  }
+
+  /** Nothing is written any more. */
+  halt(failure: unknown): void {
+    this.#halted ??= failure
+  }
+
+  /** Writes the superblock with the next serial. `flush: false` breaks the protocol, for the tests of it. */
+  update(change: SuperblockChange = (superblock) => superblock, { flush = true } = {}): Promise<Superblock> {
+    return this.#turn.run(() => this.#update(change, flush))
+  }
+
+  async #update(change: SuperblockChange, flush: boolean): Promise<Superblock> {
+    for (;;) {
+      if (this.#halted) throw new PoolError('ERR_HALTED', 'the pool has halted', { cause: this.#halted })
+      const superblock: Superblock = {
+        ...change(this.#superblock),
+        serial: this.#superblock.serial + 1,
+        members: this.#members.map(({ entry }) => entry),
+      }
+      // What a member that fails missed is said with the next serial, once the others have this one.
+      const failed = await this.#write(superblock, flush)
+      this.#superblock = superblock
+      if (failed.length === 0) return superblock
+      for (const [member, error] of failed) this.#lose(member, error)
+    }
+  }
+
+  async #write(superblock: Superblock, flush: boolean): Promise<[Member, unknown][]> {
+    const failed = new Map<Member, unknown>()
+    const each = async (task: (device: Device, zones: MemberZones) => Promise<void>) => {
+      const usable = this.#members.filter((member) => member.isInSync && !failed.has(member))
+      await Promise.all(
+        usable.map((member) =>
+          task(member.device!, member.zones!).catch((error: unknown) => failed.set(member, error)),
+        ),
+      )
+    }
+    for (const ring of [0, 1] as const) {
+      await each((device, zones) => {
+        const block = encodeSuperblock(superblock, this.#pool, zones.blockBytes)
+        return device.write(ringOffset(zones, zones.rings[ring], superblock.serial), block)
+      })
+      if (flush) await each((device) => device.flush())
+    }
+    return [...failed]
+  }
+
+  /** Takes `member` out of use; resolves once the others have it on record. Rejects when it cannot be spared. */
+  drop(member: Member, cause: unknown): Promise<void> {
+    const known = this.#drops.get(member)
+    if (known !== undefined) return known
+    const drop = this.#drop(member, cause)
+    this.#drops.set(member, drop)
+    return drop
+  }
+
+  async #drop(member: Member, cause: unknown): Promise<void> {
+    this.#lose(member, cause)
+    await this.update()
+  }
+
+  #lose(member: Member, cause: unknown): void {
+    if (!member.isInSync) return
+    if (!this.isSpare(member)) throw cause
+    member.state = 'stale'
+    member.failure = cause
+  }
+
+  /** True when another leg in sync holds all that `member` holds. */
+  isSpare(member: Member): boolean {
+    const column = columnsOf(this.#geometry, this.#members).find((members) => members.includes(member))!
+    return column.some((other) => other !== member && other.isInSync)
+  }
+
+  /** Closes every device, those out of use too. */
+  async close(): Promise<void> {
+    await Promise.all(this.#members.map(({ device }) => device?.close()))
+  }
+
+  add(member: Member): void {
+    this.#members.push(member)
+  }
+
+  replace(old: Member, by: Member): void {
+    this.#members.splice(this.#members.indexOf(old), 1, by)
+    this.#drops.delete(old)
+  }
+}

@@ -1,0 +1,77 @@
+import { roundUp } from './bytes.ts'
+import type { Device } from './device.ts'
+import { readBytes } from './io.ts'
+
+/*
+ * Whatever may lie in several copies is read here: on the legs of a mirror, in the runs of a segment. A copy is taken
+ * only when it is right, and the ones that were found wrong before it are mended from it.
+ */
+
+/** One copy of some bytes: where it lies, and which of the device's copies it is. */
+interface Copy {
+  readonly offset: number
+  readonly copy: number
+}
+
+export interface ReadRightOptions {
+  /** Looks at every copy, not only up to the first that is right. */
+  readonly every?: boolean
+}
+
+/**
+ * `length` bytes that lie at each of `offsets`: the first copy that `isRight` accepts. Undefined when none is right;
+ * when none is and one could not be read, the failure is thrown.
+ */
+export async function readRight(
+  device: Device,
+  offsets: readonly number[],
+  length: number,
+  isRight: (bytes: Buffer) => boolean,
+  { every = false }: ReadRightOptions = {},
+): Promise<Buffer | undefined> {
+  let right: Buffer | undefined
+  let failure: unknown
+  const wrong: Copy[] = []
+  for (const place of copiesOf(device, offsets)) {
+    if (right && !every) break
+    const bytes = await readBytes(device, place.offset, length, place.copy).catch((error: unknown) => {
+      failure = error
+    })
+    if (bytes && isRight(bytes)) right ??= bytes
+    else wrong.push(place)
+  }
+  if (right) for (const place of wrong) await mend(device, place, right)
+  else if (failure) throw failure
+  return right
+}
+
+function* copiesOf(device: Device, offsets: readonly number[]): Generator<Copy> {
+  for (const offset of offsets) for (let copy = 0; copy < device.copies; copy++) yield { offset, copy }
+}
+
+/**
+ * Writes right bytes over wrong ones. Only they are replaced: what else lies in their blocks has not been verified, in
+ * this copy or the other. A copy that cannot be mended, for its device failed or the pool has halted, stays as it is.
+ */
+async function mend(device: Device, { offset, copy }: Copy, right: Buffer): Promise<void> {
+  const block = device.limits.logicalBlockSize
+  const start = offset - (offset % block)
+  const length = roundUp(offset + right.length, block) - start
+  try {
+    const whole = length === right.length ? right : await readBlocks(device, start, length, copy)
+    right.copy(whole, offset - start)
+    await device.write(start, whole, { copy })
+  } catch {
+    // Whoever writes to that copy next is told.
+  }
+}
+
+/** The blocks of a copy as they are, or as another copy has them when they cannot be read. */
+async function readBlocks(device: Device, offset: number, length: number, copy: number): Promise<Buffer> {
+  try {
+    return await readBytes(device, offset, length, copy)
+  } catch (error) {
+    if (device.copies === 1) throw error
+    return await readBytes(device, offset, length, (copy + 1) % device.copies)
+  }
+}
