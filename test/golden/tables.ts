@@ -1,6 +1,7 @@
 import { sha256 } from '../../pool/checksum.ts'
 import { entryBytes } from '../../pool/entry.ts'
-import { crc32c } from '../../pool/index.ts'
+import { crc32c, LAYOUTS } from '../../pool/index.ts'
+import type { MemberEntry } from '../../pool/superblock.ts'
 import { identity, TINY_FORMAT } from '../support/tiny-pool.ts'
 import { batch } from './batches.ts'
 import { guard, POOL, regionPage, segmentHeader, superblock } from './structures.ts'
@@ -21,7 +22,7 @@ export const TABLES: readonly Table[] = [
     values: (bytes) => ({
       CENOTEPL: Buffer.from('CENOTEPL'),
       'crc32c of the rest of the block': crc32c(bytes.subarray(12)),
-      'format version': 1,
+      'format version': 2,
       'pool uuid': POOL,
       'member uuid': guard.value.member,
       'bytes of the device': guard.value.deviceBytes,
@@ -31,6 +32,11 @@ export const TABLES: readonly Table[] = [
       'slots in a ring': guard.value.format.ringSlots,
       'write atomicity': 1,
       'extents kept in a record': guard.value.format.recordExtentsMax,
+      layout: LAYOUTS.indexOf(guard.value.geometry.layout),
+      'stripe unit': guard.value.geometry.stripeUnit,
+      'legs of each mirror': guard.value.geometry.legs,
+      'runs of a segment': guard.value.geometry.runs,
+      'refusals accepted by name': guard.value.accepted,
     }),
   },
   {
@@ -39,7 +45,7 @@ export const TABLES: readonly Table[] = [
     values: (bytes) => ({
       CENOTESB: Buffer.from('CENOTESB'),
       'crc32c of the rest of the block': crc32c(bytes.subarray(12)),
-      'format version': 1,
+      'format version': 2,
       'pool uuid': POOL,
       serial: superblock.value.serial,
       epoch: superblock.value.epoch,
@@ -52,6 +58,12 @@ export const TABLES: readonly Table[] = [
       'region of the segment that the checkpoint ends in': superblock.value.checkpointRegion,
       'crc32c of the root page': superblock.value.pages.checksum,
       'block of the root page': superblock.value.pages.block,
+      'leaves of the page tree': superblock.value.pages.pages,
+      members: superblock.value.members.length,
+      'uuid of the first member': superblock.value.members[0]!.uuid,
+      'its state': 0,
+      'bytes of its data area': superblock.value.members[0]!.dataBytes,
+      'the second member in the same form': encodedMember(superblock.value.members[1]!),
     }),
   },
   {
@@ -66,7 +78,8 @@ export const TABLES: readonly Table[] = [
       payloads: regionPage.value.payloads,
       'bytes of entries': regionPage.value.entryBytes,
       'bytes of live inline payloads': regionPage.value.liveBytes,
-      'payload _n_ of the segment was released': bitmapOf(regionPage.value.released, bytes.length - 64),
+      'regions of its other runs': wordsOf(regionPage.value.regions),
+      'payload _n_ of the segment was released': bitmapOf(regionPage.value.released, bytes.length - 76),
     }),
   },
   {
@@ -83,7 +96,7 @@ export const TABLES: readonly Table[] = [
       'its own region': segmentHeader.value.regions[0]!,
       'region of its successor': segmentHeader.value.successor[0]!,
       'digest of the batch before': segmentHeader.value.previous,
-      'regions of its other runs, each plus one': wordsOf(segmentHeader.value.regions),
+      'regions of its other runs': wordsOf(segmentHeader.value.regions),
       'regions of the other runs of the successor': wordsOf(segmentHeader.value.successor),
     }),
   },
@@ -107,6 +120,15 @@ export const TABLES: readonly Table[] = [
     }),
   },
 ]
+
+/** A member's entry in the superblock. */
+function encodedMember({ uuid, state, dataBytes }: MemberEntry): Buffer {
+  const entry = Buffer.alloc(32)
+  uuid.copy(entry)
+  entry.writeUInt32LE(state === 'stale' ? 1 : 0, 16)
+  entry.writeUIntLE(dataBytes, 24, 6)
+  return entry
+}
 
 /** Regions but the first, each plus one; none is 0. */
 function wordsOf(regions: readonly number[]): Buffer {
