@@ -30,6 +30,12 @@ export const SHORT_LIVED: Scene = {
   deviceBytes: TINY_BYTES,
 }
 
+/** Lives of one step, four of them, each of which begins with a crash in the one before: the cheapest states there are. */
+export const NESTED: Scene = {
+  plan: { ...SHORT_LIVED.plan, warmUp: 1, steps: [1, 1, 1, 1], descendEvery: 6 },
+  deviceBytes: TINY_BYTES,
+}
+
 const NOTHING: Mix = {
   put: 0,
   remove: 0,
@@ -81,10 +87,10 @@ export function playStates(scene: Scene, seed: number, states: number): Promise<
   return play(scene, seed, (explorer) => explorer.states >= states)
 }
 
-/** The same until so much time has gone by. */
-export function playFor(scene: Scene, seed: number, milliseconds: number): Promise<number> {
+/** The same, or until so much time has gone by. */
+export function playFor(scene: Scene, seed: number, states: number, milliseconds: number): Promise<number> {
   const end = performance.now() + milliseconds
-  return play(scene, seed, () => performance.now() >= end)
+  return play(scene, seed, (explorer) => explorer.states >= states || performance.now() >= end)
 }
 
 async function play({ plan, deviceBytes, format }: Scene, seed: number, isDone: (explorer: CrashExplorer) => boolean) {
