@@ -1,7 +1,9 @@
+import { payloadOffset } from './batch.ts'
 import type { CheckReport, Finding } from './contract.ts'
 import type { Entry, Placement } from './entry.ts'
 import { leaves, visitTree } from './extent-tree.ts'
 import type { PoolParts } from './pool.ts'
+import type { Located } from './reader.ts'
 import type { Segment } from './segment.ts'
 
 const FINDINGS_MAX = 10_000
@@ -40,9 +42,11 @@ class Check {
     let payload = 0
     segments.pin(segment)
     try {
-      for await (const { entries } of segments.batches(segment)) {
-        for (const { entry } of entries) {
-          await this.#entry(segment, entry, payload)
+      for await (const { header, offset, entries } of segments.batches(segment)) {
+        const payloadsOffset = offset + payloadOffset(header.entryBytes)
+        for (const { entry, offset: entryOffset, bytes } of entries) {
+          const place = { offset: entryOffset, bytes, payloadsOffset, firstPayload: payload }
+          await this.#entry({ segment, place, entry })
           payload += entry.payloads.length
         }
       }
@@ -53,25 +57,28 @@ class Check {
     }
   }
 
-  async #entry(segment: Segment, entry: Entry, firstPayload: number): Promise<void> {
+  async #entry(located: Located): Promise<void> {
+    const { segment, place, entry } = located
     this.#records++
     for (const [number, placement] of entry.payloads.entries()) {
       const released =
-        segment.isReleased(firstPayload + number) || this.#parts.releases.isReleased(entry.sequence, number)
+        segment.isReleased(place.firstPayload + number) || this.#parts.releases.isReleased(entry.sequence, number)
       if (released || placement.form === 'gap') continue
       try {
-        await this.#payload(entry, placement)
+        await this.#payload(located, placement)
       } catch (error) {
         this.#found({ sequence: entry.sequence, problem: (error as Error).message })
       }
     }
   }
 
-  async #payload(entry: Entry, placement: Placement): Promise<void> {
+  /** The scan has just found and verified its entry: nothing needs to be looked up again, and no offset table loaded. */
+  async #payload(located: Located, placement: Placement): Promise<void> {
     const { reader, core } = this.#parts
+    const { entry } = located
     this.#payloadBytes += placement.length
     if (placement.form === 'inline') {
-      await reader.withEntry(entry.sequence, (located) => reader.readInline(located, placement))
+      await reader.readInline(located, placement)
       return
     }
     if (placement.form !== 'extents') return

@@ -13,15 +13,18 @@ export class Member {
   readonly device: Device | undefined
   readonly zones: MemberZones | undefined
   state: MemberState
+  /** Serial of the newest superblock that it was found with. */
+  readonly foundSerial: number
   /** Why it was taken out of use, when that was in this life of the pool. */
   failure: unknown
 
-  constructor(entry: MemberEntry, present?: { device: Device; zones: MemberZones }) {
+  constructor(entry: MemberEntry, present?: { device: Device; zones: MemberZones; serial?: number }) {
     this.uuid = entry.uuid
     this.dataBytes = entry.dataBytes
     this.device = present?.device
     this.zones = present?.zones
     this.state = entry.state
+    this.foundSerial = present?.serial ?? 0
   }
 
   get isInSync(): boolean {
@@ -40,7 +43,8 @@ export type SuperblockChange = (superblock: Superblock) => Omit<Superblock, 'ser
  * The members of an open pool, and the superblock that all of them hold.
  *
  * 1. The superblock goes to every member in sync: front rings, flush, rear rings, flush. Whatever power loss tears, one
- *    ring of each member holds a whole one, and no two members differ by more than one serial.
+ *    ring of each member holds a whole one, and no two members differ by more than one serial: what the last life left
+ *    on some of them goes to the others before the next one is written.
  * 2. A leg that fails is stale from that moment on. Nothing that it missed is acknowledged before the other members'
  *    superblock says so: the drop is awaited by the very write or flush that failed.
  * 3. A member that nothing stands in for cannot be dropped: its failure is the pool's.
@@ -92,6 +96,22 @@ export class Members {
       this.#superblock = superblock
       if (failed.length === 0) return superblock
       for (const [member, error] of failed) this.#lose(member, error)
+    }
+  }
+
+  /** Writes the superblock in force to the members that lack it. The caller flushes. */
+  async catchUp(): Promise<void> {
+    const superblock = this.#superblock
+    for (const member of this.#members.filter(
+      ({ isInSync, foundSerial }) => isInSync && foundSerial < superblock.serial,
+    )) {
+      const { device, zones } = member
+      const block = encodeSuperblock(superblock, this.#pool, zones!.blockBytes)
+      try {
+        for (const ring of zones!.rings) await device!.write(ringOffset(zones!, ring, superblock.serial), block)
+      } catch (error) {
+        this.#lose(member, error)
+      }
     }
   }
 

@@ -73,22 +73,29 @@ export interface OpenOptions {
  * acknowledged is damaged.
  */
 export async function openDevices(devices: readonly Device[], options: OpenOptions = {}): Promise<BlockPool> {
-  const { superblock, members } = assemble(await Promise.all(devices.map(look)), options.degraded ?? false)
+  const { degraded = false } = options
+  const looked = await Promise.all(devices.map(look))
+  const found = looked.filter((member) => member !== undefined)
+  // A leg whose guards are both lost is as good as missing.
+  if (found.length === 0 || (found.length < looked.length && !degraded)) {
+    throw new PoolError('ERR_FORMAT', 'the device holds no pool')
+  }
+  const { superblock, members } = assemble(found, degraded)
   const { guard } = members.find(({ found }) => found)!.found!
   const present = members.map(({ entry, found }) => new Member(entry, found && presentOf(found)))
   return await recover(guard, new Members(guard.pool, guard.geometry, present, superblock), options)
 }
 
-async function look(device: Device): Promise<FoundMember> {
+async function look(device: Device): Promise<FoundMember | undefined> {
   const guard = await readGuard(device)
-  if (!guard) throw new PoolError('ERR_FORMAT', 'the device holds no pool')
+  if (!guard) return undefined
   const zones = memberZonesOf(guard.deviceBytes, guard.format)
   const isWhole = guard.deviceBytes === device.limits.size
   return { device, guard, superblock: isWhole ? await readSuperblock(device, zones, guard.pool) : undefined }
 }
 
-function presentOf({ device, guard }: FoundMember) {
-  return { device, zones: memberZonesOf(guard.deviceBytes, guard.format) }
+function presentOf({ device, guard, superblock }: FoundMember) {
+  return { device, zones: memberZonesOf(guard.deviceBytes, guard.format), serial: superblock?.serial ?? 0 }
 }
 
 async function recover(guard: Guard, members: Members, options: OpenOptions): Promise<BlockPool> {
@@ -151,6 +158,7 @@ const IDLE_BUFFER_BYTES_MAX = 32 << 20
  */
 async function beginEpoch(core: Core, found: Superblock, endLsn: number): Promise<Superblock> {
   const { device, members, mutations } = core
+  await members.catchUp()
   await device.flush()
   const flush = !mutations.has('epoch-not-flushed')
   return await members.update(

@@ -1,8 +1,9 @@
-import { ROOMY, SHORT_LIVED } from '../support/crash-plans.ts'
+import { NESTED, ROOMY, SHORT_LIVED } from '../support/crash-plans.ts'
 import { testScenes } from '../support/crash-tests.ts'
 
-/* More than 100,000 states with crashes-crowded.test.ts, which runs beside it. */
+/* More than 200,000 states with crashes-crowded.test.ts, which runs beside it. */
 testScenes([
-  ['with room to spare', ROOMY, 36_000],
-  ['in many short lives', SHORT_LIVED, 20_000],
+  ['with room to spare', ROOMY, 30_000],
+  ['in many short lives', SHORT_LIVED, 40_000],
+  ['in recoveries nested four deep', NESTED, 90_000],
 ])

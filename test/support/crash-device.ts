@@ -45,11 +45,29 @@ export type TraceEvent<Mark> =
   | { readonly kind: 'flush'; readonly covered: readonly RecordedWrite[] }
   | { readonly kind: 'mark'; readonly mark: Mark }
 
-export interface CrashDeviceOptions {
+/** What happened to some devices, in one order. */
+export class CrashRecord<Mark> {
+  readonly trace: TraceEvent<Mark>[] = []
+  writes = 0
+}
+
+/** A part of the medium, which is a device of its own. */
+export interface Window {
+  readonly start: number
+  readonly size: number
+}
+
+/** Called before each request with its number among those of its kind, from 1 on; a throw is the medium's failure. */
+export type Fault = (request: Request, number: number) => void
+
+export interface CrashDeviceOptions<Mark> {
+  /** The whole medium unless given. */
+  readonly window?: Window
+  /** Shared by devices that fail together when power does. */
+  readonly record?: CrashRecord<Mark>
   /** Lets requests take a varying number of turns; without it each takes one. */
   readonly random?: Random
-  /** Called before each request with its number among those of its kind, from 1 on; a throw is the medium's failure. */
-  readonly fault?: (request: Request, number: number) => void
+  readonly fault?: Fault
 }
 
 export type Request = 'read' | 'write' | 'flush'
@@ -61,25 +79,31 @@ const FLUSH_TURNS = 24
 export class CrashDevice<Mark = never> implements Device {
   readonly limits: Limits
   readonly copies = 1
-  readonly trace: TraceEvent<Mark>[] = []
   readonly #medium: Medium
-  readonly #options: CrashDeviceOptions
+  readonly #window: Window
+  readonly #record: CrashRecord<Mark>
+  readonly #options: CrashDeviceOptions<Mark>
   #pending: RecordedWrite[] = []
-  #writes = 0
   /** Requests asked so far, those too that were refused. */
   readonly requests = { read: 0, write: 0, flush: 0 }
   #underway = 0
   #failed = false
 
-  constructor(medium: Medium, options: CrashDeviceOptions = {}) {
+  constructor(medium: Medium, options: CrashDeviceOptions<Mark> = {}) {
     this.#medium = medium
     this.#options = options
-    this.limits = limitsOf(medium)
+    this.#window = options.window ?? { start: 0, size: medium.bytes.length }
+    this.#record = options.record ?? new CrashRecord()
+    this.limits = limitsOf(this.#window)
+  }
+
+  get trace(): readonly TraceEvent<Mark>[] {
+    return this.#record.trace
   }
 
   /** Says something about the run at this very moment. */
   mark(mark: Mark): void {
-    this.trace.push({ kind: 'mark', mark })
+    this.#record.trace.push({ kind: 'mark', mark })
   }
 
   async read(offset: number, target: Uint8Array): Promise<void> {
@@ -87,15 +111,18 @@ export class CrashDevice<Mark = never> implements Device {
     const failure = this.#failureOf('read')
     await this.#turns(2)
     if (failure) throw failure
-    this.#medium.bytes.copy(target, 0, offset, offset + target.length)
+    const start = this.#window.start + offset
+    this.#medium.bytes.copy(target, 0, start, start + target.length)
   }
 
   /** A write that fails may have left its bytes on the medium all the same. */
   async write(offset: number, source: Uint8Array): Promise<void> {
     this.#count('write')
-    const write: RecordedWrite = { number: this.#writes++, offset, data: Buffer.from(source), resolved: false }
-    this.#medium.write(offset, write.data)
-    this.trace.push({ kind: 'write', write })
+    const place = this.#window.start + offset
+    const number = this.#record.writes++
+    const write: RecordedWrite = { number, offset: place, data: Buffer.from(source), resolved: false }
+    this.#medium.write(place, write.data)
+    this.#record.trace.push({ kind: 'write', write })
     this.#pending.push(write)
     const failure = this.#failureOf('write')
     await this.#turns(8)
@@ -112,7 +139,7 @@ export class CrashDevice<Mark = never> implements Device {
     await this.#turns(FLUSH_TURNS)
     this.#assertUsable()
     this.#pending = this.#pending.filter((write) => !covered.includes(write))
-    this.trace.push({ kind: 'flush', covered })
+    this.#record.trace.push({ kind: 'flush', covered })
   }
 
   async close(): Promise<void> {}
@@ -155,19 +182,22 @@ export class MediumDevice implements Device {
   readonly limits: Limits
   readonly copies = 1
   readonly #medium: Medium
+  readonly #start: number
 
-  constructor(medium: Medium) {
+  constructor(medium: Medium, window: Window = { start: 0, size: medium.bytes.length }) {
     this.#medium = medium
-    this.limits = limitsOf(medium)
+    this.#start = window.start
+    this.limits = limitsOf(window)
   }
 
   read(offset: number, target: Uint8Array): Promise<void> {
-    this.#medium.bytes.copy(target, 0, offset, offset + target.length)
+    const start = this.#start + offset
+    this.#medium.bytes.copy(target, 0, start, start + target.length)
     return DONE
   }
 
   write(offset: number, source: Uint8Array): Promise<void> {
-    this.#medium.write(offset, source)
+    this.#medium.write(this.#start + offset, source)
     return DONE
   }
 
@@ -180,13 +210,13 @@ export class MediumDevice implements Device {
   }
 }
 
-function limitsOf(medium: Medium): Limits {
+function limitsOf({ size }: Window): Limits {
   return {
-    size: medium.bytes.length,
+    size,
     logicalBlockSize: SECTOR_BYTES,
     physicalBlockSize: SECTOR_BYTES,
     writeCache: 'write-back',
     flushable: true,
-    requestBytesMax: medium.bytes.length,
+    requestBytesMax: size,
   }
 }

@@ -1,6 +1,7 @@
 import { chooseTuning } from '../../pool/format.ts'
-import { chooseFormat, type Format, type Mutation } from '../../pool/index.ts'
+import { chooseFormat, type Format, type Geometry, type LayoutName, type Mutation } from '../../pool/index.ts'
 import { CrashExplorer, type Plan, Violation } from './crash-explorer.ts'
+import type { Arrangement } from './device-array.ts'
 import { TINY_BYTES } from './tiny-pool.ts'
 import { EVERYTHING, type Mix } from './workload.ts'
 
@@ -10,6 +11,8 @@ export interface Scene {
   readonly deviceBytes: number
   /** The tiny one unless another is given. */
   readonly format?: Format
+  /** Devices of so many bytes each, and how they are joined; one unless given. */
+  readonly arrangement?: Arrangement
 }
 
 /** Everything that a client may do, in a pool with room to spare. */
@@ -28,6 +31,37 @@ export const CROWDED: Scene = {
 export const SHORT_LIVED: Scene = {
   plan: { ...ROOMY.plan, warmUp: 3, steps: [2, 1, 1], descendEvery: 4, tears: 1 },
   deviceBytes: TINY_BYTES,
+}
+
+/** Lives of one step, four of them, each of which begins with a crash in the one before: the cheapest states there are. */
+export const NESTED: Scene = {
+  plan: { ...SHORT_LIVED.plan, warmUp: 1, steps: [1, 1, 1, 1], descendEvery: 6 },
+  deviceBytes: TINY_BYTES,
+}
+
+/** Half the size each, so that two make what one is elsewhere. */
+const HALF_BYTES = TINY_BYTES / 2
+
+const joined = (layout: LayoutName, members: number, more: Partial<Geometry> = {}): Arrangement => ({
+  geometry: { layout, stripeUnit: 0, legs: 1, runs: 1, ...more },
+  members,
+})
+
+/** Every layout, the journal in one run and in two. */
+export const MIRROR: Scene = { ...ROOMY, arrangement: joined('mirror', 2, { legs: 2 }) }
+export const THREE_LEGS: Scene = { ...ROOMY, arrangement: joined('mirror', 3, { legs: 3 }) }
+export const CONCAT: Scene = { ...ROOMY, deviceBytes: HALF_BYTES, arrangement: joined('concat', 2) }
+export const CONCAT_TWO_RUNS: Scene = { ...ROOMY, arrangement: joined('concat', 2, { runs: 2 }) }
+export const STRIPE: Scene = {
+  ...ROOMY,
+  deviceBytes: HALF_BYTES,
+  arrangement: joined('stripe', 2, { stripeUnit: 1024 }),
+}
+export const STRIPE_TWO_RUNS: Scene = { ...ROOMY, arrangement: joined('stripe', 3, { stripeUnit: 2048, runs: 2 }) }
+export const STRIPE_OF_MIRRORS: Scene = {
+  ...ROOMY,
+  deviceBytes: HALF_BYTES,
+  arrangement: joined('stripe-of-mirrors', 4, { stripeUnit: 1024, legs: 2 }),
 }
 
 const NOTHING: Mix = {
@@ -81,26 +115,31 @@ export function playStates(scene: Scene, seed: number, states: number): Promise<
   return play(scene, seed, (explorer) => explorer.states >= states)
 }
 
-/** The same until so much time has gone by. */
-export function playFor(scene: Scene, seed: number, milliseconds: number): Promise<number> {
+/** The same, or until so much time has gone by. */
+export function playFor(scene: Scene, seed: number, states: number, milliseconds: number): Promise<number> {
   const end = performance.now() + milliseconds
-  return play(scene, seed, () => performance.now() >= end)
+  return play(scene, seed, (explorer) => explorer.states >= states || performance.now() >= end)
 }
 
-async function play({ plan, deviceBytes, format }: Scene, seed: number, isDone: (explorer: CrashExplorer) => boolean) {
-  const explorer = new CrashExplorer(new Set(), deviceBytes, format)
+async function play(scene: Scene, seed: number, isDone: (explorer: CrashExplorer) => boolean) {
+  const { plan } = scene
+  const explorer = explorerOf(scene)
   explorer.isDone = () => isDone(explorer)
   for (let next = seed; !explorer.isDone(); next++) await explorer.explore(next, plan)
   return explorer.states
 }
 
+const explorerOf = ({ deviceBytes, format, arrangement }: Scene, mutations: readonly Mutation[] = []) =>
+  new CrashExplorer(new Set(mutations), deviceBytes, format, arrangement)
+
 /** Plays seeds from 1 on until the broken pool is found out; the states that took, or undefined within `statesMax`. */
 export async function statesToKill(
   mutations: readonly Mutation[],
-  { plan, deviceBytes }: Scene,
+  scene: Scene,
   statesMax: number,
 ): Promise<number | undefined> {
-  const explorer = new CrashExplorer(new Set(mutations), deviceBytes)
+  const { plan } = scene
+  const explorer = explorerOf(scene, mutations)
   try {
     for (let seed = 1; explorer.states < statesMax; seed++) await explorer.explore(seed, plan)
     return undefined

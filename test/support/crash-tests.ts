@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { playStates, type Scene } from './crash-plans.ts'
+import { playFor, playStates, type Scene } from './crash-plans.ts'
 import { seedOf } from './random.ts'
 
 const SEED = seedOf(1)
@@ -13,6 +13,27 @@ export function testScenes(scenes: readonly (readonly [name: string, scene: Scen
       const states = await playStates(scene, SEED, statesLeast)
       console.log(`${states} crash states recovered ${name}`)
       expect(states).toBeGreaterThanOrEqual(statesLeast)
+    },
+  )
+}
+
+const LONG_SEED = seedOf(Date.now() % 1_000_000_000)
+const SECONDS_GIVEN = process.env.CENOTE_LONG_SECONDS
+/** On two cores that nobody else uses a file of scenes takes a third of this. */
+const SECONDS_MOST = 1200
+
+/**
+ * The same with other seeds each time. CENOTE_LONG_SECONDS bounds all scenes of one file together; cut short by it, they
+ * get less far.
+ */
+export function testScenesLong(scenes: readonly (readonly [name: string, scene: Scene, states: number])[]): void {
+  const milliseconds = (Number(SECONDS_GIVEN ?? SECONDS_MOST) * 1000) / scenes.length
+  test.each(scenes)(
+    `no crash loses, tears or resurrects anything %s (seed ${LONG_SEED})`,
+    async (name, scene, statesMost) => {
+      const states = await playFor(scene, LONG_SEED, statesMost, milliseconds)
+      console.log(`${states} crash states recovered ${name}, seeds from ${LONG_SEED} on`)
+      expect(states).toBeGreaterThanOrEqual(SECONDS_GIVEN === undefined ? statesMost : 1)
     },
   )
 }
