@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createBlockFile, type Progress } from './block-file.ts'
 import { roundUp } from './bytes.ts'
-import type { Pool } from './contract.ts'
+import type { ManagedPool } from './contract.ts'
 import { formatDevices } from './create.ts'
 import type { Device } from './device.ts'
 import { PoolError } from './errors.ts'
@@ -47,7 +47,7 @@ export async function createPool(path: string, options: CreatePoolOptions): Prom
 }
 
 /** Opens the pool on the block file at `path`, held exclusively. ERR_NOT_FOUND, ERR_LOCKED, ERR_FORMAT, ERR_CORRUPT. */
-export async function openPool(path: string, options: OpenOptions & FileDeviceOptions = {}): Promise<Pool> {
+export async function openPool(path: string, options: OpenOptions & FileDeviceOptions = {}): Promise<ManagedPool> {
   const device = FileDevice.open(path, options)
   try {
     return await openDevices([device], options)

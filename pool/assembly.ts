@@ -22,7 +22,7 @@ export interface Assembled {
  *   | found                                                          | verdict |
  *   | devices of two pools, or one member twice                      | refused: R25 |
  *   | a device that changed its size                                 | refused: R25 |
- *   | a member that the pool does not know (any more)                | refused: R25 |
+ *   | a member that the newest superblock does not list              | ignored: it was replaced, or never joined |
  *   | the newest superblock says a member is stale                   | it is no source; the pool is degraded |
  *   | … but that member went on alone, and calls others stale        | refused: R25, the pool has split |
  *   | a member more than one superblock behind the newest            | it was rolled back: stale |
@@ -34,14 +34,11 @@ export function assemble(found: readonly FoundMember[], degraded: boolean): Asse
   const { guard } = refuseStrangers(found)
   const superblock = newestOf(found)
   if (!superblock) throw new PoolError('ERR_CORRUPT', 'no valid superblock in any ring')
-  const known = superblock.members.map((entry) => entry.uuid.toString('hex'))
-  const unknown = found.find((member) => !known.includes(nameOf(member)))
-  if (unknown) throw strange(`member ${nameOf(unknown)} is not one of the pool's ${known.length}: it was replaced`)
   const members = superblock.members.map((entry) => {
     const member = found.find(({ guard }) => guard.member.equals(entry.uuid))
     return { entry: judge(entry, member, superblock, guard.geometry), found: member }
   })
-  refuseSplit(members, superblock)
+  refuseSplit(found, members, superblock)
   refuseLoss(members, superblock, guard.geometry, degraded)
   return { superblock, members }
 }
@@ -89,14 +86,13 @@ function judge(
 }
 
 /** Members that went on without each other hold different histories, and both may have acknowledged. */
-function refuseSplit(members: Assembled['members'], newest: Superblock): void {
-  const inSync = members.filter(({ entry }) => entry.state === 'in-sync').map(({ entry }) => entry.uuid)
-  for (const [i, { entry, found }] of members.entries()) {
-    if (entry.state === 'in-sync' || !found?.superblock || found.superblock === newest) continue
-    const accused = found.superblock.members.some(
-      ({ uuid, state }) => state === 'stale' && inSync.some((one) => one.equals(uuid)),
-    )
-    if (accused) throw strange(`the pool has split: member ${i} and the others went on without each other`)
+function refuseSplit(found: readonly FoundMember[], members: Assembled['members'], newest: Superblock): void {
+  const inSync = members.filter(({ entry }) => entry.state === 'in-sync')
+  const isInSync = (uuid: Buffer) => inSync.some(({ entry }) => entry.uuid.equals(uuid))
+  for (const { superblock, guard } of found) {
+    if (!superblock || superblock === newest || isInSync(guard.member)) continue
+    const accuses = superblock.members.some(({ uuid, state }) => state === 'stale' && isInSync(uuid))
+    if (accuses) throw strange(`the pool has split: member ${guard.member.toString('hex')} went on without the others`)
   }
 }
 
@@ -117,7 +113,5 @@ function refuseLoss(members: Assembled['members'], newest: Superblock, geometry:
     `member ${news.entry.uuid.toString('hex')} ${what}: the pool opens without it only when asked to (--degraded)`,
   )
 }
-
-const nameOf = ({ guard }: FoundMember): string => guard.member.toString('hex')
 
 const strange = (problem: string): PoolError => new PoolError('ERR_FORMAT', `R25_FOREIGN: ${problem}`)

@@ -66,6 +66,11 @@ export class Checkpoint {
     return this.#releases.count > 0 || this.#compaction.isWorthwhile
   }
 
+  /** Runs `task` while no checkpoint is written and no batch. */
+  exclusively<T>(task: () => Promise<T>): Promise<T> {
+    return this.#turn.run(() => this.#queue.exclusively(task))
+  }
+
   /** `clean` says that nothing follows: the pool is being closed. */
   run(clean = false): Promise<void> {
     return this.#turn.run(() => this.#run(clean))

@@ -1,3 +1,6 @@
+import type { AtomicWriteLimits, Device, Limits } from './device.ts'
+import type { LayoutName } from './geometry.ts'
+
 /** A record's place in the pool's stream: 1, 2, 3 … without gaps as records are committed. A safe integer. */
 export type Sequence = number
 
@@ -82,7 +85,11 @@ export interface PoolPosition {
 export interface PoolStatus {
   readonly state: 'open' | 'halted' | 'closed'
   readonly position: PoolPosition
-  readonly atomicity: 'enforced'
+  readonly atomicity: 'enforced' | 'none'
+  readonly layout: LayoutName
+  readonly members: readonly MemberStatus[]
+  /** Copies that were found wrong and written anew, since it was opened. */
+  readonly mended: number
   readonly bytes: number
   readonly freeBytes: number
   readonly historyBytes: number
@@ -95,6 +102,50 @@ export interface PoolStatus {
   readonly checkpoints: number
   /** How the last open found the journal's end. */
   readonly recovery: RecoverySummary
+}
+
+export interface MemberStatus {
+  /** Its path, when it has one and is there. */
+  readonly device?: string
+  readonly state: 'in-sync' | 'stale' | 'missing'
+  readonly bytes: number
+  /** Why it was taken out of use since the pool was opened. */
+  readonly failure?: string
+}
+
+/** What an application may rely on (US 7,346,748: what it may ask with the appropriate permission). Sizes in bytes. */
+export interface PoolAtomicity {
+  readonly enforced: boolean
+  readonly state: 'ok' | 'degraded' | 'halted' | 'closed'
+  /** The smallest thing that is written whole, and what writes are aligned to. */
+  readonly unitBytes: number
+  readonly alignmentBytes: number
+  /** Records and inline payloads of a transaction; large payloads do not count. */
+  readonly transactionBytesMax: number
+  readonly transactionPayloadsMax: number
+  readonly inlineBytesMax: number
+  readonly largePath: 'extent-publish'
+  /** What the devices themselves write all or nothing; null unless they say so beyond doubt. */
+  readonly native: AtomicWriteLimits | null
+  readonly durability: 'flush-before-acknowledge'
+  readonly writeCache: Limits['writeCache']
+  readonly ordering: 'commit order: a crash leaves a prefix of it'
+  readonly redundancy: {
+    readonly dataCopies: number
+    readonly journalCopies: number
+    readonly stale: readonly number[]
+  }
+  readonly checksums: { readonly block: 'crc32c'; readonly batch: 'sha256'; readonly outOfLine: true }
+  /** The faults that docs/TESTING.md lists under this name. */
+  readonly faultModel: 'v1'
+  readonly journal: { readonly bytes: number; readonly sinceCheckpointBytes: number }
+  /** 0 where nothing is striped. */
+  readonly stripeUnitBytes: number
+  readonly optimalWriteBytes: number
+  /** Refusals that were accepted by name when the pool was made. */
+  readonly accepted: readonly string[]
+  readonly epoch: number
+  readonly lastRecovery: RecoverySummary
 }
 
 export interface RecoverySummary {
@@ -133,4 +184,20 @@ export interface Pool {
   status(): PoolStatus
   /** Waits for commits underway, writes a last checkpoint and closes the device. */
   close(): Promise<void>
+}
+
+/** Told of bytes done so far, and of all. */
+export type FillProgress = (done: number, total: number) => void
+
+/** A pool and the devices under it, for whoever looks after them. */
+export interface ManagedPool extends Pool {
+  /** What an application may rely on. */
+  atomicity(): PoolAtomicity
+  /** Makes a concat pool longer by a device, which becomes the pool's. ERR_LIMITS (R24), ERR_BUSY. */
+  addMember(device: Device): Promise<void>
+  /**
+   * Puts a device in the place of a leg of a mirror, and copies everything to it first; commits go on meanwhile.
+   * ERR_NOT_FOUND, ERR_LIMITS (R24), ERR_BUSY, ERR_IO; then nothing has changed.
+   */
+  replaceMember(index: number, device: Device, onProgress?: FillProgress): Promise<void>
 }

@@ -9,6 +9,8 @@ import { Zones } from './zones.ts'
 export interface DataDevice {
   readonly device: Device
   readonly zones: Zones
+  /** One for each column of members, in their order. */
+  readonly columns: readonly Device[]
 }
 
 /** Joins the members of a pool as its geometry says. Members that are missing or stale take no part. */
@@ -16,7 +18,8 @@ export function joinMembers({ geometry, format }: Pick<Guard, 'geometry' | 'form
   const columns = columnsOf(geometry, members.all).map((column) => columnDevice(geometry, column, members))
   const device = columnsDevice(geometry, columns, format.segmentBytes)
   const spans = isStriped(geometry) ? [device.limits.size] : columns.map(({ limits }) => limits.size)
-  return { device, zones: new Zones(format, spans, regionClass(geometry, format.segmentBytes, columns.length)) }
+  const zones = new Zones(format, spans, regionClass(geometry, format.segmentBytes, columns.length))
+  return { device, zones, columns }
 }
 
 function columnsDevice(geometry: Geometry, columns: readonly Device[], segmentBytes: number): Device {

@@ -37,6 +37,8 @@ export interface WriteOptions {
  */
 export interface Device {
   readonly limits: Limits
+  /** What people call it: a path, for a device that has one. */
+  readonly name?: string
   /** Copies that it keeps of each byte, numbered from 0: the legs of a mirror that are in sync, otherwise one. */
   readonly copies: number
   /** Fills `target` from `offset`, of any copy or of one; a short read is an error. */

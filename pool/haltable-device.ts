@@ -10,6 +10,8 @@ export class HaltableDevice implements Device {
   readonly limits: Limits
   readonly #device: Device
   #failure: unknown
+  /** Copies that were found wrong and written anew. */
+  mended = 0
 
   constructor(device: Device) {
     this.#device = device
@@ -29,7 +31,9 @@ export class HaltableDevice implements Device {
   }
 
   write(offset: number, source: Uint8Array, options?: WriteOptions): Promise<void> {
-    return this.#failure ? this.#refuse() : this.#device.write(offset, source, options)
+    if (this.#failure) return this.#refuse()
+    if (options?.copy !== undefined) this.mended++
+    return this.#device.write(offset, source, options)
   }
 
   flush(): Promise<void> {

@@ -186,6 +186,14 @@ export interface Leg {
 }
 
 const READ_SPREAD_BYTES = 1 << 20
+const FILL_BYTES = 1 << 20
+
+/** A part of the mirror that a write or a copy has to itself until `done`. */
+interface Underway {
+  readonly offset: number
+  readonly end: number
+  readonly done: Promise<void>
+}
 
 /**
  * The same bytes on every leg. A write or a flush is done when every leg in sync has done it; one that fails is dropped,
@@ -194,6 +202,8 @@ const READ_SPREAD_BYTES = 1 << 20
 export class MirrorDevice implements Device {
   readonly limits: Limits
   readonly #legs: Leg[]
+  /** Writes underway, and the piece that is being copied to a new leg: they wait for each other where they overlap. */
+  readonly #underway = new Set<Underway>()
 
   constructor(legs: readonly Leg[]) {
     this.#legs = [...legs]
@@ -218,7 +228,53 @@ export class MirrorDevice implements Device {
   }
 
   remove(leg: Leg): void {
-    this.#legs.splice(this.#legs.indexOf(leg), 1)
+    const at = this.#legs.indexOf(leg)
+    if (at >= 0) this.#legs.splice(at, 1)
+  }
+
+  /** Copies everything to a leg that was added to be filled, while writes go on. Rejects when it fails. */
+  async fill(leg: Leg, onProgress: (done: number, total: number) => void): Promise<void> {
+    const { size } = this.limits
+    const buffer = Buffer.alloc(FILL_BYTES)
+    for (let offset = 0; offset < size; offset += FILL_BYTES) {
+      const piece = buffer.subarray(0, Math.min(FILL_BYTES, size - offset))
+      await this.#exclusively(offset, piece.length, async () => {
+        await this.#readAny(offset, piece)
+        await leg.device.write(offset, piece)
+      })
+      onProgress(offset + piece.length, size)
+    }
+    await leg.device.flush()
+  }
+
+  /** From the first leg in sync that can be read; what is wrong there its checksum tells, and scrub mends. */
+  async #readAny(offset: number, target: Uint8Array): Promise<void> {
+    let failure: unknown
+    for (const { device } of this.#inSync) {
+      try {
+        return await device.read(offset, target)
+      } catch (error) {
+        failure = error
+      }
+    }
+    throw failure
+  }
+
+  async #exclusively(offset: number, length: number, task: () => Promise<void>): Promise<void> {
+    const end = offset + length
+    for (;;) {
+      const other = [...this.#underway].find((one) => one.offset < end && offset < one.end)
+      if (!other) break
+      await other.done
+    }
+    const running = task()
+    const done = running.then(
+      () => {},
+      () => {},
+    )
+    const mine: Underway = { offset, end, done }
+    this.#underway.add(mine)
+    await running.finally(() => this.#underway.delete(mine))
   }
 
   /** Without a copy asked for, reads are spread over the legs. */
@@ -230,9 +286,11 @@ export class MirrorDevice implements Device {
   async write(offset: number, source: Uint8Array, { copy, unsplit }: WriteOptions = {}): Promise<void> {
     checkRequest(this.limits, offset, source.length)
     checkUnsplit(this.limits, source.length, unsplit)
-    const inSync = this.#inSync
-    const legs = copy === undefined ? this.#writable : [inSync[copy % inSync.length]!]
-    await this.#each(legs, ({ device }) => device.write(offset, source, unsplit ? { unsplit } : {}))
+    await this.#exclusively(offset, source.length, async () => {
+      const inSync = this.#inSync
+      const legs = copy === undefined ? this.#writable : [inSync[copy % inSync.length]!]
+      await this.#each(legs, ({ device }) => device.write(offset, source, unsplit ? { unsplit } : {}))
+    })
   }
 
   async flush(): Promise<void> {

@@ -173,6 +173,6 @@ export class Members {
 
   replace(old: Member, by: Member): void {
     this.#members.splice(this.#members.indexOf(old), 1, by)
-    this.#drops.delete(old)
+    old.state = 'stale'
   }
 }

@@ -14,6 +14,7 @@ import { HaltableDevice } from './haltable-device.ts'
 import { readBytes } from './io.ts'
 import { Journal } from './journal.ts'
 import { Member, Members } from './members.ts'
+import { Membership } from './membership.ts'
 import { type Mutations, NO_MUTATIONS } from './mutation.ts'
 import { Pages } from './pages.ts'
 import { BlockPool } from './pool.ts'
@@ -101,8 +102,9 @@ function presentOf({ device, guard, superblock }: FoundMember) {
 async function recover(guard: Guard, members: Members, options: OpenOptions): Promise<BlockPool> {
   const tuning = { ...chooseTuning(guard.format), ...options.tuning }
   const mutations = options.mutations ?? NO_MUTATIONS
-  const { device: medium, zones } = joinMembers(guard, members)
-  const device = new HaltableDevice(medium)
+  const data = joinMembers(guard, members)
+  const { zones } = data
+  const device = new HaltableDevice(data.device)
   let pool: BlockPool | undefined
   const core: Core = {
     device,
@@ -133,10 +135,13 @@ async function recover(guard: Guard, members: Members, options: OpenOptions): Pr
   const compaction = new Compaction(core, reader, epoch)
   const checkpoint = new Checkpoint({ core, journal, queue, releases, compaction, pages })
   const timers = options.timers ?? systemTimers
+  const guarded = (task: () => Promise<void>) => pool!.guarded(task)
+  const membership = new Membership(core, guard, data, { checkpoint, pages, guarded })
   // The uuid itself is in the checks of every batch, and nobody's to know.
   const name = uuidText(sha256(guard.pool).subarray(0, UUID_BYTES))
   pool = new BlockPool({
     core,
+    guard,
     name,
     epoch,
     journal,
@@ -144,6 +149,7 @@ async function recover(guard: Guard, members: Members, options: OpenOptions): Pr
     releases,
     reader,
     checkpoint,
+    membership,
     timers,
     recovery: recovered.summary,
   })

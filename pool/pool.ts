@@ -1,10 +1,14 @@
+import { atomicityOf } from './atomicity.ts'
 import { checkPool } from './check.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import type { CommitQueue } from './commit-queue.ts'
 import type {
   CheckReport,
+  FillProgress,
+  ManagedPool,
+  MemberStatus,
   PayloadRange,
-  Pool,
+  PoolAtomicity,
   PoolPosition,
   PoolRecord,
   PoolStatus,
@@ -13,20 +17,25 @@ import type {
   Transaction,
 } from './contract.ts'
 import type { Core } from './core.ts'
+import type { Device } from './device.ts'
 import type { Placement } from './entry.ts'
 import { PoolError } from './errors.ts'
 import type { Journal } from './journal.ts'
+import type { Member } from './members.ts'
+import type { Membership } from './membership.ts'
 import type { Timers } from './open.ts'
 import type { Located, Reader } from './reader.ts'
 import { toRecord } from './reader.ts'
 import type { Recovered } from './recovery.ts'
 import type { Releases } from './releases.ts'
 import { PayloadStaging } from './staging.ts'
+import type { Guard } from './superblock.ts'
 import { PoolTransaction } from './transaction.ts'
 
 /** The parts of an open pool, as open() has put them together. */
 export interface PoolParts {
   readonly core: Core
+  readonly guard: Guard
   readonly name: string
   readonly epoch: number
   readonly journal: Journal
@@ -34,12 +43,13 @@ export interface PoolParts {
   readonly releases: Releases
   readonly reader: Reader
   readonly checkpoint: Checkpoint
+  readonly membership: Membership
   readonly timers: Timers
   readonly recovery: Recovered['summary']
 }
 
 /** The pool on block devices. Each verb is short here; the work is in the parts. */
-export class BlockPool implements Pool {
+export class BlockPool implements ManagedPool {
   readonly #parts: PoolParts
   #state: PoolStatus['state'] = 'open'
   #durable: Sequence
@@ -155,14 +165,14 @@ export class BlockPool implements Pool {
 
   async checkpoint(): Promise<void> {
     this.#assertOpen()
-    await this.#guarded(() => this.#parts.checkpoint.run())
+    await this.guarded(() => this.#parts.checkpoint.run())
   }
 
   /** Called when records up to `sequence` have become durable. */
   advance(sequence: Sequence): void {
     this.#durable = sequence
     if (!this.#parts.checkpoint.isDue || this.#maintenance !== undefined) return
-    this.#maintenance = this.#guarded(() => this.#parts.checkpoint.run())
+    this.#maintenance = this.guarded(() => this.#parts.checkpoint.run())
       .catch(() => {}) // halt() has told whoever waits.
       .finally(() => {
         this.#maintenance = undefined
@@ -172,7 +182,7 @@ export class BlockPool implements Pool {
   /** A checkpoint, when one would give space back; callers that come meanwhile share it. */
   async reclaim(): Promise<boolean> {
     if (this.#reclaiming === undefined && !this.#parts.checkpoint.wouldFree) return false
-    this.#reclaiming ??= this.#guarded(() => this.#parts.checkpoint.run())
+    this.#reclaiming ??= this.guarded(() => this.#parts.checkpoint.run())
       .then(() => true)
       .finally(() => {
         this.#reclaiming = undefined
@@ -190,7 +200,8 @@ export class BlockPool implements Pool {
     this.#parts.queue.halt(error)
   }
 
-  async #guarded(task: () => Promise<void>): Promise<void> {
+  /** What fails in `task` halts the pool. */
+  async guarded(task: () => Promise<void>): Promise<void> {
     try {
       await task()
     } catch (error) {
@@ -199,18 +210,35 @@ export class BlockPool implements Pool {
     }
   }
 
+  async addMember(device: Device): Promise<void> {
+    this.#assertOpen()
+    await this.#parts.membership.add(device)
+  }
+
+  async replaceMember(index: number, device: Device, onProgress?: FillProgress): Promise<void> {
+    this.#assertOpen()
+    await this.#parts.membership.replace(index, device, onProgress)
+  }
+
+  atomicity(): PoolAtomicity {
+    return atomicityOf(this.#parts, this.#state)
+  }
+
   async check(): Promise<CheckReport> {
     this.#assertReadable()
     return await checkPool(this.#parts)
   }
 
   status(): PoolStatus {
-    const { core, journal, queue, checkpoint, recovery } = this.#parts
+    const { core, guard, journal, queue, checkpoint, recovery } = this.#parts
     const { zones, allocator, segments } = core
     return {
       state: this.#state,
       position: this.position,
-      atomicity: 'enforced',
+      atomicity: guard.atomicity,
+      layout: guard.geometry.layout,
+      members: core.members.all.map(memberStatus),
+      mended: core.device.mended,
       bytes: zones.regions * zones.segmentBytes,
       freeBytes: allocator.freeUnits * zones.unitBytes,
       historyBytes: allocator.segmentRegions * zones.segmentBytes,
@@ -231,7 +259,7 @@ export class BlockPool implements Pool {
     await this.#parts.queue.idle()
     const open = this.#state === 'open'
     try {
-      if (open) await this.#guarded(() => this.#parts.checkpoint.run(true))
+      if (open) await this.guarded(() => this.#parts.checkpoint.run(true))
     } finally {
       this.#state = 'closed'
       this.#parts.queue.halt(new PoolError('ERR_CLOSED', 'the pool was closed'))
@@ -260,7 +288,7 @@ export class BlockPool implements Pool {
     const idle = journal.batches === this.#batchesSeen
     this.#batchesSeen = journal.batches
     if (this.#state !== 'open' || !idle || journal.isSealed) return
-    this.#guarded(() => this.#parts.queue.seal()).catch(() => {}) // halt() has told whoever waits.
+    this.guarded(() => this.#parts.queue.seal()).catch(() => {}) // halt() has told whoever waits.
   }
 
   #checkpointWhenDirty(): void {
@@ -275,6 +303,15 @@ export class BlockPool implements Pool {
 
   #assertReadable(): void {
     if (this.#state === 'closed') throw new PoolError('ERR_CLOSED', 'the pool is closed')
+  }
+}
+
+function memberStatus({ device, state, dataBytes, failure }: Member): MemberStatus {
+  return {
+    ...(device?.name === undefined ? {} : { device: device.name }),
+    state: device ? state : 'missing',
+    bytes: dataBytes,
+    ...(failure === undefined ? {} : { failure: (failure as Error).message }),
   }
 }
 

@@ -1,0 +1,292 @@
+import { describe, expect, test } from 'vitest'
+import { formatDevices } from '../../pool/create.ts'
+import { type Geometry, MemoryDevice, openDevices, PoolError } from '../../pool/index.ts'
+import { readSuperblock } from '../../pool/superblock.ts'
+import { memberZonesOf } from '../../pool/zones.ts'
+import { contents, pattern, put, readAll, release } from '../support/pool-client.ts'
+import { TINY_BYTES, TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
+
+const POOL = Buffer.alloc(16, 1)
+const mirrored: Geometry = { layout: 'mirror', stripeUnit: 0, legs: 2, runs: 1 }
+const concat: Geometry = { layout: 'concat', stripeUnit: 0, legs: 1, runs: 1 }
+const striped: Geometry = { layout: 'stripe', stripeUnit: 1024, legs: 1, runs: 1 }
+
+/** A device whose every write or flush fails once it is told to. */
+class FailingDevice extends MemoryDevice {
+  fails: 'write' | 'flush' | undefined
+
+  override async write(offset: number, source: Uint8Array): Promise<void> {
+    if (this.fails === 'write') throw new PoolError('ERR_IO', 'no write')
+    await super.write(offset, source)
+  }
+
+  override async flush(): Promise<void> {
+    if (this.fails === 'flush') throw new PoolError('ERR_IO', 'no flush')
+  }
+}
+
+function devices(count: number, bytes = TINY_BYTES): FailingDevice[] {
+  return Array.from({ length: count }, () => new FailingDevice(bytes))
+}
+
+async function formatted(count: number, geometry: Geometry, bytes = TINY_BYTES): Promise<FailingDevice[]> {
+  const made = devices(count, bytes)
+  const members = made.map((_, i) => Buffer.alloc(16, i + 2))
+  await formatDevices(made, { format: TINY_FORMAT, geometry }, { pool: POOL, members })
+  return made
+}
+
+function copyOf(device: MemoryDevice): FailingDevice {
+  const copy = new FailingDevice(device.limits.size)
+  copy.bytes.set(device.bytes)
+  return copy
+}
+
+const states = (pool: { status(): { members: readonly { state: string }[] } }) =>
+  pool.status().members.map(({ state }) => state)
+
+const newestSerial = async (device: MemoryDevice) =>
+  (await readSuperblock(device, memberZonesOf(device.limits.size, TINY_FORMAT), POOL))?.serial
+
+describe('a leg of a mirror', () => {
+  test.each(['write', 'flush'] as const)('that fails to %s drops out, and no commit is lost', async (kind) => {
+    const [one, two] = await formatted(2, mirrored)
+    const pool = await openDevices([one!, two!], tiny())
+    await put(pool, pattern(5000))
+    const before = await newestSerial(one!)
+    two!.fails = kind
+    const sequence = await put(pool, pattern(5000, 2))
+    expect(states(pool)).toEqual(['in-sync', 'stale'])
+    expect(await newestSerial(one!)).toBeGreaterThan(before!)
+    expect(await readAll(pool, sequence)).toEqual(pattern(5000, 2))
+    expect(pool.atomicity()).toMatchObject({ state: 'degraded', redundancy: { dataCopies: 1, stale: [1] } })
+    await pool.close()
+    two!.fails = undefined
+    const again = await openDevices([two!, one!], tiny())
+    expect(states(again)).toEqual(['in-sync', 'stale'])
+    expect((await contents(again)).length).toBe(2)
+  })
+
+  test('is on record as stale before the write that found it out is acknowledged', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const pool = await openDevices([one!, two!], tiny())
+    two!.fails = 'write'
+    await put(pool, pattern(600))
+    const survivor = await openDevices([copyOf(one!), copyOf(two!)], tiny())
+    expect(states(survivor)).toEqual(['in-sync', 'stale'])
+    expect((await contents(survivor)).length).toBe(1)
+  })
+
+  test('that is the last one halts the pool when it fails', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const pool = await openDevices([one!, two!], tiny())
+    two!.fails = 'flush'
+    await put(pool, pattern(600))
+    one!.fails = 'flush'
+    await expect(put(pool, pattern(600))).rejects.toMatchObject({ code: 'ERR_OUTCOME_UNKNOWN' })
+    expect(pool.status().state).toBe('halted')
+  })
+
+  test('that has rotted is mended by the one that has not', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const pool = await openDevices([one!, two!], tiny())
+    const small = await put(pool, pattern(600))
+    const large = await put(pool, pattern(9000, 3))
+    const { dataOffset, dataBytes } = memberZonesOf(TINY_BYTES, TINY_FORMAT)
+    one!.bytes.fill(0x5a, dataOffset, dataOffset + dataBytes)
+    expect(await readAll(pool, small)).toEqual(pattern(600))
+    expect(await readAll(pool, large)).toEqual(pattern(9000, 3))
+    expect(pool.status().mended).toBeGreaterThan(0)
+    two!.bytes.fill(0x5a, dataOffset, dataOffset + dataBytes)
+    expect(await readAll(pool, large)).toEqual(pattern(9000, 3))
+  })
+
+  test('that is missing is done without only when asked for', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    await (await openDevices([one!, two!], tiny())).close()
+    await expect(openDevices([one!], tiny())).rejects.toThrow(/is missing: the pool opens without it only when asked/)
+    const pool = await openDevices([one!], tiny({ degraded: true }))
+    expect(states(pool)).toEqual(['in-sync', 'missing'])
+    await put(pool, pattern(600))
+    await pool.close()
+    const back = await openDevices([one!, two!], tiny())
+    expect(states(back)).toEqual(['in-sync', 'stale'])
+    expect((await contents(back)).length).toBe(1)
+  })
+
+  test('that was rolled back to an old copy is no source', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const old = copyOf(two!)
+    const pool = await openDevices([one!, two!], tiny())
+    await put(pool, pattern(600))
+    await pool.close()
+    await expect(openDevices([one!, old], tiny())).rejects.toThrow(/rolled back/)
+    const degraded = await openDevices([old, one!], tiny({ degraded: true }))
+    expect(states(degraded)).toEqual(['in-sync', 'stale'])
+    expect((await contents(degraded)).length).toBe(1)
+  })
+})
+
+describe('what does not belong together is refused, and left as it was', () => {
+  async function refused(found: readonly MemoryDevice[], message: RegExp): Promise<void> {
+    const before = found.map(({ bytes }) => Buffer.from(bytes))
+    await expect(openDevices(found, tiny({ degraded: true }))).rejects.toThrow(message)
+    expect(found.map(({ bytes }, i) => bytes.equals(before[i]!))).toEqual(found.map(() => true))
+  }
+
+  test('legs that went on without each other', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    for (const leg of [one!, two!]) {
+      const pool = await openDevices([leg], tiny({ degraded: true }))
+      await put(pool, pattern(600))
+      await pool.close()
+    }
+    await refused([one!, two!], /R25_FOREIGN: the pool has split/)
+  })
+
+  test('members of two pools', async () => {
+    const [one] = await formatted(2, mirrored)
+    const other = devices(2)
+    const members = [Buffer.alloc(16, 8), Buffer.alloc(16, 9)]
+    await formatDevices(other, { format: TINY_FORMAT, geometry: mirrored }, { pool: Buffer.alloc(16, 7), members })
+    await refused([one!, other[1]!], /R25_FOREIGN: .* belongs to another pool/)
+  })
+
+  test('a member and its copy', async () => {
+    const [one] = await formatted(2, mirrored)
+    await refused([one!, copyOf(one!)], /R25_FOREIGN: two devices are member/)
+  })
+
+  test.each([concat, striped])('a $layout pool without one of its members', async (geometry) => {
+    const [one] = await formatted(2, geometry)
+    await refused([one!], /R25_STALE_ONLY: member .* is missing, and nothing stands in for it/)
+  })
+
+  test('a device that shrank', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const shrunk = new MemoryDevice(TINY_BYTES - 4096)
+    one!.bytes.copy(shrunk.bytes)
+    await refused([shrunk, two!], /the device has/)
+  })
+})
+
+describe('a concat pool', () => {
+  test('grows by a device while it is open', async () => {
+    const [one, two, three] = await formatted(3, concat)
+    await formatDevices([one!], { format: TINY_FORMAT }, { pool: POOL, members: [Buffer.alloc(16, 2)] })
+    const pool = await openDevices([one!], tiny())
+    const before = pool.status()
+    const first = await put(pool, pattern(9000))
+    await pool.addMember(two!)
+    await pool.addMember(three!)
+    expect(pool.status().bytes).toBe(3 * before.bytes)
+    const more: number[] = []
+    for (let i = 0; i < 50; i++) more.push(await put(pool, pattern(9000, i)))
+    const reopened = await openDevices([three!, one!, two!], tiny())
+    expect(await readAll(reopened, first)).toEqual(pattern(9000))
+    for (const [i, sequence] of more.entries()) expect(await readAll(reopened, sequence)).toEqual(pattern(9000, i))
+    for (const sequence of [first, ...more]) await release(reopened, { sequence, payload: 0 })
+    await reopened.checkpoint()
+    await reopened.close()
+    const last = await openDevices([one!, two!, three!], tiny())
+    expect(last.status().extentBytes).toBe(0)
+    expect((await last.check()).findings).toEqual([])
+  })
+
+  test('does not know a device of which no superblock tells', async () => {
+    const [one, two] = await formatted(2, concat)
+    await formatDevices([one!], { format: TINY_FORMAT }, { pool: POOL, members: [Buffer.alloc(16, 2)] })
+    const pool = await openDevices([one!], tiny())
+    const alone = copyOf(one!)
+    await pool.addMember(two!)
+    for (const ring of memberZonesOf(TINY_BYTES, TINY_FORMAT).rings) two!.bytes.fill(0, ring, ring + 3 * 512)
+    expect(states(await openDevices([alone, two!], tiny()))).toEqual(['in-sync'])
+  })
+
+  test.each([mirrored, striped])('is the only one that grows: a $layout refuses', async (geometry) => {
+    const pool = await openDevices(await formatted(2, geometry), tiny())
+    const [more] = devices(1)
+    await expect(pool.addMember(more!)).rejects.toThrow(/R24_RESHAPE/)
+    expect(more!.bytes.every((byte) => byte === 0)).toBe(true)
+  })
+})
+
+describe('a leg is replaced', () => {
+  test('while commits go on, and the new one holds everything', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const [fresh] = devices(1)
+    const pool = await openDevices([one!, two!], tiny())
+    const first = await put(pool, pattern(9000))
+    const meanwhile: Promise<number>[] = []
+    await pool.replaceMember(1, fresh!, () => meanwhile.push(put(pool, pattern(3000, meanwhile.length))))
+    const sequences = await Promise.all(meanwhile)
+    await pool.close()
+    const alone = await openDevices([fresh!], tiny({ degraded: true }))
+    expect(await readAll(alone, first)).toEqual(pattern(9000))
+    for (const [i, sequence] of sequences.entries()) expect(await readAll(alone, sequence)).toEqual(pattern(3000, i))
+    expect((await alone.check()).findings).toEqual([])
+  })
+
+  test('and the old one, should it return, is ignored', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const [fresh] = devices(1)
+    const pool = await openDevices([one!, two!], tiny())
+    await pool.replaceMember(0, fresh!)
+    await put(pool, pattern(600))
+    await pool.close()
+    expect(states(await openDevices([one!, fresh!, two!], tiny()))).toEqual(['in-sync', 'in-sync'])
+  })
+
+  test('that was stale, and the mirror is whole again', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const pool = await openDevices([one!, two!], tiny())
+    two!.fails = 'write'
+    await put(pool, pattern(9000))
+    const [fresh] = devices(1)
+    await pool.replaceMember(1, fresh!)
+    expect(pool.atomicity()).toMatchObject({ state: 'ok', redundancy: { dataCopies: 2, stale: [] } })
+  })
+
+  test('not, when the new device fails: nothing has changed', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const [fresh] = devices(1)
+    const pool = await openDevices([one!, two!], tiny())
+    await put(pool, pattern(600))
+    const replacing = pool.replaceMember(1, fresh!, () => {
+      fresh!.fails = 'flush'
+    })
+    await expect(replacing).rejects.toMatchObject({ code: 'ERR_IO' })
+    expect(states(pool)).toEqual(['in-sync', 'in-sync'])
+    await put(pool, pattern(600))
+    await pool.close()
+    expect((await contents(await openDevices([one!, two!], tiny()))).length).toBe(2)
+  })
+
+  test('not by a device that is too small, nor where nothing stands in for it', async () => {
+    const pool = await openDevices(await formatted(2, mirrored), tiny())
+    await expect(pool.replaceMember(1, new MemoryDevice(TINY_BYTES / 2))).rejects.toThrow(/too few/)
+    await expect(pool.replaceMember(7, new MemoryDevice(TINY_BYTES))).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
+    const other = await openDevices(await formatted(2, striped), tiny())
+    await expect(other.replaceMember(1, new MemoryDevice(TINY_BYTES))).rejects.toThrow(/R24_RESHAPE/)
+  })
+})
+
+describe('two runs of the journal', () => {
+  const twice: Geometry = { ...concat, runs: 2 }
+
+  test('lie on distinct members, and either mends the other', async () => {
+    const found = await formatted(2, twice)
+    const pool = await openDevices(found, tiny())
+    const sequences: number[] = []
+    for (let i = 0; i < 40; i++) sequences.push(await put(pool, pattern(600, i)))
+    expect(pool.atomicity().redundancy).toMatchObject({ dataCopies: 1, journalCopies: 2 })
+    await pool.close()
+    const { dataOffset } = memberZonesOf(TINY_BYTES, TINY_FORMAT)
+    // Everything but what lies behind the regions, where the pages are.
+    found[0]!.bytes.fill(0x5a, dataOffset, dataOffset + 20 * TINY_FORMAT.segmentBytes)
+    const reopened = await openDevices(found, tiny())
+    for (const [i, sequence] of sequences.entries()) expect(await readAll(reopened, sequence)).toEqual(pattern(600, i))
+    expect((await reopened.check()).findings).toEqual([])
+    expect(reopened.status().mended).toBeGreaterThan(0)
+  })
+})
