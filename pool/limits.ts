@@ -56,7 +56,11 @@ export function stackLimits(layout: StackLayout, members: readonly StackMember[]
   // A larger request would be split between members, so the stack does not take it as one.
   const requestBytesMax = Math.min(...all.map((limits) => limits.requestBytesMax), chunk || Number.POSITIVE_INFINITY)
   const stacked: Limits = {
-    size: sizeOf(layout, all, chunk),
+    size: stackSize(
+      layout,
+      all.map(({ size }) => size),
+      chunk,
+    ),
     logicalBlockSize,
     physicalBlockSize: Math.max(...all.map((limits) => limits.physicalBlockSize)),
     writeCache: all.some(({ writeCache }) => writeCache === 'write-back') ? 'write-back' : 'write-through',
@@ -67,11 +71,11 @@ export function stackLimits(layout: StackLayout, members: readonly StackMember[]
   return atomicWrite ? { ...stacked, atomicWrite } : stacked
 }
 
-function sizeOf(layout: StackLayout, members: readonly Limits[], chunk: number): number {
-  const sizes = members.map(({ size }) => size)
+/** Bytes that a stack of members of these sizes holds. */
+export function stackSize(layout: StackLayout, sizes: readonly number[], chunk = 1): number {
   if (layout === 'concat') return sizes.reduce((sum, size) => sum + size, 0)
   const smallest = Math.min(...sizes)
-  return layout === 'stripe' ? members.length * roundDown(smallest, chunk) : smallest
+  return layout === 'stripe' ? sizes.length * roundDown(smallest, chunk) : smallest
 }
 
 interface Placed {

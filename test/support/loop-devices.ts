@@ -92,5 +92,20 @@ export function ext4(options?: string): string {
   return mounted(loopOver(sparseFile(32 << 20)), ['mkfs.ext4', '-q'], options)
 }
 
+/** A file of FUSE that shows `file`. */
+export function fuseOver(file: string): string {
+  const folder = temporaryFolder()
+  const [point, pidFile] = [join(folder, 'fuse'), join(folder, 'pid')]
+  writeFileSync(point, '')
+  const image = ['--blockdev', `driver=file,node-name=image,filename=${file}`]
+  const shown = ['--export', `type=fuse,id=shown,node-name=image,mountpoint=${point},writable=on`]
+  command('qemu-storage-daemon', ...image, ...shown, '--daemonize', '--pidfile', pidFile)
+  onTestFinished(() => {
+    command('umount', point)
+    run('kill', readFileSync(pidFile, 'utf8').trim())
+  })
+  return point
+}
+
 /** What a device or file holds, in one word. */
 export const digest = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')

@@ -37,7 +37,9 @@ describe('what any user may see', () => {
         users: [],
       })
     }
-    expect(storageFacts(path).allocatedBytes).toBeGreaterThanOrEqual(MIB)
+    const { allocatedBytes } = storageFacts(path)
+    expect(allocatedBytes).toBeGreaterThanOrEqual(MIB)
+    expect(allocatedBytes).toBeLessThan(2 * MIB)
   })
 
   test('a sparse file has less space than size', () => {
@@ -95,6 +97,7 @@ describe('loop devices', () => {
       users: [],
     })
     expect(below.users).toEqual([`behind ${basename(device)}`])
+    expect(storageFacts(zeroFile(MIB)).users).toEqual([])
   })
 
   loopTest('read-only', [], () => {
@@ -109,6 +112,7 @@ describe('loop devices', () => {
     writeFileSync(file, 'another')
     expect(storageFacts(device)).toMatchObject({ backing: { path: `${file}.moved` } })
     command('rm', `${file}.moved`)
+    writeFileSync(`${file}.moved (deleted)`, 'a trap')
     expect(storageFacts(device)).toMatchObject({ backing: undefined, disks: undefined })
   })
 
