@@ -1,3 +1,6 @@
+export { type AtomicWriteClaim, atomicWriteClaim, believe, isPowerOfTwo, writeOnce } from './atomic-write.ts'
+export { type BlockDeviceSizes, blockDeviceSizes } from './block-device.ts'
+export { type DirectAlignment, directAlignment, turnDirect } from './direct-io.ts'
 export {
   assertHashState,
   CHAINING_WORDS,
@@ -10,5 +13,8 @@ export {
   wordsToHex,
 } from './hash.ts'
 export { lockExclusively } from './lock.ts'
+export { alignedSharedBuffer, isAligned } from './memory.ts'
 export { agreesWithNode, opensslHashes } from './openssl.ts'
+export { dropCleanPages } from './page-cache.ts'
+export { queueLimit, queueLimitNumber } from './queue-limits.ts'
 export { beginWriteback } from './writeback.ts'
