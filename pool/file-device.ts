@@ -5,14 +5,10 @@ import { SharedBuffers } from './bytes.ts'
 import type { Device, Limits, WriteOptions } from './device.ts'
 import type { FlushLatency } from './flush-latency.ts'
 import { type ChosenIo, chooseIo, type IoMode } from './io-choice.ts'
+import { REQUEST_BYTES_MAX } from './io-measure.ts'
 import { IoThread, type IoThreadOptions } from './io-thread.ts'
 import { checkRequest, checkUnsplit } from './memory-device.ts'
 import { type OpenedFile, openExclusively } from './opened-file.ts'
-
-/** Larger buffered writes fall into a slow path of ext4 (measured: a third of the rate at 1 and 2 MiB). */
-const BUFFERED_REQUEST_BYTES_MAX = 512 * 1024
-/** Larger direct writes are no faster (bench/device.ts). */
-const DIRECT_REQUEST_BYTES_MAX = 1 << 20
 
 const SCRATCH_BYTES_MAX = 16 << 20
 
@@ -121,7 +117,7 @@ function limitsOf(file: OpenedFile, io: ChosenIo): Limits {
     physicalBlockSize: file.physicalBlockBytes,
     writeCache: writeCacheOf(file),
     flushable: true,
-    requestBytesMax: direct ? directRequestBytesMax(file) : BUFFERED_REQUEST_BYTES_MAX,
+    requestBytesMax: direct ? directRequestBytesMax(file) : REQUEST_BYTES_MAX.buffered,
     ...(unitMax > 0 && { atomicWrite: { unitMin, unitMax, boundary } }),
   }
 }
@@ -136,7 +132,7 @@ function writeCacheOf({ kind, disk }: OpenedFile): Limits['writeCache'] {
 
 /** The block layer would split what is larger than the disk takes at once. */
 function directRequestBytesMax({ disk, physicalBlockBytes }: OpenedFile): number {
-  const bytes = Math.min(DIRECT_REQUEST_BYTES_MAX, (queueLimitNumber(disk, 'max_sectors_kb') ?? 512) * 1024)
+  const bytes = Math.min(REQUEST_BYTES_MAX.direct, (queueLimitNumber(disk, 'max_sectors_kb') ?? 512) * 1024)
   return bytes - (bytes % Math.max(4096, physicalBlockBytes))
 }
 
