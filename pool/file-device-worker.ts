@@ -56,8 +56,8 @@ function assertWhole(bytes: number, length: number): void {
   if (bytes !== length) throw new Error(`short write: only ${bytes} bytes were taken`)
 }
 
-/** What the kernel refuses to write whole has not been written, and says nothing against the medium. */
-const REFUSALS = new Set(['EINVAL', 'EOPNOTSUPP'])
+/** What the kernel refuses to write whole has not been written, and says nothing against the medium (ENOTSUP: EOPNOTSUPP). */
+const REFUSALS = new Set(['EINVAL', 'ENOTSUP'])
 
 function failureOf(request: IoRequest, error: unknown): NonNullable<IoReply['failure']> {
   const { code: errno, message } = error as NodeJS.ErrnoException

@@ -21,8 +21,8 @@ export interface Sample {
 
 /** A batch of one small commit, and the largest that a group of them makes. */
 const BATCH_BYTES = [4096, 65_536, 512 * 1024, 1 << 20]
-const ROUNDS = 24
-const MS_MAX = 150
+const ROUNDS = 12
+const MS_MAX = 100
 const READS = 15
 const READ_BYTES = 4096
 

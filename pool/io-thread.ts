@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs'
+import { setTimeout as wait } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { PoolError, type PoolErrorCode } from './errors.ts'
 import { FlushLatency } from './flush-latency.ts'
@@ -54,6 +55,8 @@ interface Waiting {
 
 const STALL_MS = 10_000
 const FAIL_MS = 60_000
+/** What close() waits for a thread that has been given up. */
+const GRACE_MS = 1000
 
 /**
  * The thread that does the I/O of one open file, seen from the event loop: it takes requests one after the other, in
@@ -112,7 +115,7 @@ export class IoThread {
       this.#reject(new PoolError('ERR_CLOSED', 'the device is closed'))
       this.#failure = new PoolError('ERR_CLOSED', 'the device is closed')
     }
-    await Promise.race([this.#end(), this.#stuck])
+    await Promise.race([this.#end(), this.#stuck.then(() => wait(GRACE_MS))])
   }
 
   #settle({ id, microseconds, failure }: IoReply): void {
