@@ -1,5 +1,5 @@
-import { type FileHandle, mkdir, open, rename, rm, statfs } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { access, type FileHandle, mkdir, open, rename, rm, statfs } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import { PoolError } from './errors.ts'
 
 const CHUNK_BYTES = 512 * 1024
@@ -10,7 +10,9 @@ export type Progress = (done: number, total: number) => void
 /**
  * Makes a block file at `path`: `bytes` zeros that are written, not merely promised, so that no later write needs new
  * space or new metadata. `prepare` then works on the file under a temporary name; it gets its own name last, so a file
- * that is there is whole. ERR_NO_SPACE when the disk lacks the room; nothing is left behind.
+ * that is there is whole. The folder may be there already, with other files in it.
+ *
+ * ERR_NO_SPACE when the disk lacks the room, ERR_LIMITS when there is a file already; nothing is left behind.
  */
 export async function createBlockFile(
   path: string,
@@ -18,20 +20,29 @@ export async function createBlockFile(
   prepare: (temporary: string) => Promise<void>,
   onProgress: Progress = () => {},
 ): Promise<void> {
-  const folder = dirname(path)
+  const folder = resolve(dirname(path))
   const temporary = `${path}.new`
-  await mkdir(folder, { recursive: true })
+  await refuseOverwriting(path)
+  const made = await mkdir(folder, { recursive: true })
   await refuseFullDisk(folder, bytes)
   try {
     await writeZeros(temporary, bytes, onProgress)
     await prepare(temporary)
     await rename(temporary, path)
-    await syncFolder(folder)
-    await syncFolder(dirname(folder))
+    await syncFolders(folder, made)
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
   }
+}
+
+/** What is there may be somebody's data, which no other name keeps. */
+async function refuseOverwriting(path: string): Promise<void> {
+  const found = await access(path).then(
+    () => true,
+    () => false,
+  )
+  if (found) throw new PoolError('ERR_LIMITS', `there is a file at ${path} already`)
 }
 
 async function refuseFullDisk(folder: string, bytes: number): Promise<void> {
@@ -64,7 +75,13 @@ async function writeChunk(file: FileHandle, chunk: Buffer, offset: number): Prom
   return bytesWritten
 }
 
-/** A name is durable once the folder that holds it is. */
+/** A name is durable once its folder is: the file's, the folder's own, and those of the folders that were made for it. */
+async function syncFolders(folder: string, made = folder): Promise<void> {
+  const last = dirname(made)
+  for (let next = folder; next !== last; next = dirname(next)) await syncFolder(next)
+  await syncFolder(last)
+}
+
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r')
   try {

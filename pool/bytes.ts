@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { alignedSharedBuffer } from '../system/index.ts'
 
 const HIGH = 2 ** 32
 
@@ -19,10 +20,8 @@ export function roundUp(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit
 }
 
-/** Memory that a worker thread sees without copying. */
-export function sharedBuffer(bytes: number): Buffer {
-  return Buffer.from(new SharedArrayBuffer(bytes))
-}
+/** Memory that a worker thread sees without copying, and that direct I/O takes as it is. */
+export const sharedBuffer = alignedSharedBuffer
 
 /** Shared buffers that are used again and again: allocating and zeroing them anew would cost more than filling them. */
 export class SharedBuffers {

@@ -1,166 +1,139 @@
-import { closeSync, fstatSync, openSync } from 'node:fs'
-import { Worker } from 'node:worker_threads'
-import { lockExclusively } from '../system/index.ts'
+import { closeSync } from 'node:fs'
+import { isAligned, queueLimit, queueLimitNumber } from '../system/index.ts'
+import { mayBeAtomic } from './atomic-shape.ts'
 import { SharedBuffers } from './bytes.ts'
 import type { Device, Limits, WriteOptions } from './device.ts'
-import { PoolError } from './errors.ts'
+import type { FlushLatency } from './flush-latency.ts'
+import { type ChosenIo, chooseIo, type IoMode } from './io-choice.ts'
+import { REQUEST_BYTES_MAX } from './io-measure.ts'
+import { IoThread, type IoThreadOptions } from './io-thread.ts'
+import { type OpenedFile, openExclusively } from './opened-file.ts'
 import { checkRequest, checkUnsplit } from './request.ts'
-
-/** A request to the device's thread. `bytes` lie in shared memory, so that nothing is copied between threads. */
-export type IoRequest =
-  | { readonly id: number; readonly kind: 'flush' }
-  | { readonly id: number; readonly kind: 'read' | 'write'; readonly offset: number; readonly bytes: Uint8Array }
-
-export interface IoReply {
-  readonly id: number
-  readonly failure?: string
-}
-
-interface Waiting {
-  readonly resolve: () => void
-  readonly reject: (error: PoolError) => void
-}
-
-const LOGICAL_BLOCK_BYTES = 512
-const PHYSICAL_BLOCK_BYTES = 4096
-/** Larger buffered writes fall into a slow path of ext4 (measured: a third of the rate at 1 and 2 MiB). */
-export const WRITE_BYTES_MAX = 512 * 1024
 
 const SCRATCH_BYTES_MAX = 16 << 20
 
-export interface FileDeviceOptions {
-  /** The compiled program of the device's thread, when it does not lie beside this file. */
-  readonly worker?: URL
+export interface FileDeviceOptions extends IoThreadOptions {
+  /** Around the page cache, through it, or what a measurement finds better (io-choice.ts); by default the last. */
+  readonly io?: IoMode | 'auto'
 }
 
-/** A block file of fixed size, held exclusively, its I/O on a thread of its own. */
+/** A block file of fixed size or a raw block device, held exclusively, its I/O on a thread of its own. */
 export class FileDevice implements Device {
   readonly limits: Limits
   readonly copies = 1
-  readonly #descriptor: number
-  readonly #worker: Worker
-  readonly #waiting = new Map<number, Waiting>()
+  readonly io: IoMode
+  readonly #memoryAlignment: number
+  readonly #thread: IoThread
   readonly #scratch = new SharedBuffers(SCRATCH_BYTES_MAX)
-  #nextId = 0
-  #failure: PoolError | undefined
-  #closed = false
 
-  private constructor(descriptor: number, options: FileDeviceOptions) {
-    this.#descriptor = descriptor
-    this.limits = {
-      size: fstatSync(descriptor).size,
-      logicalBlockSize: LOGICAL_BLOCK_BYTES,
-      physicalBlockSize: PHYSICAL_BLOCK_BYTES,
-      writeCache: 'write-back',
-      flushable: true,
-      requestBytesMax: WRITE_BYTES_MAX,
-    }
-    const program = options.worker ?? new URL('./file-device-worker.js', import.meta.url)
-    this.#worker = new Worker(program, { workerData: { descriptor } })
-    this.#worker.on('message', (reply: IoReply) => this.#settle(reply))
-    this.#worker.on('error', (error) => this.#fail(new PoolError('ERR_IO', 'the device thread died', { cause: error })))
+  private constructor(file: OpenedFile, io: ChosenIo, options: FileDeviceOptions) {
+    this.io = io.mode
+    this.limits = limitsOf(file, io)
+    this.#memoryAlignment = io.mode === 'direct' ? io.alignment.memory : 1
+    const { requestBytesMax } = this.limits
+    this.#thread = new IoThread({ descriptor: file.descriptor, requestBytesMax, direct: io.mode === 'direct' }, options)
   }
 
-  /** ERR_NOT_FOUND when there is no such file, ERR_LOCKED when another process holds it. */
+  /**
+   * ERR_NOT_FOUND when nothing is at `path`, ERR_LOCKED when somebody holds it, ERR_LIMITS when it cannot be used as
+   * asked, ERR_IO when it cannot be opened. What it holds is read from the medium, not from what the page cache makes
+   * of an earlier failure (page-cache.ts says what that cannot promise).
+   */
   static open(path: string, options: FileDeviceOptions = {}): FileDevice {
-    const descriptor = openFile(path)
+    const file = openExclusively(path)
     try {
-      if (!lockExclusively(descriptor)) {
-        throw new PoolError('ERR_LOCKED', `${path} is in use by another process`)
-      }
-      return new FileDevice(descriptor, options)
+      return new FileDevice(file, chooseIo(file, options.io ?? 'auto'), options)
     } catch (error) {
-      closeSync(descriptor)
+      closeSync(file.descriptor)
       throw error
     }
   }
 
+  get latency(): FlushLatency {
+    return this.#thread.latency
+  }
+
+  /** Always by way of memory of the device: a read that was given up may land later, when `target` holds another copy. */
   async read(offset: number, target: Uint8Array): Promise<void> {
     this.#check(offset, target.length)
-    const bytes = this.#scratch.take(powerOfTwo(target.length))
-    try {
-      const shared = bytes.subarray(0, target.length)
-      await this.#send({ id: this.#nextId++, kind: 'read', offset, bytes: shared })
-      target.set(shared)
-    } finally {
-      this.#scratch.give(bytes)
-    }
+    await this.#withScratch(target.length, async (bytes) => {
+      await this.#thread.send({ kind: 'read', offset, bytes })
+      target.set(bytes)
+    })
   }
 
   async write(offset: number, source: Uint8Array, { unsplit }: WriteOptions = {}): Promise<void> {
     this.#check(offset, source.length)
     checkUnsplit(this.limits, source.length, unsplit)
-    if (source.buffer instanceof SharedArrayBuffer) {
-      await this.#send({ id: this.#nextId++, kind: 'write', offset, bytes: source })
-      return
-    }
-    const bytes = this.#scratch.take(powerOfTwo(source.length))
-    try {
-      const shared = bytes.subarray(0, source.length)
-      shared.set(source)
-      await this.#send({ id: this.#nextId++, kind: 'write', offset, bytes: shared })
-    } finally {
-      this.#scratch.give(bytes)
-    }
-  }
-
-  /** The kernel drops what it could not write and forgets the error, so a failed flush is never tried again. */
-  async flush(): Promise<void> {
-    this.#assertUsable()
-    try {
-      await this.#send({ id: this.#nextId++, kind: 'flush' })
-    } catch (error) {
-      this.#fail(new PoolError('ERR_HALTED', 'a flush of the device failed', { cause: error }))
-      throw error
-    }
-  }
-
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
-    await this.#worker.terminate()
-    this.#fail(new PoolError('ERR_CLOSED', 'the device is closed'))
-    closeSync(this.#descriptor)
-  }
-
-  #check(offset: number, length: number): void {
-    this.#assertUsable()
-    checkRequest(this.limits, offset, length)
-  }
-
-  #assertUsable(): void {
-    if (this.#closed) throw new PoolError('ERR_CLOSED', 'the device is closed')
-    if (this.#failure) throw this.#failure
-  }
-
-  #send(request: IoRequest): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(request.id, { resolve, reject })
-      this.#worker.postMessage(request)
+    if (this.#isShareable(source)) return await this.#write(offset, source, unsplit)
+    await this.#withScratch(source.length, async (bytes) => {
+      bytes.set(source)
+      await this.#write(offset, bytes, unsplit)
     })
   }
 
-  #settle({ id, failure }: IoReply): void {
-    const waiting = this.#waiting.get(id)
-    this.#waiting.delete(id)
-    if (failure === undefined) waiting?.resolve()
-    else waiting?.reject(new PoolError('ERR_IO', failure))
+  async flush(): Promise<void> {
+    this.#thread.assertUsable()
+    await this.#thread.send({ kind: 'flush' })
   }
 
-  #fail(error: PoolError): void {
-    this.#failure ??= error
-    for (const { reject } of this.#waiting.values()) reject(error)
-    this.#waiting.clear()
+  close(): Promise<void> {
+    return this.#thread.close()
+  }
+
+  #check(offset: number, length: number): void {
+    this.#thread.assertUsable()
+    checkRequest(this.limits, offset, length)
+  }
+
+  /** A write of the device's own shape is atomic in the kernel too; any other is one system call, and no more. */
+  #write(offset: number, bytes: Uint8Array, unsplit = false): Promise<void> {
+    if (!unsplit) return this.#thread.send({ kind: 'write', offset, bytes })
+    const atomic = mayBeAtomic(this.limits.atomicWrite, offset, bytes.length)
+    return this.#thread.send({ kind: 'write', offset, bytes, unsplit: atomic ? 'atomic' : 'plain' })
+  }
+
+  /** Memory that the thread, and direct I/O, take as it is. */
+  #isShareable(bytes: Uint8Array): boolean {
+    return bytes.buffer instanceof SharedArrayBuffer && isAligned(bytes, this.#memoryAlignment)
+  }
+
+  async #withScratch(length: number, use: (bytes: Buffer) => Promise<void>): Promise<void> {
+    const buffer = this.#scratch.take(powerOfTwo(length))
+    try {
+      await use(buffer.subarray(0, length))
+    } finally {
+      this.#scratch.give(buffer)
+    }
   }
 }
 
-function openFile(path: string): number {
-  try {
-    return openSync(path, 'r+')
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'ERR_NOT_FOUND' : 'ERR_IO'
-    throw new PoolError(code, `cannot open ${path}: ${(error as Error).message}`, { cause: error })
+function limitsOf(file: OpenedFile, io: ChosenIo): Limits {
+  const direct = io.mode === 'direct'
+  const { unitMin, unitMax, boundary } = (direct && io.atomic) || NOTHING_ATOMIC
+  return {
+    size: file.bytes,
+    logicalBlockSize: Math.max(file.logicalBlockBytes, direct ? io.alignment.offset : 0),
+    physicalBlockSize: file.physicalBlockBytes,
+    writeCache: writeCacheOf(file),
+    flushable: true,
+    requestBytesMax: direct ? directRequestBytesMax(file) : REQUEST_BYTES_MAX.buffered,
+    ...(unitMax > 0 && { atomicWrite: { unitMin, unitMax, boundary } }),
   }
+}
+
+const NOTHING_ATOMIC = { unitMin: 0, unitMax: 0, boundary: 0 }
+
+/** Above a file there is the file system's own cache, whatever the disk has. */
+function writeCacheOf({ kind, disk }: OpenedFile): Limits['writeCache'] {
+  const through = kind === 'block device' && queueLimit(disk, 'write_cache') === 'write through'
+  return through ? 'write-through' : 'write-back'
+}
+
+/** The block layer would split what is larger than the disk takes at once. */
+function directRequestBytesMax({ disk, physicalBlockBytes }: OpenedFile): number {
+  const bytes = Math.min(REQUEST_BYTES_MAX.direct, (queueLimitNumber(disk, 'max_sectors_kb') ?? 512) * 1024)
+  return bytes - (bytes % Math.max(4096, physicalBlockBytes))
 }
 
 const powerOfTwo = (bytes: number): number => 2 ** Math.ceil(Math.log2(Math.max(bytes, 512)))
