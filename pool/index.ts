@@ -8,6 +8,7 @@ export type {
   Finding,
   PayloadRange,
   Pool,
+  PoolLimits,
   PoolPosition,
   PoolRecord,
   PoolStatus,
@@ -25,3 +26,4 @@ export { chooseFormat, type Format, type Tuning } from './format.ts'
 export { MemoryDevice } from './memory-device.ts'
 export type { Mutation, Mutations } from './mutation.ts'
 export { formatDevice, type OpenOptions, openDevice, type PoolIdentity, type Timers } from './open.ts'
+export { isVolumeRecord } from './volume-record.ts'

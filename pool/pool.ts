@@ -5,6 +5,7 @@ import type {
   CheckReport,
   PayloadRange,
   Pool,
+  PoolLimits,
   PoolPosition,
   PoolRecord,
   PoolStatus,
@@ -56,6 +57,12 @@ export class BlockPool implements Pool {
 
   get position(): PoolPosition {
     return { pool: this.#parts.name, epoch: this.#parts.epoch, sequence: this.#durable }
+  }
+
+  get limits(): PoolLimits {
+    const { tuning, zones } = this.#parts.core
+    const { transactionBytesMax, reserveSegments } = tuning
+    return { transactionBytesMax, reserveBytes: reserveSegments * zones.segmentBytes }
   }
 
   begin(): Transaction {
