@@ -142,6 +142,11 @@ class PoolVolumes implements Volumes, VolumeGround {
     this.#assertOpen()
     const entry = { number: this.#nextNumber, name, size, removed: false, map: undefined, through: 0 }
     this.#admit(entry)
+    if (!this.#hasRoomFor(size)) await this.reclaim()
+    if (!this.#hasRoomFor(size)) {
+      const wanted = `a volume of ${size} bytes reserves ${reserveOf(size)}`
+      throw new PoolError('ERR_NO_SPACE', `${wanted}, and the pool has ${this.#room} to give`)
+    }
     const volume = new MappedVolume(this, entry)
     this.#nextNumber++
     await this.#publish(this.pool.begin(), [], (first) => ({
@@ -163,13 +168,17 @@ class PoolVolumes implements Volumes, VolumeGround {
     if (this.#find(name)) throw new PoolError('ERR_CONFLICT', `there is a volume ${name} already`)
     if (this.#volumes.length >= VOLUMES_MAX) throw new PoolError('ERR_LIMITS', `of ${VOLUMES_MAX} volumes at the most`)
     this.#assertMapsFit([...this.#volumes.map(({ entry }) => entry), { size }])
+  }
+
+  #hasRoomFor(size: number): boolean {
+    return reserveOf(size) <= this.#room
+  }
+
+  /** Free bytes that neither the pool keeps for itself nor another volume needs. */
+  get #room(): number {
     const { reserveBytes } = this.pool.limits
     const reserved = Math.max(this.reservedBytes, reserveBytes)
-    const room = this.pool.status().freeBytes - reserveBytes - reserved
-    if (reserveOf(size) > room) {
-      const wanted = `a volume of ${size} bytes reserves ${reserveOf(size)}`
-      throw new PoolError('ERR_NO_SPACE', `${wanted}, and the pool has ${Math.max(0, room)} to give`)
-    }
+    return Math.max(0, this.pool.status().freeBytes - reserveBytes - reserved)
   }
 
   #assertMapsFit(volumes: readonly Pick<VolumeEntry, 'size'>[]): void {

@@ -85,6 +85,13 @@ export class VolumeModel {
     this.#writes.sort((one, other) => one.sequence - other.sequence)
   }
 
+  /** The same as it was at `sequence`. */
+  upTo(sequence: Sequence): VolumeModel {
+    const model = new VolumeModel(this.#size)
+    for (const write of this.#writes) if (write.sequence <= sequence) model.add(write.sequence, write.extents)
+    return model
+  }
+
   sequencesAfter(sequence: Sequence): Sequence[] {
     return this.#writes.map((write) => write.sequence).filter((later) => later > sequence)
   }
