@@ -179,6 +179,7 @@ export class CommitQueue implements Sequencer {
       for (const { releases } of entries) for (const release of releases) checkRelease(release, first)
       return entries
     } catch (error) {
+      sequencing.refused()
       reject(error)
       return undefined
     }

@@ -28,12 +28,17 @@ export interface Release {
 export interface Draft {
   readonly records: readonly RecordDraft[]
   readonly releases: readonly Release[]
+  /**
+   * Called at once, before anything else is drafted, when the pool refuses the transaction all the same, as when it
+   * is too large: what drafting it changed in memory is to be taken back. Its sequences go to whoever comes next.
+   */
+  refused?(): void
 }
 
 /**
  * Called once, synchronously, when the pool gives the transaction its place: `first` is the sequence of the draft's
  * first record. This is the moment to check preconditions: a throw refuses the transaction, and nothing is written.
- * After it returns the outcome is the disk's alone.
+ * Unless `refused` is called, the outcome is the disk's alone from then on.
  */
 export type Drafting = (first: Sequence) => Draft
 
@@ -80,6 +85,14 @@ export interface PoolPosition {
   readonly epoch: number
   /** The last durable record; 0 when there is none. */
   readonly sequence: Sequence
+}
+
+/** What a pool takes, asked before it is written to. */
+export interface PoolLimits {
+  /** Records, and payloads small enough to travel with them, of one transaction. */
+  readonly transactionBytesMax: number
+  /** Of the free bytes, those that payloads do not get: they are kept for records, compaction and deletes. */
+  readonly reserveBytes: number
 }
 
 export interface PoolStatus {
@@ -169,6 +182,7 @@ export interface CheckReport {
 
 /** The pool by record: bytes, blocks and order. It knows no protocol, no name and no JSON. */
 export interface Pool {
+  readonly limits: PoolLimits
   readonly position: PoolPosition
   begin(): Transaction
   /** Goes on with a transaction that was prepared before a restart. */

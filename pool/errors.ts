@@ -4,7 +4,8 @@ export type PoolErrorCode =
   | 'ERR_NO_SPACE' /* refused at admission; nothing was written */
   | 'ERR_BUSY' /* a bounded queue is full; try again */
   | 'ERR_LOCKED' /* another process holds the device */
-  | 'ERR_NOT_FOUND' /* no such record, or its payload was released */
+  | 'ERR_CONFLICT' /* a precondition does not hold, or a name is taken; nothing was written */
+  | 'ERR_NOT_FOUND' /* no such record or volume, or its payload was released */
   | 'ERR_CORRUPT' /* bytes on the medium contradict their checksum, or acknowledged history is gone */
   | 'ERR_FORMAT' /* not a pool, or of a version this program does not know */
   | 'ERR_IO' /* the medium failed */

@@ -12,6 +12,7 @@ export type {
   PayloadRange,
   Pool,
   PoolAtomicity,
+  PoolLimits,
   PoolPosition,
   PoolRecord,
   PoolStatus,
@@ -31,3 +32,7 @@ export { type Geometry, LAYOUTS, type LayoutName } from './geometry.ts'
 export { MemoryDevice } from './memory-device.ts'
 export type { Mutation, Mutations } from './mutation.ts'
 export { type OpenOptions, openDevices, type Timers } from './open.ts'
+export type { Volume, VolumeWriteOptions } from './volume.ts'
+export { isVolumeRecord } from './volume-record.ts'
+export type { VolumeExtent, VolumeLimits } from './volume-shape.ts'
+export { openVolumes, type VolumeStatus, type Volumes, type VolumesOptions } from './volumes.ts'

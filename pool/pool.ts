@@ -9,6 +9,7 @@ import type {
   MemberStatus,
   PayloadRange,
   PoolAtomicity,
+  PoolLimits,
   PoolPosition,
   PoolRecord,
   PoolStatus,
@@ -66,6 +67,12 @@ export class BlockPool implements ManagedPool {
 
   get position(): PoolPosition {
     return { pool: this.#parts.name, epoch: this.#parts.epoch, sequence: this.#durable }
+  }
+
+  get limits(): PoolLimits {
+    const { tuning, zones } = this.#parts.core
+    const { transactionBytesMax, reserveSegments } = tuning
+    return { transactionBytesMax, reserveBytes: reserveSegments * zones.segmentBytes }
   }
 
   begin(): Transaction {

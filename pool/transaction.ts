@@ -11,6 +11,8 @@ export interface Sequencing {
   readonly sealed: readonly Sealed[]
   /** Draws up its entries from `first` on; a throw refuses it. */
   draft(first: Sequence, placements: readonly Placement[]): readonly Entry[]
+  /** Drafted or half drafted, it is refused: nothing of it will be written. */
+  refused(): void
   /** Its batch is durable: the records own what was staged. */
   own(): void
 }
@@ -118,9 +120,14 @@ export class PoolTransaction implements Transaction {
     const pending = staged.map((staging) => staging.seal())
     const sealed = pending.some((seal) => seal instanceof Promise) ? await Promise.all(pending) : (pending as Sealed[])
     look(sealed)
+    let draft: Draft | undefined
     return await this.#sequencer.submit({
       sealed,
-      draft: (first, placements) => this.#entries(first, placements, drafting(first, staged)),
+      draft: (first, placements) => {
+        draft = drafting(first, staged)
+        return this.#entries(first, placements, draft)
+      },
+      refused: () => draft?.refused?.(),
       own: () => this.#own(staged),
     })
   }

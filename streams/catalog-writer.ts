@@ -40,6 +40,8 @@ export class CatalogWriter {
   /** Of the last record queued. */
   #queuedSequence: Sequence
   #queue: Queued[] = []
+  /** Records queued or being written. */
+  #unwritten = 0
   #waiters: Waiter[] = []
   #writing: Promise<void> | undefined
   #failure: StoreError | undefined
@@ -64,9 +66,10 @@ export class CatalogWriter {
   apply(records: readonly DurableRecord[], epoch: number): void {
     if (this.#failure !== undefined) return
     for (const durable of records) {
-      assert(durable.record.sequence === this.#queuedSequence + 1, 'records come in sequence order, without gaps')
-      this.#queuedSequence += 1
+      assert(durable.record.sequence > this.#queuedSequence, 'records come in sequence order')
+      this.#queuedSequence = durable.record.sequence
       this.#queue.push({ durable, epoch })
+      this.#unwritten++
     }
     this.#writing ??= this.#drain()
   }
@@ -74,7 +77,7 @@ export class CatalogWriter {
   /** Resolves when fewer than `lagMax` records are queued or being written. */
   async ready(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
-    return this.#wait(() => this.#lag < this.#options.lagMax)
+    return this.#wait(() => this.#unwritten < this.#options.lagMax)
   }
 
   async settled(sequence: Sequence): Promise<void> {
@@ -91,10 +94,6 @@ export class CatalogWriter {
   async abandon(): Promise<void> {
     this.#fail(new StoreError('ERR_HALTED', 'the catalog was cleared'))
     await this.#writing
-  }
-
-  get #lag(): number {
-    return this.#queuedSequence - this.#position.sequence
   }
 
   #wait(due: () => boolean): Promise<void> {
@@ -125,6 +124,7 @@ export class CatalogWriter {
     await operations.write({ sync: position.ordinal % SYNC_BATCHES === 0 })
     this.#heads.written(heads)
     this.#position = position
+    this.#unwritten -= queued.length
   }
 
   async #lookUp(queued: readonly Queued[]): Promise<Heads> {

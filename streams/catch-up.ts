@@ -1,4 +1,4 @@
-import type { Pool, PoolRecord } from '../pool/index.ts'
+import { isVolumeRecord, type Pool, type PoolRecord } from '../pool/index.ts'
 import type { Catalog, CatalogPosition, DurableRecord } from './catalog-port.ts'
 import type { Tail } from './draft.ts'
 import { StoreError } from './errors.ts'
@@ -6,17 +6,20 @@ import type { AttributeRecord } from './record.ts'
 import { decodeRecord, digestOf } from './record-codec.ts'
 
 export interface CatchUpProgress {
-  /** The last record folded, of `recordsTotal`. */
+  /** The last record passed, of `recordsTotal`. */
   readonly records: number
   readonly recordsTotal: number
 }
 
 /** Records handed to the catalog at once. */
 const RECORDS_MAX = 256
+/** Records passed over, at the most, without a word of progress. */
+const PASSED_MAX = 4096
 
 /**
- * Makes the catalog a fold of all that the pool holds, and returns the end of the stream. It goes on from the
- * catalog's own position, or starts anew when that is of another pool, ahead of this one, or not on its chain.
+ * Makes the catalog a fold of all attribute records that the pool holds, and returns the end of their stream. It goes
+ * on from the catalog's own position, or starts anew when that is of another pool, ahead of this one, or not on its
+ * chain. Records of volumes, which the pool may hold besides, are passed over.
  */
 export async function catchUp(
   pool: Pool,
@@ -31,14 +34,17 @@ export async function catchUp(
   const { sequence: recordsTotal, epoch } = pool.position
   let folded: DurableRecord[] = []
   for await (const stored of pool.replay(tail.sequence + 1)) {
-    const durable = linked(stored, tail)
-    tail = tailOf(durable)
-    folded.push(durable)
-    if (folded.length < RECORDS_MAX && tail.sequence < recordsTotal) continue
+    if (!isVolumeRecord(stored.content)) {
+      const durable = linked(stored, tail)
+      tail = tailOf(durable)
+      folded.push(durable)
+    }
+    const records = stored.sequence
+    if (folded.length < RECORDS_MAX && records % PASSED_MAX !== 0 && records < recordsTotal) continue
     catalog.apply(folded, epoch)
     folded = []
     await catalog.ready()
-    onProgress({ records: tail.sequence, recordsTotal })
+    onProgress({ records, recordsTotal })
   }
   await catalog.settled(tail.sequence)
   return tail
@@ -54,11 +60,10 @@ async function tailAt({ pool, sequence, digest }: CatalogPosition, source: Pool)
   return digestOf(stored.content) === digest ? { sequence, digest, time: decodeRecord(stored.content).time } : undefined
 }
 
-/** The record, which must follow the one before: acknowledged history that does not is damaged. */
+/** The record, which must follow the attribute record before: acknowledged history that does not is damaged. */
 function linked({ sequence, content }: PoolRecord, before: Tail): DurableRecord {
   const record: AttributeRecord = decodeRecord(content)
-  const follows = sequence === before.sequence + 1 && record.sequence === sequence
-  if (!follows || record.previous.partition !== before.digest)
+  if (record.sequence !== sequence || record.previous.partition !== before.digest)
     throw new StoreError('ERR_CORRUPT', `record ${sequence} does not follow record ${before.sequence}`)
   return { record, digest: digestOf(content) }
 }

@@ -44,12 +44,13 @@ export class Draft {
   readonly #undo: (() => void)[] = []
   #tail: Tail
 
-  constructor(ground: DraftGround, before: Tail, now: number) {
+  /** `first` is the sequence of its first record; between it and `before` may lie records of others in the pool. */
+  constructor(ground: DraftGround, before: Tail, first: Sequence, now: number) {
     this.#ground = ground
     this.#before = before
     this.#tail = before
     this.#time = Math.max(before.time, now)
-    this.first = before.sequence + 1
+    this.first = first
   }
 
   get tail(): Tail {
@@ -58,11 +59,11 @@ export class Draft {
 
   /** The id of the object, or of the version, that the next record begins. */
   get nextId(): string {
-    return sequenceText(this.#tail.sequence + 1)
+    return sequenceText(this.nextSequence)
   }
 
   get nextSequence(): Sequence {
-    return this.#tail.sequence + 1
+    return this.first + this.records.length
   }
 
   binding(name: ObjectName): Binding | undefined {

@@ -49,7 +49,7 @@ export interface StoreOptions {
 }
 
 export interface StoreStatus {
-  /** The last durable record. */
+  /** The last durable record of the store. */
   readonly sequence: number
   /** The last record folded into the catalog. */
   readonly catalogSequence: number
@@ -76,7 +76,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const first = [limiter(objectBytesMax), digest]
     const stages = (envelope: Envelope) => [...first, ...options.stages(envelope)]
     const admission = new Admission({ stages, uploadsMax, buckets: sequencer.buckets })
-    const reader = new StoreReader(pool, catalog, streamRecordsMax)
+    const reader = new StoreReader(pool, catalog, sequencer, streamRecordsMax)
     const parts = { admission, sequencer, reader, underway: new Underway() }
     return new PartitionStore({ pool, catalog, ...parts, changesMax, renameObjectsMax })
   })

@@ -17,6 +17,9 @@ export interface SequencerOptions {
 interface Sequenced {
   readonly draft: Draft
   isDurable: boolean
+  /** Resolves when it is applied, or undone. */
+  readonly ended: Promise<void>
+  readonly end: () => void
 }
 
 /** Refuses a transaction that turned out to change nothing. */
@@ -26,13 +29,14 @@ const NOTHING_TO_DO = new StoreError('ERR_NOT_FOUND', 'the transaction changes n
  * Gives each transaction its place in the partition's stream, and what is durable to the catalog.
  *
  *   commit ──▶ HELD ──drafting──▶ SEQUENCED ──flush──▶ DURABLE ──every one before it is, too──▶ APPLIED
- *                │                    └──the pool refuses──▶ undone
+ *                │                    └──the pool refuses, or fails──▶ undone
  *                └──drafting throws──▶ undone
  *
  * 1. Records are numbered, dated and chained in the order in which the pool calls drafting, which is synchronous.
  * 2. A transaction that is refused leaves no trace: what it changed in memory is undone before another one is drafted.
- * 3. The catalog gets records in sequence order, without gaps, and none that is not durable.
+ * 3. The catalog gets records in sequence order, every one, and none that is not durable.
  * 4. Nothing is told of a record before it is durable; then the catalog may lag, up to its bound.
+ * 5. The pool may be shared: sequences between the store's are of records that it does not look at.
  */
 export class Sequencer {
   readonly bindings: Bindings
@@ -41,14 +45,27 @@ export class Sequencer {
   readonly #ground: DraftGround
   readonly #sequenced: Sequenced[] = []
   #tail: Tail
+  #applied: Sequence
 
   constructor(options: SequencerOptions, tail: Tail, buckets: Iterable<string>) {
     this.#options = options
     this.#tail = tail
+    this.#applied = tail.sequence
     this.bindings = new Bindings(options.catalog)
     this.buckets = new Set(buckets)
     const { partition, bucketsMax } = options
     this.#ground = { partition, bucketsMax, bindings: this.bindings, buckets: this.buckets }
+  }
+
+  /** The last record of the store that the catalog was given. */
+  get applied(): Sequence {
+    return this.#applied
+  }
+
+  /** Resolves once the catalog holds every record of the store up to `sequence`, which are durable. */
+  async settled(sequence: Sequence): Promise<void> {
+    for (const { draft, ended } of [...this.#sequenced]) if (draft.first <= sequence) await ended
+    await this.#options.catalog.settled(this.#applied)
   }
 
   /**
@@ -70,8 +87,10 @@ export class Sequencer {
     const place: { taken?: Sequenced } = {}
     try {
       await transaction.commit((first) => {
-        place.taken = this.#sequence(first, changes)
-        return place.taken.draft
+        const taken = this.#sequence(first, changes)
+        place.taken = taken
+        const { records, releases } = taken.draft
+        return { records, releases, refused: () => this.#withdraw(taken) }
       })
     } catch (error) {
       if (place.taken) this.#withdraw(place.taken)
@@ -88,9 +107,8 @@ export class Sequencer {
   }
 
   #sequence(first: Sequence, changes: readonly Change[]): Sequenced {
-    this.#withdrawFrom(first)
-    assert(first === this.#tail.sequence + 1, 'sequences follow one another')
-    const draft = new Draft(this.#ground, this.#tail, this.#options.clock.now())
+    assert(first > this.#tail.sequence, 'sequences follow one another')
+    const draft = new Draft(this.#ground, this.#tail, first, this.#options.clock.now())
     try {
       for (const change of changes) change.draft(draft)
       if (draft.records.length === 0) throw NOTHING_TO_DO
@@ -99,22 +117,23 @@ export class Sequencer {
       throw error
     }
     this.#tail = draft.tail
-    const sequenced = { draft, isDurable: false }
+    let end = () => {}
+    const ended = new Promise<void>((resolve) => {
+      end = resolve
+    })
+    const sequenced = { draft, isDurable: false, ended, end }
     this.#sequenced.push(sequenced)
     return sequenced
   }
 
-  /** A pool that gives `first` out again has refused whoever had it before, and its caller may not know yet. */
-  #withdrawFrom(first: Sequence): void {
-    for (let last = this.#sequenced.at(-1); last && last.draft.first >= first; last = this.#sequenced.at(-1)) {
+  /** Undoes one, and those after it, which will not become durable either: the pool has failed then. */
+  #withdraw(refused: Sequenced): void {
+    while (this.#sequenced.includes(refused)) {
+      const last = this.#sequenced.pop()!
       assert(!last.isDurable, 'what is durable keeps its sequence')
       this.#tail = last.draft.undo()
-      this.#sequenced.pop()
+      last.end()
     }
-  }
-
-  #withdraw(refused: Sequenced): void {
-    if (this.#sequenced.includes(refused)) this.#withdrawFrom(refused.draft.first)
   }
 
   #apply(): void {
@@ -124,5 +143,7 @@ export class Sequencer {
     if (durable.length === 0) return
     const records = durable.length === 1 ? durable[0]!.draft.durable : durable.flatMap(({ draft }) => draft.durable)
     catalog.apply(records, pool.position.epoch)
+    this.#applied = durable.at(-1)!.draft.tail.sequence
+    for (const { end } of durable) end()
   }
 }

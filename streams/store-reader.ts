@@ -7,6 +7,7 @@ import { permit } from './permission.ts'
 import { openBody, partOf } from './reading.ts'
 import type { ApplicationRegistration, AttributeRecord } from './record.ts'
 import { decodeRecord } from './record-codec.ts'
+import type { Sequencer } from './sequencer.ts'
 import { inStoreWords } from './store-errors.ts'
 import type { Listing, ListOptions, ObjectStat, QueryOptions, QueryResult, Reading } from './store-port.ts'
 
@@ -18,11 +19,13 @@ const PAGE_KEYS = 1000
 export class StoreReader {
   readonly #pool: Pool
   readonly #catalog: Catalog
+  readonly #sequencer: Sequencer
   readonly #streamRecordsMax: number
 
-  constructor(pool: Pool, catalog: Catalog, streamRecordsMax: number) {
+  constructor(pool: Pool, catalog: Catalog, sequencer: Sequencer, streamRecordsMax: number) {
     this.#pool = pool
     this.#catalog = catalog
+    this.#sequencer = sequencer
     this.#streamRecordsMax = streamRecordsMax
   }
 
@@ -106,7 +109,7 @@ export class StoreReader {
   }
 
   #settled(): Promise<void> {
-    return this.#catalog.settled(this.#pool.position.sequence)
+    return this.#sequencer.settled(this.#pool.position.sequence)
   }
 
   async #statOf(name: ObjectName): Promise<ObjectStat> {

@@ -107,9 +107,9 @@ export class PartitionStore implements OpenStore {
   }
 
   get status(): StoreStatus {
-    const { pool, catalog, admission, sequencer } = this.#parts
+    const { catalog, admission, sequencer } = this.#parts
     return {
-      sequence: pool.position.sequence,
+      sequence: sequencer.applied,
       catalogSequence: catalog.position.sequence,
       catalogFailure: catalog.failure?.message,
       uploadsOpen: admission.open,

@@ -37,7 +37,7 @@ async function replay(pool: Pool, from: Sequence) {
 }
 
 describe.each([
-  ['in memory', async () => memoryPool({ bytesMax: DEVICE_BYTES })],
+  ['in memory', async () => memoryPool({ bytesMax: DEVICE_BYTES, transactionBytesMax: 1 << 18 })],
   ['on blocks', blockPool],
 ])('a pool %s', (_where, open) => {
   test('keeps records in sequence, with payloads that are read by parts', async () => {
@@ -85,6 +85,22 @@ describe.each([
     expect(outcomes).toMatchObject([{ reason: { message: 'not now' } }, { value: 1 }])
     expect(pool.status().stagedBytes).toBe(0)
     await expect(transaction.commit(() => ({ records: [], releases: [] }))).rejects.toMatchObject(refusal('ERR_CLOSED'))
+  })
+
+  test('says that it refuses what was drafted, before it drafts the next', async () => {
+    const pool = await open()
+    const said: string[] = []
+    const commit = (name: string, bytes: number) =>
+      pool.begin().commit((first) => {
+        said.push(`${name} drafted at ${first}`)
+        const refused = () => said.push(`${name} refused`)
+        return { records: [{ content: Buffer.alloc(bytes), payloads: [] }], releases: [], refused }
+      })
+    const large = commit('large', pool.limits.transactionBytesMax + 1)
+    const [outcome, small] = await Promise.allSettled([large, commit('small', 1)])
+    expect(outcome).toMatchObject({ status: 'rejected', reason: refusal('ERR_LIMITS') })
+    expect(small).toEqual({ status: 'fulfilled', value: 1 })
+    expect(said).toEqual(['large drafted at 1', 'large refused', 'small drafted at 1'])
   })
 
   test('lets a payload go and keeps the record; a read begun before goes on', async () => {

@@ -60,8 +60,8 @@ export class MemoryCatalog implements Catalog {
 
   apply(records: readonly DurableRecord[], epoch: number): void {
     for (const durable of records) {
-      assert.equal(durable.record.sequence, this.#queuedSequence + 1, 'records come in sequence order, without gaps')
-      this.#queuedSequence += 1
+      assert(durable.record.sequence > this.#queuedSequence, 'records come in sequence order')
+      this.#queuedSequence = durable.record.sequence
       this.#queue.push({ durable, epoch })
     }
     if (!this.#folding) void this.#foldAll()

@@ -7,6 +7,7 @@ import {
   type PayloadRange,
   type Pool,
   PoolError,
+  type PoolLimits,
   type PoolRecord,
   type PoolStatus,
   type Release,
@@ -84,6 +85,10 @@ class MemoryPool implements Pool {
 
   get position(): Pool['position'] {
     return { pool: this.#uuid, epoch: 1, sequence: this.#records.length }
+  }
+
+  get limits(): PoolLimits {
+    return { transactionBytesMax: this.options.transactionBytesMax, reserveBytes: 0 }
   }
 
   get freeBytes(): number {
@@ -224,8 +229,18 @@ class MemoryPool implements Pool {
   }
 
   #draft(waiting: Waiting, first: Sequence, released: Set<string>): Drafted {
-    const { transaction, drafting } = waiting
+    const { drafting } = waiting
     const draft = drafting(first)
+    try {
+      return this.#place(waiting, draft, first, released)
+    } catch (error) {
+      draft.refused?.()
+      throw error
+    }
+  }
+
+  #place(waiting: Waiting, draft: Draft, first: Sequence, released: Set<string>): Drafted {
+    const { transaction } = waiting
     transaction.assertOwned(draft)
     const bytes = draft.records.reduce((sum, { content }) => sum + content.length, 0)
     if (bytes > this.options.transactionBytesMax)

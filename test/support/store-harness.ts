@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { chooseFormat, MemoryDevice, type Pool, type PoolRecord } from '../../pool/index.ts'
+import { chooseFormat, isVolumeRecord, MemoryDevice, type Pool, type PoolRecord } from '../../pool/index.ts'
 import {
   type AttributeRecord,
   type Attributes,
@@ -108,10 +108,12 @@ export async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
-/** Every record of the pool, in order, with its bytes. */
+/** Every attribute record of the pool, in order, with its bytes. */
 export async function recordsOf(pool: Pool): Promise<readonly (PoolRecord & { readonly record: AttributeRecord })[]> {
   const records = []
-  for await (const stored of pool.replay(1)) records.push({ ...stored, record: decodeRecord(stored.content) })
+  for await (const stored of pool.replay(1)) {
+    if (!isVolumeRecord(stored.content)) records.push({ ...stored, record: decodeRecord(stored.content) })
+  }
   return records
 }
 
