@@ -1,9 +1,10 @@
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { LoopDevice } from './recorded-disk.ts'
 import { RecordedImages, type Verdicts } from './recorded-images.ts'
 import { RecordedLedger } from './recorded-ledger.ts'
 import { type Life, type LifeOptions, live } from './recorded-life.ts'
-import { newPoolImage } from './served-pool.ts'
+import { newPoolImage, refusalOf } from './served-pool.ts'
 
 export interface LivesOptions extends Pick<LifeOptions, 'surface' | 'seed' | 'acknowledgements'> {
   readonly folder: string
@@ -31,14 +32,11 @@ export interface LivesReport {
  */
 export async function recordedLives(options: LivesOptions): Promise<LivesReport> {
   const report: LivesReport = { lives: 0, entries: 0, flushes: 0, acknowledged: 0, served: 0, verdicts: {} }
-  const start = join(options.folder, 'new')
-  mkdirSync(start)
-  let image = await newPoolImage(start)
+  let image = await newPoolImage(madeFolder(options.folder, 'new'))
   let ledger = new RecordedLedger()
   while (options.goOn(report.lives)) {
     const seed = options.seed + report.lives
-    const folder = join(options.folder, `life-${report.lives}`)
-    mkdirSync(folder)
+    const folder = madeFolder(options.folder, `life-${report.lives}`)
     const life = await live({ ...options, folder, image, ledger, seed })
     const images = new RecordedImages(life, ledger, seed)
     add(report, life, ledger, await images.verify(options.images))
@@ -58,4 +56,18 @@ function add(report: LivesReport, { trace }: Life, ledger: RecordedLedger, verdi
   report.acknowledged += ledger.acknowledged
   for (const [verdict, count] of Object.entries(verdicts))
     report.verdicts[verdict] = (report.verdicts[verdict] ?? 0) + count
+}
+
+/** What the built program says to a pool on a loop device when it does not open it; undefined when it does. */
+export async function refusalOfLoop(folder: string): Promise<string | undefined> {
+  const file = join(madeFolder(folder, 'probe'), 'pool.img')
+  writeFileSync(file, await newPoolImage(madeFolder(folder, 'probed')))
+  using loop = new LoopDevice(file)
+  return await refusalOf(madeFolder(folder, 'probing'), loop.path)
+}
+
+function madeFolder(folder: string, name: string): string {
+  const made = join(folder, name)
+  mkdirSync(made)
+  return made
 }

@@ -1,7 +1,7 @@
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, symlinkSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DataFolder } from '../../server/data-folder.ts'
-import { rootEnvironment, Server } from './server-process.ts'
+import { cenote, rootEnvironment, Server } from './server-process.ts'
 
 /** The smallest pool there is: its space is soon used again. */
 const POOL_BYTES = '24MiB'
@@ -41,4 +41,11 @@ export async function newPoolImage(folder: string): Promise<Buffer> {
 
 export function startServer(folder: string, tracer: readonly string[] = []): Promise<Server> {
   return Server.start(folder, ['--pool-bytes', POOL_BYTES], rootEnvironment, tracer)
+}
+
+/** Whether the built program opens a pool on `device`; what it says when it does not. */
+export async function refusalOf(folder: string, device: string): Promise<string | undefined> {
+  placeDevice(folder, device)
+  const { code, stderr } = await cenote(folder, ['pool', 'check'])
+  return code === 0 ? undefined : stderr.trim()
 }
