@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -23,6 +24,8 @@ export interface ClientOptions {
   readonly position: () => number
   /** Kills whatever is underway. */
   readonly signal: AbortSignal
+  /** True once the disk has failed: who asks after that must not hear yes. */
+  readonly faulted: () => boolean
   /** Which doors are used; HTTP always is. */
   readonly doors: readonly Door[]
 }
@@ -70,14 +73,16 @@ export class RecordedClient {
   }
 
   async #wish(name: string, digest: string | undefined, [command, ...args]: readonly string[]): Promise<boolean> {
-    const { ledger, position, signal } = this.#options
+    const { ledger, position, faulted, signal } = this.#options
     const wish: Wish = ledger.begin(name, digest, position())
+    const hopeless = faulted()
     this.#tap.reset()
     try {
       await run(command!, args, { signal, killSignal: 'SIGKILL' })
     } catch {
       return false
     }
+    assert(!hopeless, `${name}: acknowledged, though asked for after the disk had failed`)
     ledger.acknowledge(wish, this.#tap.acknowledged ?? position())
     return true
   }

@@ -17,6 +17,7 @@ import { countEntries, readWriteLog } from './write-log.ts'
 export class RecordedDisk {
   /** What a pool lies on. */
   readonly path: string
+  /** Where its bytes are; it outlives the disk. */
   readonly base: string
   readonly #log: string
   readonly #daemon: ChildProcess
@@ -85,6 +86,29 @@ export class RecordedDisk {
     ]
   }
 }
+
+/** An ordinary block file, which records nothing: what survives on it is what the process's death leaves. */
+export class PlainDisk {
+  readonly path: string
+  readonly base: string
+
+  constructor(folder: string, image: Uint8Array) {
+    this.base = this.path = join(folder, 'plain.img')
+    writeFileSync(this.path, image)
+  }
+
+  position(): number {
+    return 0
+  }
+
+  trace(): readonly TraceEvent<never>[] {
+    return []
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+export type Disk = RecordedDisk | PlainDisk
 
 /** A loop device on a file: a real block device, with the kernel's cache above the recording. */
 export class LoopDevice {

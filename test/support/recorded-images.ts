@@ -1,13 +1,13 @@
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { expect } from 'vitest'
 import { Medium } from './crash-device.ts'
 import { type CrashState, crashStates } from './crash-enumerator.ts'
 import { seededRandom } from './random.ts'
 import type { RecordedLedger, Shown } from './recorded-ledger.ts'
 import type { Life } from './recorded-life.ts'
-import { dataFolder, placeImage, startServer } from './served-pool.ts'
+import { keepCatalog, placeImage, startServer } from './served-pool.ts'
 import { cenote } from './server-process.ts'
 import { shownOn, shownOver } from './shown.ts'
 
@@ -45,9 +45,19 @@ export class RecordedImages {
   }
 
   /** Opens at most so many images with the built modules, and holds what they show against the ledger. */
-  async verify(imagesMax: number): Promise<Verdicts> {
+  verify(imagesMax: number): Promise<Verdicts> {
+    return this.#verify(this.#some(imagesMax))
+  }
+
+  /** Opens every image of a crash after the last flush. */
+  verifyEnd(): Promise<Verdicts> {
+    const last = this.#life.trace.findLastIndex(({ kind }) => kind === 'flush')
+    return this.#verify(this.#from(last + 1))
+  }
+
+  async #verify(crashes: Iterable<Crash>): Promise<Verdicts> {
     const verdicts: Verdicts = {}
-    for (const crash of this.#some(imagesMax)) {
+    for (const crash of crashes) {
       await this.#judge(crash, async ({ medium, state }) => {
         const { shown, verdict } = await shownOn(medium)
         this.#holdAgainst(shown, state)
@@ -103,6 +113,10 @@ export class RecordedImages {
     for (const state of crashStates(medium, trace, options)) yield { medium, state }
   }
 
+  *#from(entry: number): Generator<Crash> {
+    for (const crash of this.#all()) if (crash.state.boundary >= entry) yield crash
+  }
+
   /** Evenly over the whole log. */
   *#some(imagesMax: number): Generator<Crash> {
     const every = Math.max(1, Math.ceil(this.#count / imagesMax))
@@ -130,10 +144,4 @@ export class RecordedImages {
   #holdAgainst(shown: Shown, { boundary }: CrashState): void {
     expect(this.#ledger.problems(shown, boundary)).toEqual([])
   }
-}
-
-function keepCatalog(from: string, to: string): void {
-  const [source, target] = [dataFolder(from).catalog, dataFolder(to).catalog]
-  mkdirSync(dirname(target), { recursive: true })
-  cpSync(source, target, { recursive: true })
 }

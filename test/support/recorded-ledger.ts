@@ -34,7 +34,15 @@ export class RecordedLedger {
   }
 
   get acknowledged(): number {
-    return [...this.#wishes.values()].flat().filter((wish) => wish.acknowledged !== undefined).length
+    return this.#all.filter(({ acknowledged }) => acknowledged !== undefined).length
+  }
+
+  get refused(): number {
+    return this.#all.length - this.acknowledged
+  }
+
+  get #all(): readonly Wish[] {
+    return [...this.#wishes.values()].flat()
   }
 
   /** Sentences on what is shown and must not be, or is not and must be, after a crash at `entries`. */
@@ -48,6 +56,11 @@ export class RecordedLedger {
     return problems
   }
 
+  /** Whether anybody ever sent these bytes under this name. */
+  asked(name: string, digest: string): boolean {
+    return this.#wishes.get(name)?.some((wish) => wish.digest === digest) ?? false
+  }
+
   /** What the first start after a crash has shown stays: from then on it counts as acknowledged before anything else. */
   settle(shown: Shown): RecordedLedger {
     const settled = new RecordedLedger()
@@ -57,7 +70,7 @@ export class RecordedLedger {
 }
 
 function problemOf(wishes: readonly Wish[], digest: string | undefined, entries: number): string | undefined {
-  const settled = wishes.findLastIndex(({ acknowledged = Number.POSITIVE_INFINITY }) => acknowledged <= entries)
+  const settled = wishes.findLastIndex(({ acknowledged }) => acknowledged !== undefined && acknowledged <= entries)
   const possible = wishes.slice(Math.max(settled, 0)).filter(({ begun }) => begun <= entries)
   if (possible.some((wish) => wish.digest === digest)) return undefined
   if (settled < 0 && digest === undefined) return undefined

@@ -1,4 +1,14 @@
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, symlinkSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DataFolder } from '../../server/data-folder.ts'
 import { cenote, rootEnvironment, Server } from './server-process.ts'
@@ -48,4 +58,12 @@ export async function refusalOf(folder: string, device: string): Promise<string 
   placeDevice(folder, device)
   const { code, stderr } = await cenote(folder, ['pool', 'check'])
   return code === 0 ? undefined : stderr.trim()
+}
+
+/** Takes the catalog of one working folder to another. */
+export function keepCatalog(from: string, to: string): void {
+  const [source, target] = [dataFolder(from).catalog, dataFolder(to).catalog]
+  if (!existsSync(source)) return
+  mkdirSync(dirname(target), { recursive: true })
+  cpSync(source, target, { recursive: true })
 }

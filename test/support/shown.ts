@@ -47,6 +47,33 @@ export async function shownOver(server: Server): Promise<Shown> {
   return shown
 }
 
+/** What a running server finds when it reads and verifies everything. */
+export async function checkedBy(server: Server): Promise<unknown> {
+  const headers = { authorization: rootAuthorization }
+  return (await fetch(`${server.address('http')}/v1/pools/main/check`, { method: 'POST', headers })).json()
+}
+
+/** Lists and reads as far as it can: whatever the server refuses, or breaks off, is left out. */
+export async function readableOver(server: Server): Promise<Shown> {
+  const readable = new Map<string, string>()
+  const get = async (path: string): Promise<Buffer | undefined> => {
+    try {
+      const response = await fetch(`${server.address('http')}/v1/objects/inbox${path}`, {
+        headers: { authorization: rootAuthorization },
+      })
+      return response.ok ? Buffer.from(await response.arrayBuffer()) : undefined
+    } catch {
+      return undefined
+    }
+  }
+  const listing = JSON.parse(String((await get('?limit=1000')) ?? '{"objects":[]}')) as { objects: { key: string }[] }
+  for (const { key } of listing.objects) {
+    const bytes = await get(`/${encodeURI(key)}`)
+    if (bytes) readable.set(key, createHash('sha256').update(bytes).digest('hex'))
+  }
+  return readable
+}
+
 type PoolModule = typeof import('../../pool/index.ts')
 type StreamsModule = typeof import('../../streams/index.ts')
 const built = (path: string): string => new URL(`../../dist/${path}`, import.meta.url).href

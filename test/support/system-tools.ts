@@ -40,6 +40,8 @@ export const fuseExport: readonly Need[] = [
 ]
 export const loopDevice: readonly Need[] = [command('losetup', 'util-linux'), deviceFile('/dev/loop-control')]
 
+export const isThere = (needs: readonly Need[]): boolean => needs.every((need) => need() === undefined)
+
 /** Ends a test that finds only underway that it cannot run here. */
 export type Skip = (reason: string) => never
 

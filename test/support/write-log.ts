@@ -37,6 +37,7 @@ export function countEntries(path: string): number {
  */
 export function readWriteLog(path: string): readonly TraceEvent<never>[] {
   const log = readFileSync(path)
+  if (log.length === 0) return [] // Nothing came at all.
   const { entries, sectorBytes } = readSuperblock(log)
   const trace: TraceEvent<never>[] = []
   let pending: RecordedWrite[] = []
