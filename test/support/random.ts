@@ -24,7 +24,11 @@ export function seededRandom(seed: number): Random {
     below,
     chance: (probability) => next() < probability,
     pick: (from) => from[below(from.length)]!,
-    bytes: (length) => Buffer.from(Array.from({ length }, () => below(256))),
+    bytes: (length) => {
+      const bytes = Buffer.allocUnsafe(length)
+      for (let i = 0; i < length; i++) bytes[i] = below(256)
+      return bytes
+    },
   }
 }
 

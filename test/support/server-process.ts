@@ -67,11 +67,12 @@ export class Server {
   #stderr = ''
   #changed = () => {}
 
-  private constructor(folder: string, args: readonly string[], environment: Environment) {
+  private constructor(folder: string, args: readonly string[], environment: Environment, tracer: readonly string[]) {
     this.folder = folder
     const ports = ['http', 'ftp', 'smtp'].flatMap((door) => [`--${door}`, '127.0.0.1:0'])
-    const flags = [main, 'serve', '--pool-bytes', '64MiB', ...ports, ...args]
-    this.#child = spawn(process.execPath, flags, { cwd: folder, env: environmentOf(environment) })
+    const server = [process.execPath, main, 'serve', '--pool-bytes', '64MiB', ...ports, ...args]
+    const [command, ...flags] = [...tracer, ...server]
+    this.#child = spawn(command!, flags, { cwd: folder, env: environmentOf(environment) })
     this.#child.stdout?.on('data', (text) => this.#hear(String(text), ''))
     this.#child.stderr?.on('data', (text) => this.#hear('', String(text)))
     this.#ended = new Promise((resolve) => {
@@ -82,16 +83,24 @@ export class Server {
     })
   }
 
-  /** Resolves once the server has said where its doors are. */
-  static async start(folder: string, args: readonly string[] = [], environment: Environment = {}): Promise<Server> {
-    const server = new Server(folder, args, environment)
+  /**
+   * Resolves once the server has said where its doors are. `tracer` is a command that runs it and lets it keep its
+   * process id, or nothing.
+   */
+  static async start(
+    folder: string,
+    args: readonly string[] = [],
+    environment: Environment = {},
+    tracer: readonly string[] = [],
+  ): Promise<Server> {
+    const server = new Server(folder, args, environment, tracer)
     await server.until(() => server.#stdout.endsWith('\n\n'))
     return server
   }
 
   /** Resolves when a start that fails has failed. */
   static async fail(folder: string, args: readonly string[] = [], environment: Environment = {}): Promise<Ended> {
-    return new Server(folder, args, environment).#ended
+    return new Server(folder, args, environment, []).#ended
   }
 
   get stdout(): string {
@@ -124,11 +133,16 @@ export class Server {
   /** Throws with what the server said when it ends before. */
   async until(happened: () => boolean): Promise<void> {
     while (!happened()) {
-      if (this.#child.exitCode !== null) throw new Error(`the server ended: ${this.#stderr}`)
+      if (this.hasEnded) throw new Error(`the server ended: ${this.#stderr}`)
       await new Promise<void>((resolve) => {
         this.#changed = resolve
       })
     }
+  }
+
+  /** By itself, or by a signal. */
+  get hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -100,8 +100,11 @@ export class Ledger {
 /** An attribute that only the door's own filter writes. */
 const EVIDENCE: Record<Door, string> = { http: 'http.method', ftp: 'ftp.user', smtp: 'email.subject' }
 
+/** Where the doors of a server are, or of what stands before it. */
+export type Addresses = Pick<Server, 'address' | 'host'>
+
 /** The command that uploads `file`. */
-const clients: Record<Door, (server: Server, file: string, name: string) => readonly string[]> = {
+export const clients: Record<Door, (server: Addresses, file: string, name: string) => readonly string[]> = {
   http: (server, file, name) => {
     const url = `${server.address('http')}/v1/objects/inbox/${name}`
     return ['curl', '-sS', '-f', '-u', `${ROOT.key}:${ROOT.secret}`, '-T', file, url]
@@ -119,18 +122,19 @@ const clients: Record<Door, (server: Server, file: string, name: string) => read
 }
 
 /** Bytes that only this name has. */
-function content(name: string, size: number): Buffer {
+export function content(name: string, size: number): Buffer {
   const seed = createHash('sha256').update(name).digest()
   return Buffer.alloc(size, seed)
 }
 
-function mail(id: string, size: number): Buffer {
+/** A message that only this id has. */
+export function mail(id: string, size: number): Buffer {
   const head = `From: Scanner <scan@ledger.test>\r\nTo: inbox@cenote.local\r\nSubject: ${id}\r\nMessage-ID: <${id}>\r\n\r\n`
   const line = `${sha256(Buffer.from(id))}\r\n`
   return Buffer.from(head + line.repeat(1 + Math.ceil(size / line.length)))
 }
 
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 async function json(url: string): Promise<unknown> {
   const response = await fetch(url, { headers: AUTHORIZATION })

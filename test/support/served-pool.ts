@@ -1,0 +1,69 @@
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { DataFolder } from '../../server/data-folder.ts'
+import { cenote, rootEnvironment, Server } from './server-process.ts'
+
+/** The smallest pool there is: its space is soon used again. */
+const POOL_BYTES = '24MiB'
+const CHUNK_BYTES = 64 * 1024
+
+/** The data folder in a server's working folder. */
+export const dataFolder = (folder: string): DataFolder => new DataFolder(join(folder, 'cenote-data'))
+
+/** Puts `device`, which holds a pool, where a server looks for the pool of its data folder. */
+export function placeDevice(folder: string, device: string): void {
+  const { pool } = dataFolder(folder)
+  mkdirSync(dirname(pool), { recursive: true })
+  symlinkSync(device, pool)
+}
+
+/** Puts an image of a pool there, as a block file. Holes stand for its zeros. */
+export function placeImage(folder: string, image: Buffer): string {
+  const { pool } = dataFolder(folder)
+  mkdirSync(dirname(pool), { recursive: true })
+  const descriptor = openSync(pool, 'w')
+  ftruncateSync(descriptor, image.length)
+  const zeros = Buffer.alloc(CHUNK_BYTES)
+  for (let at = 0; at < image.length; at += CHUNK_BYTES) {
+    const chunk = image.subarray(at, at + CHUNK_BYTES)
+    if (!chunk.equals(zeros.subarray(0, chunk.length))) writeSync(descriptor, chunk, 0, chunk.length, at)
+  }
+  closeSync(descriptor)
+  return pool
+}
+
+/** The image of a pool as the first start of a server makes it. */
+export async function newPoolImage(folder: string): Promise<Buffer> {
+  await using server = await startServer(folder)
+  await server.stop()
+  return readFileSync(dataFolder(folder).pool)
+}
+
+export function startServer(folder: string, tracer: readonly string[] = []): Promise<Server> {
+  return Server.start(folder, ['--pool-bytes', POOL_BYTES], rootEnvironment, tracer)
+}
+
+/** Whether the built program opens a pool on `device`; what it says when it does not. */
+export async function refusalOf(folder: string, device: string): Promise<string | undefined> {
+  placeDevice(folder, device)
+  const { code, stderr } = await cenote(folder, ['pool', 'check'])
+  return code === 0 ? undefined : stderr.trim()
+}
+
+/** Takes the catalog of one working folder to another. */
+export function keepCatalog(from: string, to: string): void {
+  const [source, target] = [dataFolder(from).catalog, dataFolder(to).catalog]
+  if (!existsSync(source)) return
+  mkdirSync(dirname(target), { recursive: true })
+  cpSync(source, target, { recursive: true })
+}

@@ -1,0 +1,80 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import { RecordedImages } from './recorded-images.ts'
+import { RecordedLedger, type Shown } from './recorded-ledger.ts'
+import { type End, type Life, type LifeOptions, live, type Trouble } from './recorded-life.ts'
+import { keepCatalog, placeDevice, startServer } from './served-pool.ts'
+import type { Server } from './server-process.ts'
+import { checkedBy, readableOver, shownOver } from './shown.ts'
+
+export interface TroubledOptions extends Pick<LifeOptions, 'image' | 'surface' | 'seed' | 'acknowledgements'> {
+  readonly folder: string
+  /** What goes wrong; it gets a file to write to. */
+  readonly trouble: (log: string) => Trouble
+}
+
+export interface Troubled {
+  readonly end: End
+  /** False when the life ended before it came. */
+  readonly happened: boolean
+  readonly acknowledged: number
+  /** What a client was not told yes to, whatever the reason. */
+  readonly refused: number
+  /** Crashes after the last flush, each of which was opened. */
+  readonly images: number
+}
+
+/** In the end: whatever was acknowledged at all. */
+const END = Number.MAX_SAFE_INTEGER
+
+/**
+ * A life in which something goes wrong, and what comes after it. Whoever asks after a failed write or flush must not hear yes;
+ * a halted server says so, and shows what was acknowledged; the next start shows it; and so does every image that a crash
+ * in the end may have left, in which what the failed flush should have covered may be missing.
+ */
+export async function troubledLife(options: TroubledOptions): Promise<Troubled> {
+  const ledger = new RecordedLedger()
+  const folder = join(options.folder, `life-${options.seed}`)
+  mkdirSync(folder)
+  const trouble = options.trouble(join(folder, 'calls.log'))
+  const life = await live({
+    ...options,
+    folder,
+    ledger,
+    trouble,
+    doors: ['http'],
+    onAcknowledged: async (server) => {
+      if (!trouble.isFinal) expectNothingForeign(await readableOver(server), ledger)
+    },
+    onHalted: (server) => verifyHalted(server, trouble, ledger),
+  })
+  await verifyNextStart(join(folder, 'next'), life, ledger)
+  const verdicts = life.trace.length > 0 ? await new RecordedImages(life, ledger, options.seed).verifyEnd() : {}
+  const images = Object.values(verdicts).reduce((sum, count) => sum + count, 0)
+  const { acknowledged, refused } = ledger
+  const happened = trouble.happened()
+  rmSync(folder, { recursive: true })
+  return { end: life.end, happened, acknowledged, refused, images }
+}
+
+/**
+ * A halted pool still shows what it has, for as long as the server lives. After a failed flush the block file refuses reads,
+ * too, and the server says 503; what it does show is right.
+ */
+async function verifyHalted(server: Server, { isFinal }: Trouble, ledger: RecordedLedger): Promise<void> {
+  if (isFinal) expectNothingForeign(await readableOver(server), ledger)
+  else expect(ledger.problems(await shownOver(server), END)).toEqual([])
+}
+
+function expectNothingForeign(readable: Shown, ledger: RecordedLedger): void {
+  for (const [name, digest] of readable) expect([name, ledger.asked(name, digest)]).toEqual([name, true])
+}
+
+async function verifyNextStart(folder: string, life: Life, ledger: RecordedLedger): Promise<void> {
+  placeDevice(folder, life.disk)
+  keepCatalog(life.folder, folder)
+  await using server = await startServer(folder)
+  expect(ledger.problems(await shownOver(server), END)).toEqual([])
+  expect(await checkedBy(server)).toMatchObject({ findings: [] })
+}
