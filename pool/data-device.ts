@@ -30,7 +30,7 @@ function columnsDevice(geometry: Geometry, columns: readonly Device[], segmentBy
 function columnDevice(geometry: Geometry, column: readonly Member[], members: Members): Device {
   const dataBytes = Math.min(...column.map((member) => member.dataBytes))
   const legs = column.filter(({ isInSync }) => isInSync).map((member) => legOf(member, members, dataBytes))
-  return geometry.layout === 'mirror' || geometry.legs > 1 ? new MirrorDevice(legs) : legs[0]!.device
+  return geometry.layout === 'mirror' || geometry.legs > 1 ? new MirrorDevice(legs, members.mutations) : legs[0]!.device
 }
 
 export function legOf(member: Member, members: Members, dataBytes: number): Leg {

@@ -122,6 +122,7 @@ export class JournalScan {
     const { blocksPerSegment, blockBytes } = this.#zones
     if (this.#block >= blocksPerSegment) return undefined
     const offset = this.#block * blockBytes
+    const every = !this.#mutations.has('tail-on-one-copy')
     for (const blocks of await this.#lengths()) {
       let header: BatchHeader | undefined
       const isRight = (bytes: Buffer): boolean => {
@@ -131,7 +132,7 @@ export class JournalScan {
         if (header.digest.equals(found.digest)) return true
         throw new PoolError('ERR_CORRUPT', `R25_FORK: two copies hold different batches at position ${this.#lsn}`)
       }
-      const bytes = await this.#segments.read(this.#segment, offset, blocks * blockBytes, isRight, { every: true })
+      const bytes = await this.#segments.read(this.#segment, offset, blocks * blockBytes, isRight, { every })
       if (bytes) return { header: header!, offset, entries: decodeEntries(bytes, header!, offset) }
     }
     return undefined

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Device, Limits, WriteOptions } from './device.ts'
 import { PoolError } from './errors.ts'
+import { type Mutations, NO_MUTATIONS } from './mutation.ts'
 import { checkRequest, checkUnsplit } from './request.ts'
 
 /*
@@ -202,11 +203,13 @@ interface Underway {
 export class MirrorDevice implements Device {
   readonly limits: Limits
   readonly #legs: Leg[]
+  readonly #mutations: Mutations
   /** Writes underway, and the piece that is being copied to a new leg: they wait for each other where they overlap. */
   readonly #underway = new Set<Underway>()
 
-  constructor(legs: readonly Leg[]) {
+  constructor(legs: readonly Leg[], mutations: Mutations = NO_MUTATIONS) {
     this.#legs = [...legs]
+    this.#mutations = mutations
     const devices = legs.map(({ device }) => device)
     this.limits = stackSizes(devices, Math.min(...devices.map(({ limits }) => limits.size)))
   }
@@ -294,7 +297,8 @@ export class MirrorDevice implements Device {
   }
 
   async flush(): Promise<void> {
-    await this.#each(this.#writable, ({ device }) => device.flush())
+    const legs = this.#mutations.has('flush-of-one-leg') ? this.#writable.slice(0, 1) : this.#writable
+    await this.#each(legs, ({ device }) => device.flush())
   }
 
   async close(): Promise<void> {

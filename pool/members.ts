@@ -2,7 +2,15 @@ import type { Device } from './device.ts'
 import { PoolError } from './errors.ts'
 import { columnsOf, type Geometry } from './geometry.ts'
 import { Mutex } from './io.ts'
-import { encodeSuperblock, type MemberEntry, type MemberState, ringOffset, type Superblock } from './superblock.ts'
+import { type Mutations, NO_MUTATIONS } from './mutation.ts'
+import {
+  encodeSuperblock,
+  type Guard,
+  type MemberEntry,
+  type MemberState,
+  ringOffset,
+  type Superblock,
+} from './superblock.ts'
 import type { MemberZones } from './zones.ts'
 
 /** A device of the pool, or the memory of one that is missing. */
@@ -50,6 +58,7 @@ export type SuperblockChange = (superblock: Superblock) => Omit<Superblock, 'ser
  * 3. A member that nothing stands in for cannot be dropped: its failure is the pool's.
  */
 export class Members {
+  readonly mutations: Mutations
   readonly #pool: Buffer
   readonly #geometry: Geometry
   readonly #members: Member[]
@@ -58,9 +67,15 @@ export class Members {
   #superblock: Superblock
   #halted: unknown
 
-  constructor(pool: Buffer, geometry: Geometry, members: readonly Member[], superblock: Superblock) {
-    this.#pool = pool
-    this.#geometry = geometry
+  constructor(
+    guard: Pick<Guard, 'pool' | 'geometry'>,
+    members: readonly Member[],
+    superblock: Superblock,
+    mutations: Mutations = NO_MUTATIONS,
+  ) {
+    this.#pool = guard.pool
+    this.#geometry = guard.geometry
+    this.mutations = mutations
     this.#members = [...members]
     this.#superblock = superblock
   }
@@ -101,6 +116,7 @@ export class Members {
 
   /** Writes the superblock in force to the members that lack it. The caller flushes. */
   async catchUp(): Promise<void> {
+    if (this.mutations.has('no-catch-up')) return
     const superblock = this.#superblock
     for (const member of this.#members.filter(
       ({ isInSync, foundSerial }) => isInSync && foundSerial < superblock.serial,
@@ -146,7 +162,7 @@ export class Members {
 
   async #drop(member: Member, cause: unknown): Promise<void> {
     this.#lose(member, cause)
-    await this.update()
+    if (!this.mutations.has('leg-lost-in-silence')) await this.update()
   }
 
   #lose(member: Member, cause: unknown): void {

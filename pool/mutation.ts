@@ -13,6 +13,10 @@ export type Mutation =
   | 'no-chain'
   | 'no-epoch'
   | 'compaction-drops-live'
+  | 'flush-of-one-leg'
+  | 'leg-lost-in-silence'
+  | 'no-catch-up'
+  | 'tail-on-one-copy'
 
 export type Mutations = ReadonlySet<Mutation>
 

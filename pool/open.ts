@@ -84,7 +84,7 @@ export async function openDevices(devices: readonly Device[], options: OpenOptio
   const { superblock, members } = assemble(found, degraded)
   const { guard } = members.find(({ found }) => found)!.found!
   const present = members.map(({ entry, found }) => new Member(entry, found && presentOf(found)))
-  return await recover(guard, new Members(guard.pool, guard.geometry, present, superblock), options)
+  return await recover(guard, new Members(guard, present, superblock, options.mutations), options)
 }
 
 async function look(device: Device): Promise<FoundMember | undefined> {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { formatDevices } from '../../pool/create.ts'
-import { type Geometry, MemoryDevice, openDevices, PoolError } from '../../pool/index.ts'
+import { type Geometry, MemoryDevice, openDevices } from '../../pool/index.ts'
 import { readSuperblock } from '../../pool/superblock.ts'
 import { memberZonesOf } from '../../pool/zones.ts'
+import { FailingDevice } from '../support/failing-device.ts'
 import { contents, pattern, put, readAll, release } from '../support/pool-client.ts'
 import { TINY_BYTES, TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
 
@@ -10,20 +11,6 @@ const POOL = Buffer.alloc(16, 1)
 const mirrored: Geometry = { layout: 'mirror', stripeUnit: 0, legs: 2, runs: 1 }
 const concat: Geometry = { layout: 'concat', stripeUnit: 0, legs: 1, runs: 1 }
 const striped: Geometry = { layout: 'stripe', stripeUnit: 1024, legs: 1, runs: 1 }
-
-/** A device whose every write or flush fails once it is told to. */
-class FailingDevice extends MemoryDevice {
-  fails: 'write' | 'flush' | undefined
-
-  override async write(offset: number, source: Uint8Array): Promise<void> {
-    if (this.fails === 'write') throw new PoolError('ERR_IO', 'no write')
-    await super.write(offset, source)
-  }
-
-  override async flush(): Promise<void> {
-    if (this.fails === 'flush') throw new PoolError('ERR_IO', 'no flush')
-  }
-}
 
 function devices(count: number, bytes = TINY_BYTES): FailingDevice[] {
   return Array.from({ length: count }, () => new FailingDevice(bytes))

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
-import { MemoryDevice, type Mutation, type Pool } from '../../pool/index.ts'
-import { ROOMY, type Scene, statesToKill } from '../support/crash-plans.ts'
+import { formatDevices, MemoryDevice, type Mutation, openDevices, type Pool } from '../../pool/index.ts'
+import { MIRROR, ROOMY, type Scene, statesToKill, THREE_LEGS } from '../support/crash-plans.ts'
+import { FailingDevice } from '../support/failing-device.ts'
 import { contents, formatted, GatedDevice, pattern, put, release } from '../support/pool-client.ts'
 import { openDevice, SingleZones } from '../support/single-device.ts'
-import { TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
+import { TINY_BYTES, TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
 
 /*
  * The gate: each rule of the commit protocol, broken on purpose, must be noticed. The same seeds of the same scenes pass
@@ -25,6 +26,9 @@ const mutants: readonly (readonly [mutations: readonly Mutation[], scene: Scene]
   [['no-epoch'], ROOMY],
   [['no-chain', 'no-epoch'], ROOMY],
   [['compaction-drops-live'], ROOMY],
+  [['flush-of-one-leg'], MIRROR],
+  [['no-catch-up'], THREE_LEGS],
+  [['tail-on-one-copy'], MIRROR],
 ]
 
 test.each(mutants)('%s is found out', { timeout: 300_000 }, async (mutations, scene) => {
@@ -70,4 +74,32 @@ test('reuse-segment-before-superblock is found out, where the pool as it is lose
   const broken = await powerFailsBeforeSuperblock(['reuse-segment-before-superblock'])
   await expect(openDevice(broken, tiny())).rejects.toMatchObject({ code: 'ERR_CORRUPT' })
   console.log('mutant killed: reuse-segment-before-superblock (a directed case)')
+})
+
+async function mirror(): Promise<[FailingDevice, FailingDevice]> {
+  const legs: [FailingDevice, FailingDevice] = [new FailingDevice(TINY_BYTES), new FailingDevice(TINY_BYTES)]
+  const geometry = { layout: 'mirror', stripeUnit: 0, legs: 2, runs: 1 } as const
+  const members = [Buffer.alloc(16, 2), Buffer.alloc(16, 3)]
+  await formatDevices(legs, { format: TINY_FORMAT, geometry }, { pool: Buffer.alloc(16, 1), members })
+  return legs
+}
+
+/** A leg fails under a commit, and both are opened again. */
+async function legFails(mutations: readonly Mutation[]): Promise<{ state: string; leg: FailingDevice }> {
+  const [one, two] = await mirror()
+  const pool = await openDevices([one, two], tiny({ mutations: new Set(mutations) }))
+  two.fails = 'write'
+  await put(pool, pattern(9000))
+  two.fails = undefined
+  const again = await openDevices([one, two], tiny())
+  return { state: again.status().members[1]!.state, leg: two }
+}
+
+/* Checksums mend what is read from such a leg, so only the loss of the other one shows what it lacks. */
+test('leg-lost-in-silence is found out: a leg that lacks a payload is taken for whole', async () => {
+  expect((await legFails([])).state).toBe('stale')
+  const broken = await legFails(['leg-lost-in-silence'])
+  expect(broken.state).toBe('in-sync')
+  await expect(openDevices([broken.leg], tiny({ degraded: true }))).rejects.toMatchObject({ code: 'ERR_CORRUPT' })
+  console.log('mutant killed: leg-lost-in-silence (a directed case)')
 })

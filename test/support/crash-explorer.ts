@@ -96,14 +96,14 @@ export class CrashExplorer {
 
   /**
    * Recovers, goes on for some steps, and plays every crash on the way; a leg of a mirror may fail meanwhile. The medium
-   * is left as it was found. Once something was amiss with a leg, it is that one that more befalls.
+   * is left as it was found. While member `stale` is out of use no other may fail.
    */
-  async #level(depth: number, ledger: Ledger, acknowledged = ledger.sequence, doomed?: number): Promise<void> {
+  async #level(depth: number, ledger: Ledger, acknowledged = ledger.sequence, stale?: number): Promise<void> {
     const array = this.#array
     const start = array.medium.mark()
-    const leg = doomed ?? this.#random.below(array.windows.length)
+    const leg = stale ?? this.#random.below(array.windows.length)
     const failing = array.isMirrored && this.#random.chance(LEG_FAILS) ? this.#legFails() : undefined
-    const before = array.isMirrored ? Buffer.from(array.bytes(leg)) : undefined
+    const before = array.isMirrored ? Buffer.from(array.medium.bytes) : undefined
     if (failing) this.#path.push(`${failing.request} ${failing.number} of member ${leg} fails`)
     const devices = array.recorded<Mark>(this.#random, (member) => (member === leg ? failing?.fault : undefined))
     const [first] = devices
@@ -117,13 +117,9 @@ export class CrashExplorer {
     await verify(pool, ledger.expect(), this.#random)
     array.medium.rollback(start)
     const { trace } = first!
-    await this.#crashes(
-      depth,
-      trace,
-      new Bounds(trace, ledger, durable, acknowledged),
-      ledger,
-      before && { leg, before },
-    )
+    const victim = failing || stale !== undefined ? leg : undefined
+    const mishap = before && { before, victim }
+    await this.#crashes(depth, trace, new Bounds(trace, ledger, durable, acknowledged), ledger, mishap)
     if (failing) this.#path.pop()
   }
 
@@ -154,17 +150,17 @@ export class CrashExplorer {
       if (this.isDone()) continue
       this.states++
       this.#path.push(`boundary ${state.boundary} of ${trace.length}, ${state.name}, ${bounds}`)
-      const sequence = await this.#recover(ledger, bounds)
+      const { sequence, stale } = await this.#recover(ledger, bounds)
       bounds.remember(state, sequence)
       if (mishap && this.#random.chance(MISHAPS)) await this.#recoverAfter(mishap, ledger, bounds)
       const descend = depth + 1 < steps.length && this.#random.below(descendEvery) === 0
-      if (descend) await this.#level(depth + 1, ledger.upTo(sequence), bounds.acknowledged, mishap?.leg)
+      if (descend) await this.#level(depth + 1, ledger.upTo(sequence), bounds.acknowledged, stale)
       this.#path.pop()
     }
     bounds.advance(trace.length)
   }
 
-  async #recover(ledger: Ledger, bounds: Bounds, amiss?: { without: number | undefined }): Promise<number> {
+  async #recover(ledger: Ledger, bounds: Bounds, amiss?: { without: number | undefined }) {
     const { medium } = this.#array
     const start = medium.mark()
     const options = { ...this.#options, degraded: amiss !== undefined }
@@ -177,16 +173,19 @@ export class CrashExplorer {
       await verify(again, ledger.expect(sequence), this.#random)
     }
     medium.rollback(start)
-    return sequence
+    const stale = pool.status().members.findIndex(({ state }) => state !== 'in-sync')
+    return { sequence, stale: stale < 0 ? undefined : stale }
   }
 
   /** On top of the crash one leg is gone, has rotted, or had lied about every flush since the run began. */
-  async #recoverAfter({ leg, before }: Mishap, ledger: Ledger, bounds: Bounds): Promise<void> {
+  async #recoverAfter({ before, victim }: Mishap, ledger: Ledger, bounds: Bounds): Promise<void> {
     const { medium, windows } = this.#array
+    const leg = victim ?? this.#random.below(windows.length)
+    const { start: from, size } = windows[leg]!
     const start = medium.mark()
     const kind = this.#random.pick(['lost', 'rotten', 'lying'] as const)
     this.#path.push(`member ${leg} is ${kind}`)
-    if (kind === 'lying') medium.write(windows[leg]!.start, before)
+    if (kind === 'lying') medium.write(from, before.subarray(from, from + size))
     if (kind === 'rotten') {
       for (let sectors = 1 + this.#random.below(ROTTEN_SECTORS_MAX); sectors > 0; sectors--) {
         const sector = this.#random.below(windows[leg]!.size / SECTOR_BYTES)
@@ -204,10 +203,10 @@ const LEG_FAILS = 0.3
 const MISHAPS = 0.4
 const ROTTEN_SECTORS_MAX = 40
 
-/** A leg with which something else may be amiss, and what it held when the run began. */
+/** What the medium held when the run began; and the one leg with which something may be amiss, where others are needed. */
 interface Mishap {
-  readonly leg: number
   readonly before: Buffer
+  readonly victim: number | undefined
 }
 
 /** Which records must be there, and which may, as the run goes on: acknowledged ⊆ recovered ⊆ acknowledged ∪ in flight. */
