@@ -31,9 +31,10 @@ export type ChosenIo =
  * Nothing is ever written to the member itself to find out. A block device has nothing beside it, and no file system
  * whose ways with the cache may cost: its reads decide alone. Where nothing can be measured, the file stays buffered.
  *
- * Measured (bench/device.ts; ext4 on a virtual disk that flushes in 40 µs; buffered and direct in turns): 4 KiB and flush
- * 40 and 37 µs, 64 KiB 56 and 55, 512 KiB 202 and 178, 1 MiB 380 and 345; whole pools commit at the same rate within
- * the noise; hot reads of 4 KiB 19 and 57 µs, of 1 MiB 0.5 and 1.1 ms. There 'auto' says buffered, and should.
+ * Measured on ext4 on a virtual disk, buffered and direct in turns: by the lowest tenth, as here, 4 KiB and flush 40 and
+ * 37 µs, 64 KiB 56 and 55, 512 KiB 202 and 178, 1 MiB 380 and 345; whole pools commit at the same rate within the noise;
+ * streams take a fourth of the processor's time; hot reads of 4 KiB 19 and 57 µs, of 1 MiB 0.5 and 1.1 ms. There 'auto'
+ * says buffered, and should (bench/device.ts). XFS, 4 KiB and flush: 108 µs, and atomic 205.
  */
 export function chooseIo(file: OpenedFile, wish: IoMode | 'auto'): ChosenIo {
   if (wish === 'buffered') return { mode: 'buffered' }

@@ -242,8 +242,11 @@ describe('a file device whose thread answers as it is told', () => {
     await device.close()
   })
 
-  test('whose thread dies fails what is underway', async () => {
-    const device = FileDevice.open(zeroFile(), { worker: workerThat('process.exit(1)') })
+  test.each([
+    ['dies', `(() => { throw new Error('a defect') })()`],
+    ['ends', `(parentPort.close(), 'silence')`],
+  ])('whose thread %s fails what is underway', async (_, answer) => {
+    const device = FileDevice.open(zeroFile(), { worker: workerThat(answer) })
     await expect(device.write(0, Buffer.alloc(512))).rejects.toMatchObject({ code: 'ERR_IO' })
     await expect(device.flush()).rejects.toMatchObject({ code: 'ERR_HALTED' })
     await device.close()

@@ -46,8 +46,9 @@ export function mounted(...args: readonly string[]): string {
   mkdirSync(folder)
   run('mount', ...args, folder)
   const device = statSync(folder).dev
+  // Lazily, so that a test that failed with a file open leaves no mount behind either.
   onTestFinished(() => {
-    if (statSync(folder).dev === device) run('umount', folder)
+    if (statSync(folder).dev === device) run('umount', '--lazy', folder)
   })
   return folder
 }
