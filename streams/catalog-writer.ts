@@ -64,7 +64,7 @@ export class CatalogWriter {
   }
 
   apply(records: readonly DurableRecord[], epoch: number): void {
-    if (this.#failure !== undefined) return
+    if (this.#failure !== undefined || records.length === 0) return
     for (const durable of records) {
       assert(durable.record.sequence > this.#queuedSequence, 'records come in sequence order')
       this.#queuedSequence = durable.record.sequence

@@ -16,6 +16,7 @@ import {
   superblock,
 } from './structures.ts'
 import { TABLES } from './tables.ts'
+import { volumeDirectory, volumeMapPage, volumeWrite } from './volumes.ts'
 
 const STRUCTURES: readonly (readonly [file: string, structure: Structure])[] = [
   ['guard.hex', guard],
@@ -27,6 +28,9 @@ const STRUCTURES: readonly (readonly [file: string, structure: Structure])[] = [
   ['batch.hex', batch],
   ['seal.hex', seal],
   ['manifest.hex', manifest],
+  ['volume-write.hex', volumeWrite],
+  ['volume-directory.hex', volumeDirectory],
+  ['volume-map-page.hex', volumeMapPage],
 ]
 
 describe.each(STRUCTURES)('%s', (file, { value, encode, decode }) => {

@@ -5,6 +5,7 @@ import type { MemberEntry } from '../../pool/superblock.ts'
 import { identity, TINY_FORMAT } from '../support/tiny-pool.ts'
 import { batch } from './batches.ts'
 import { guard, POOL, regionPage, segmentHeader, superblock } from './structures.ts'
+import { volumeDirectory, volumeWrite } from './volumes.ts'
 
 /** What the fields in the table below a heading of docs/FORMAT.md are in a golden file, by their names there. */
 interface Table {
@@ -117,6 +118,31 @@ export const TABLES: readonly Table[] = [
       'entry bytes': ENTRY_BYTES,
       entries: batch.value.entries.length,
       flags: 0,
+    }),
+  },
+  {
+    heading: 'A write to a volume',
+    file: 'volume-write.hex',
+    values: (bytes) => ({
+      V: Buffer.from('V'),
+      'version of the record': Buffer.of(1),
+      kind: Buffer.of(2),
+      'number of the volume': volumeWrite.value.volume,
+      'sequence of the directory in force': volumeWrite.value.directory,
+      'places of the payloads': bytes.subarray(16),
+    }),
+  },
+  {
+    heading: 'The directory of volumes',
+    file: 'volume-directory.hex',
+    values: (bytes) => ({
+      V: Buffer.from('V'),
+      'version of the record': Buffer.of(1),
+      kind: Buffer.of(1),
+      'number of the next volume': volumeDirectory.value.nextNumber,
+      'sequence of the directory before': volumeDirectory.value.previous,
+      volumes: volumeDirectory.value.volumes.length,
+      'the volumes': bytes.subarray(24),
     }),
   },
 ]

@@ -54,6 +54,14 @@ describe('the queue', () => {
     expect(() => catalog.apply(records.slice(0, 1), 1)).toThrow('in sequence order')
   })
 
+  test('takes none, too, and goes on', async () => {
+    const catalog = await open()
+    const { records } = modelOf(3)
+    catalog.apply([], 1)
+    catalog.apply(records, 1)
+    await catalog.settled(records.at(-1)!.record.sequence)
+  })
+
   test('is written before the catalog closes; whoever waits for more is told', async () => {
     const directory = await newDirectory()
     const catalog = await openCatalog({ directory, batchRecordsMax: 2 })

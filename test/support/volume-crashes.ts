@@ -51,9 +51,9 @@ export class VolumeCrashes {
   #path: string[] = []
   states = 0
 
-  /** Plays seeds from `seed` on until so many states were recovered. */
-  async play(seed: number, states: number): Promise<number> {
-    for (let next = seed; this.states < states; next++) await this.#explore(next)
+  /** Plays seeds from `seed` on until `isDone`; resolves with the states recovered. */
+  async play(seed: number, isDone: (states: number) => boolean): Promise<number> {
+    for (let next = seed; !isDone(this.states); next++) await this.#explore(next)
     return this.states
   }
 
