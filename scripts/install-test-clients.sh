@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs the real clients that the tests upload with. Needs root and apt; without them the tests that lack a client
-# skip themselves, and this script says which and why.
+# Installs the real clients that the tests upload with, and the tools that record a disk and let system calls fail. Needs
+# root and apt; without them the tests that lack one skip themselves, and this script says which and why.
 set -u
 
 # command, Debian package
-clients=(curl:curl lftp:lftp swaks:swaks python3:python3 smtp-source:postfix)
+clients=(curl:curl lftp:lftp swaks:swaks python3:python3 smtp-source:postfix
+  qemu-storage-daemon:qemu-system-common strace:strace losetup:mount prlimit:util-linux)
 
 missing=()
 for client in "${clients[@]}"; do

@@ -19,7 +19,7 @@ testWith(needs, `nothing acknowledged is lost with what a recorded disk had not 
   const goOn = (lives: number) => lives < 2
   const size = { acknowledgements: 30, images: 60, servedImages: 1 }
   const { verdicts } = await recordedLives({ folder, surface: 'file', seed: SEED, goOn, ...size })
-  expect(verdicts['torn-tail']).toBeGreaterThan(0)
+  expect(Object.values(verdicts).reduce((sum, count) => sum + count)).toBeGreaterThan(60)
 })
 
 testWith([...needs, ...loopDevice], `nor on a loop device on top of it (seed ${SEED})`, async (skip) => {
