@@ -170,7 +170,7 @@ class LivingServer {
   }
 
   async #refused(server: Server): Promise<void> {
-    this.#refusals++
+    this.#refusals += 1
     if (await isHalted(server)) await this.#halted(server)
   }
 
