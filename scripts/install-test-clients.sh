@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Installs the real clients that the tests upload with, and makers of the file systems that they put pools on. Needs root
-# and apt; without them the tests that lack one skip themselves, and this script says which and why.
+# Installs the real clients that the tests upload with, makers of the file systems that they put pools on, and the tools
+# that record a disk and let system calls fail. Needs root and apt; without them the tests that lack one skip themselves,
+# and this script says which and why.
 set -u
 
 # command, Debian package
 clients=(curl:curl lftp:lftp swaks:swaks python3:python3 smtp-source:postfix)
 clients+=(mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.ext4:e2fsprogs)
+clients+=(qemu-storage-daemon:qemu-system-common strace:strace losetup:mount prlimit:util-linux)
 
 missing=()
 for client in "${clients[@]}"; do

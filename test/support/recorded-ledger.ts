@@ -34,15 +34,7 @@ export class RecordedLedger {
   }
 
   get acknowledged(): number {
-    return this.#all.filter(({ acknowledged }) => acknowledged !== undefined).length
-  }
-
-  get refused(): number {
-    return this.#all.length - this.acknowledged
-  }
-
-  get #all(): readonly Wish[] {
-    return [...this.#wishes.values()].flat()
+    return [...this.#wishes.values()].flat().filter((wish) => wish.acknowledged !== undefined).length
   }
 
   /** Sentences on what is shown and must not be, or is not and must be, after a crash at `entries`. */

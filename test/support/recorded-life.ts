@@ -13,6 +13,8 @@ import { DOORS, type Door } from './upload-ledger.ts'
 
 /** Two at once: while one is acknowledged the other is on its way. */
 const CLIENTS = ['ann', 'bob']
+/** How many acknowledgements a server may go on to give after a trouble, before it is killed. */
+const ACKNOWLEDGEMENTS_SINCE = 3
 
 /** What goes wrong in a life, beside its end. */
 export interface Trouble {
@@ -59,6 +61,10 @@ export interface Life {
   readonly folder: string
   /** Killed because its time had come, halted by itself and then killed, or gone by the hand of `trouble`. */
   readonly end: End
+  /** How often a client heard no, or nothing, while the server was not meant to die. */
+  readonly refusals: number
+  /** Whether the trouble came in time to show. */
+  readonly happened: boolean
 }
 
 export async function live(options: LifeOptions): Promise<Life> {
@@ -69,8 +75,17 @@ export async function live(options: LifeOptions): Promise<Life> {
   using loop = surface === 'loop' ? new LoopDevice(disk.path) : undefined
   const device = loop?.path ?? disk.path
   placeDevice(folder, device)
-  const end = await new LivingServer(options, disk, uploads).live(() => startServer(folder, trouble?.tracer?.(device)))
-  return { image, trace: untilClosed(disk.trace()), disk: disk.base, folder, end }
+  const living = new LivingServer(options, disk, uploads)
+  const end = await living.live(() => startServer(folder, trouble?.tracer?.(device)))
+  return {
+    image,
+    trace: untilClosed(disk.trace()),
+    disk: disk.base,
+    folder,
+    end,
+    refusals: living.refusals,
+    happened: living.happened,
+  }
 }
 
 /**
@@ -92,6 +107,10 @@ class LivingServer {
   readonly #random: Random
   readonly #gone = new AbortController()
   #left: number
+  /** Acknowledgements after the trouble. */
+  #since = 0
+  #refusals = 0
+  #happened: boolean | undefined
   #end: End = 'ended'
   #halting: Promise<void> | undefined
 
@@ -101,6 +120,16 @@ class LivingServer {
     this.#uploads = uploads
     this.#random = seededRandom(options.seed)
     this.#left = options.acknowledgements
+  }
+
+  get refusals(): number {
+    return this.#refusals
+  }
+
+  /** Whether the trouble came before it was decided to kill the server: what comes after that shows no more. */
+  get happened(): boolean {
+    const { trouble } = this.#options
+    return this.#end === 'killed' ? this.#happened === true : trouble?.happened() === true
   }
 
   async live(start: () => Promise<Server>): Promise<End> {
@@ -125,13 +154,24 @@ class LivingServer {
     const client = new RecordedClient(id, tap, { ledger, random, folder, signal, position, faulted, doors })
     while (!signal.aborted && !server.hasEnded) {
       if (await client.step()) await this.#acknowledged(server)
-      else if (await isHalted(server)) await this.#halted(server)
+      else if (!signal.aborted) await this.#refused(server)
     }
   }
 
   async #acknowledged(server: Server): Promise<void> {
     await this.#options.onAcknowledged?.(server)
-    if (--this.#left === 0) await this.#kill(server, 'killed')
+    if (--this.#left <= 0 && this.#isDecided()) await this.#kill(server, 'killed')
+  }
+
+  /** A trouble that came must be able to show: in a client that is refused, or in a pool that halts. */
+  #isDecided(): boolean {
+    this.#happened = this.#options.trouble?.happened() ?? false
+    return !this.#happened || ++this.#since > ACKNOWLEDGEMENTS_SINCE
+  }
+
+  async #refused(server: Server): Promise<void> {
+    this.#refusals += 1
+    if (await isHalted(server)) await this.#halted(server)
   }
 
   /** Whichever client sees it first. */
@@ -144,9 +184,10 @@ class LivingServer {
   }
 
   async #kill(server: Server, end: End): Promise<void> {
+    if (this.#gone.signal.aborted) return
     this.#end = end
-    await server.kill()
     this.#gone.abort()
+    await server.kill()
   }
 }
 

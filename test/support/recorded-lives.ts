@@ -4,7 +4,7 @@ import { LoopDevice } from './recorded-disk.ts'
 import { RecordedImages, type Verdicts } from './recorded-images.ts'
 import { RecordedLedger } from './recorded-ledger.ts'
 import { type Life, type LifeOptions, live } from './recorded-life.ts'
-import { newPoolImage, refusalOf } from './served-pool.ts'
+import { anyPoolImage, refusalOf } from './served-pool.ts'
 
 export interface LivesOptions extends Pick<LifeOptions, 'surface' | 'seed' | 'acknowledgements'> {
   readonly folder: string
@@ -32,7 +32,7 @@ export interface LivesReport {
  */
 export async function recordedLives(options: LivesOptions): Promise<LivesReport> {
   const report: LivesReport = { lives: 0, entries: 0, flushes: 0, acknowledged: 0, served: 0, verdicts: {} }
-  let image = await newPoolImage(madeFolder(options.folder, 'new'))
+  let image = await anyPoolImage()
   let ledger = new RecordedLedger()
   while (options.goOn(report.lives)) {
     const seed = options.seed + report.lives
@@ -61,7 +61,7 @@ function add(report: LivesReport, { trace }: Life, ledger: RecordedLedger, verdi
 /** What the built program says to a pool on a loop device when it does not open it; undefined when it does. */
 export async function refusalOfLoop(folder: string): Promise<string | undefined> {
   const file = join(madeFolder(folder, 'probe'), 'pool.img')
-  writeFileSync(file, await newPoolImage(madeFolder(folder, 'probed')))
+  writeFileSync(file, await anyPoolImage())
   using loop = new LoopDevice(file)
   return await refusalOf(madeFolder(folder, 'probing'), loop.path)
 }

@@ -4,11 +4,14 @@ import {
   existsSync,
   ftruncateSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeSync,
 } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { DataFolder } from '../../server/data-folder.ts'
 import { cenote, rootEnvironment, Server } from './server-process.ts'
@@ -47,6 +50,12 @@ export async function newPoolImage(folder: string): Promise<Buffer> {
   await using server = await startServer(folder)
   await server.stop()
   return readFileSync(dataFolder(folder).pool)
+}
+
+/** One of them, whose folder is gone afterwards. */
+export async function anyPoolImage(): Promise<Buffer> {
+  const folder = mkdtempSync(join(tmpdir(), 'cenote-image-'))
+  return await newPoolImage(folder).finally(() => rmSync(folder, { recursive: true }))
 }
 
 export function startServer(folder: string, tracer: readonly string[] = []): Promise<Server> {

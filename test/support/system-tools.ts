@@ -38,7 +38,7 @@ export const fuseExport: readonly Need[] = [
   deviceFile('/dev/fuse'),
   superuser,
 ]
-export const loopDevice: readonly Need[] = [command('losetup', 'util-linux'), deviceFile('/dev/loop-control')]
+export const loopDevice: readonly Need[] = [command('losetup', 'mount'), deviceFile('/dev/loop-control')]
 
 export const isThere = (needs: readonly Need[]): boolean => needs.every((need) => need() === undefined)
 

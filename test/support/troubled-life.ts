@@ -7,6 +7,7 @@ import { type End, type Life, type LifeOptions, live, type Trouble } from './rec
 import { keepCatalog, placeDevice, startServer } from './served-pool.ts'
 import type { Server } from './server-process.ts'
 import { checkedBy, readableOver, shownOver } from './shown.ts'
+import type { Call, Effect } from './system-calls.ts'
 
 export interface TroubledOptions extends Pick<LifeOptions, 'image' | 'surface' | 'seed' | 'acknowledgements'> {
   readonly folder: string
@@ -19,8 +20,7 @@ export interface Troubled {
   /** False when the life ended before it came. */
   readonly happened: boolean
   readonly acknowledged: number
-  /** What a client was not told yes to, whatever the reason. */
-  readonly refused: number
+  readonly refusals: number
   /** Crashes after the last flush, each of which was opened. */
   readonly images: number
 }
@@ -52,10 +52,10 @@ export async function troubledLife(options: TroubledOptions): Promise<Troubled> 
   await verifyNextStart(join(folder, 'next'), life, ledger)
   const verdicts = life.trace.length > 0 ? await new RecordedImages(life, ledger, options.seed).verifyEnd() : {}
   const images = Object.values(verdicts).reduce((sum, count) => sum + count, 0)
-  const { acknowledged, refused } = ledger
-  const happened = trouble.happened()
+  const { acknowledged } = ledger
+  const { end, happened, refusals } = life
   rmSync(folder, { recursive: true })
-  return { end: life.end, happened, acknowledged, refused, images }
+  return { end, happened, acknowledged, refusals, images }
 }
 
 /**
@@ -77,4 +77,14 @@ async function verifyNextStart(folder: string, life: Life, ledger: RecordedLedge
   await using server = await startServer(folder)
   expect(ledger.problems(await shownOver(server), END)).toEqual([])
   expect(await checkedBy(server)).toMatchObject({ findings: [] })
+}
+
+/**
+ * A fault that came is no secret: the process dies of it or does not start, or the pool halts, or the client is told whose
+ * upload could not be written. Only a read that fails may be made good by another one.
+ */
+export function expectTold(call: Call, effect: Effect, { end, refusals }: Troubled): void {
+  if (effect === 'signal=KILL') expect(['ended', 'not started']).toContain(end)
+  else if (call === 'fdatasync') expect(['halted', 'not started']).toContain(end)
+  else if (call === 'pwrite64' && end === 'killed') expect(refusals).toBeGreaterThan(0)
 }
