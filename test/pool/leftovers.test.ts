@@ -107,8 +107,18 @@ describe('superblock regression', () => {
     for (const { serial, offset } of placed) if (serial > newest - count) device.bytes.fill(0xa5, offset, offset + 64)
   }
 
+  type Ending = 'closed' | 'killed after a checkpoint' | 'killed after a commit'
+
+  /** Without its newest superblocks the pool is refused, and left as it is. */
+  async function expectRefused(device: MemoryDevice, count: number): Promise<void> {
+    lose(device, count)
+    const before = Buffer.from(device.bytes)
+    await expect(openDevice(device, tiny())).rejects.toMatchObject({ code: 'ERR_CORRUPT' })
+    expect(device.bytes.equals(before)).toBe(true)
+  }
+
   /** Segments compacted and taken again, units freed and taken again, between each superblock and the next. */
-  async function live(end: 'closed' | 'killed after a commit' | 'killed after a checkpoint'): Promise<MemoryDevice> {
+  async function live(end: Ending): Promise<MemoryDevice> {
     const device = await formatted()
     const pool = await openDevice(device, tiny())
     for (let round = 0; round < 4; round++) {
@@ -124,12 +134,28 @@ describe('superblock regression', () => {
     return device
   }
 
-  test.each([1, 2])('that loses the newest %i, which batches name, is refused and changes nothing', async (count) => {
-    const device = await live('killed after a commit')
-    lose(device, count)
-    const before = Buffer.from(device.bytes)
-    await expect(openDevice(device, tiny())).rejects.toMatchObject({ code: 'ERR_CORRUPT' })
-    expect(device.bytes.equals(before)).toBe(true)
+  test.each([1, 2])('of a pool killed after a commit is refused when the newest %i are lost', async (count) => {
+    await expectRefused(await live('killed after a commit'), count)
+  })
+
+  /* Its first batch lies in the segment before, and is found there. */
+  test('of a pool opened and killed after a commit is refused when its epoch is lost', async () => {
+    const device = await formatted()
+    await puts(await openDevice(device, tiny()), 5, 1)
+    await puts(await openDevice(device, tiny()), 2, 50)
+    await expectRefused(device, 1)
+  })
+
+  /*
+   * It should be refused, and is not: the header of the segment is of an epoch that the older superblock does not know, and
+   * passes for a leftover. `fails` is to go when the scan tells the two apart (an epoch above the superblock's is no
+   * leftover, for its own superblock was flushed before anything of it was written).
+   */
+  test.fails('… and when the first commit of that epoch began a segment', async () => {
+    const device = await formatted()
+    await puts(await openDevice(device, tiny()), 7, 1)
+    await puts(await openDevice(device, tiny()), 2, 50)
+    await expectRefused(device, 1)
   })
 
   test.each([
