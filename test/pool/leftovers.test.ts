@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { MemoryDevice, type Mutation, openDevice, type Pool } from '../../pool/index.ts'
+import { MemoryDevice, type Mutation, type Pool } from '../../pool/index.ts'
 import { decodeSuperblock } from '../../pool/superblock.ts'
-import { zonesOf } from '../../pool/zones.ts'
 import { batchesOn, contents, formatted, pattern, put, readAll, release } from '../support/pool-client.ts'
+import { openDevice, SingleZones } from '../support/single-device.ts'
 import { identity, TINY_BYTES, TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
 
-const zones = zonesOf(TINY_BYTES, TINY_FORMAT)
+const zones = new SingleZones(TINY_BYTES, TINY_FORMAT)
 
 function copyOf(device: MemoryDevice): MemoryDevice {
   const copy = new MemoryDevice(device.limits.size)

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, expect, test } from 'vitest'
-import { formatDevice, openDevice, type Pool, type Sequence } from '../../pool/index.ts'
-import { zonesOf } from '../../pool/zones.ts'
+import type { Pool, Sequence } from '../../pool/index.ts'
 import { CrashDevice, Medium, MediumDevice } from '../support/crash-device.ts'
 import { crashStates } from '../support/crash-enumerator.ts'
 import { playStory } from '../support/crash-story.ts'
 import { contents, pattern, put, readAll, release } from '../support/pool-client.ts'
 import { seededRandom } from '../support/random.ts'
+import { formatDevice, openDevice, SingleZones } from '../support/single-device.ts'
 import { identity, TINY_BYTES, TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
 
 /* Stories of crashes that others have lost data to, each told at every moment at which power may fail. */
@@ -134,7 +134,7 @@ describe('a pool that was killed', () => {
 
   test('and opened twice without a write is the same to the byte but for its superblocks', async () => {
     const medium = await killed()
-    const { rings, blockBytes } = zonesOf(TINY_BYTES, TINY_FORMAT)
+    const { rings, blockBytes } = new SingleZones(TINY_BYTES, TINY_FORMAT)
     const withoutRings = () => {
       const bytes = Buffer.from(medium.bytes)
       for (const ring of rings) bytes.fill(0, ring, ring + TINY_FORMAT.ringSlots * blockBytes)

@@ -1,7 +1,8 @@
-import { formatDevice, type Mutation, openDevice, type Pool, type Sequence, type Tuning } from '../../pool/index.ts'
+import type { Mutation, Pool, Sequence, Tuning } from '../../pool/index.ts'
 import { CrashDevice, Medium, MediumDevice, type TraceEvent } from './crash-device.ts'
 import { crashStates } from './crash-enumerator.ts'
 import { seededRandom } from './random.ts'
+import { formatDevice, openDevice } from './single-device.ts'
 import { identity, TINY_BYTES, TINY_FORMAT, tiny } from './tiny-pool.ts'
 import type { Mark } from './workload.ts'
 

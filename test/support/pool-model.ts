@@ -1,18 +1,10 @@
 import assert from 'node:assert/strict'
-import {
-  formatDevice,
-  openDevice,
-  type Pool,
-  PoolError,
-  type Release,
-  type Sequence,
-  type Staging,
-  type Transaction,
-} from '../../pool/index.ts'
+import { type Pool, PoolError, type Release, type Sequence, type Staging, type Transaction } from '../../pool/index.ts'
 import { CrashDevice, Medium, MediumDevice, type RecordedWrite, SECTOR_BYTES } from './crash-device.ts'
 import { verify } from './crash-explorer.ts'
 import { keyOf, type Ledger, type LedgerRecord, releaseOf } from './pool-ledger.ts'
 import { type Random, seededRandom } from './random.ts'
+import { formatDevice, openDevice } from './single-device.ts'
 import { identity, TINY_FORMAT, tiny } from './tiny-pool.ts'
 import type { Mark } from './workload.ts'
 

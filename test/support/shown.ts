@@ -89,9 +89,9 @@ export interface Opened {
  * catalog is one in memory: a real one would take most of the time, and a server is started on some images, too.
  */
 export async function shownOn(medium: Medium): Promise<Opened> {
-  const { openDevice } = (await import(built('pool/index.js'))) as PoolModule
+  const { openDevices } = (await import(built('pool/index.js'))) as PoolModule
   const { openStore } = (await import(built('streams/index.js'))) as StreamsModule
-  const pool = await openDevice(new MediumDevice(medium))
+  const pool = await openDevices([new MediumDevice(medium)])
   const store = await openStore({
     pool,
     catalog: new MemoryCatalog(),
