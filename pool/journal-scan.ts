@@ -167,6 +167,16 @@ export class JournalScan {
     return this.#isEpochRight(header.lsn, header.epoch) && this.#isChained(header.previous)
   }
 
+  /** The superblock of an epoch is flushed before anything of that epoch is written, so a later one is no leftover. */
+  #assertNotNewer(epoch: number): void {
+    const { epoch: current } = this.#superblock
+    if (epoch <= current || this.#mutations.has('naive-epoch') || this.#mutations.has('no-epoch')) return
+    throw new PoolError(
+      'ERR_CORRUPT',
+      `the superblock of epoch ${epoch} is lost: the newest one found is of ${current}`,
+    )
+  }
+
   #isChained(previous: Buffer): boolean {
     return previous.equals(this.#chain) || this.#mutations.has('no-chain')
   }
@@ -217,6 +227,7 @@ export class JournalScan {
     const isRight = (bytes: Buffer): boolean => {
       const header = decodeSegmentHeader(bytes, this.#pool)
       const matches = header?.ordinal === ordinal && header.regions[0] === regions[0] && !header.compacted
+      if (matches) this.#assertNotNewer(header.epoch)
       if (!matches || !this.#isEpochRight(ordinal * blocksPerSegment, header.epoch)) return false
       found ??= header
       return true
