@@ -1,6 +1,6 @@
 import type { Pool } from './contract.ts'
 import { PoolError } from './errors.ts'
-import { keyOf, type Run, type VolumeMap } from './volume-map.ts'
+import { keyOf, type Piece, type Run, type VolumeMap } from './volume-map.ts'
 import type { PendingWrites } from './volume-pending.ts'
 import { type Span, VOLUME_BLOCK_BYTES } from './volume-shape.ts'
 
@@ -74,23 +74,34 @@ export class VolumeReader {
     return filled.every((whole) => whole) ? target : undefined
   }
 
+  /** All bytes of a piece. ERR_NOT_FOUND when it was released. */
+  async readPiece(piece: Piece): Promise<Buffer> {
+    const target = Buffer.allocUnsafe(piece.blocks * VOLUME_BLOCK_BYTES)
+    await this.#copy({ piece, block: piece.block, blocks: piece.blocks }, target)
+    return target
+  }
+
   /** The bytes of a run; false when it was released meanwhile. */
   async #fill(run: Run, target: Buffer): Promise<boolean> {
-    const { piece, block } = run
-    const range = { offset: (block - piece.block) * VOLUME_BLOCK_BYTES, length: target.length }
-    let filled = 0
     try {
-      for await (const chunk of this.#pool.read(piece.sequence, piece.payload, range)) {
-        target.set(chunk, filled)
-        filled += chunk.length
-      }
+      await this.#copy(run, target)
+      return true
     } catch (error) {
       if (!(error instanceof PoolError && error.code === 'ERR_NOT_FOUND')) throw error
       if (this.#isStill(run)) throw missing(run)
       return false
     }
+  }
+
+  async #copy(run: Run, target: Buffer): Promise<void> {
+    const { piece, block } = run
+    const range = { offset: (block - piece.block) * VOLUME_BLOCK_BYTES, length: target.length }
+    let filled = 0
+    for await (const chunk of this.#pool.read(piece.sequence, piece.payload, range)) {
+      target.set(chunk, filled)
+      filled += chunk.length
+    }
     if (filled !== target.length) throw missing(run)
-    return true
   }
 
   #isStill({ piece, block }: Run): boolean {

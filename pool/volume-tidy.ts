@@ -81,11 +81,13 @@ async function rewrite({ volume, piece }: Waiting): Promise<void> {
   const { map } = volume
   const live = map.liveBlocks(piece)
   if (live.length === 0 || !isSparse(piece, live.length)) return
-  const drafts: PieceDraft[] = []
-  for (const span of spansOf(live).flatMap(cut)) {
-    const bytes = await volume.read(span.block * VOLUME_BLOCK_BYTES, span.blocks * VOLUME_BLOCK_BYTES)
-    drafts.push({ ...span, bytes })
-  }
+  const whole = await volume.readPiece(piece)
+  const drafts = spansOf(live)
+    .flatMap(cut)
+    .map((span): PieceDraft => {
+      const start = (span.block - piece.block) * VOLUME_BLOCK_BYTES
+      return { ...span, bytes: whole.subarray(start, start + span.blocks * VOLUME_BLOCK_BYTES) }
+    })
   await volume.commit(drafts, () => {
     if (map.liveBlocks(piece).length !== live.length)
       throw new PoolError('ERR_CONFLICT', `a block of record ${piece.sequence} was overwritten meanwhile`)

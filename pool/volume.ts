@@ -121,6 +121,11 @@ export class MappedVolume implements Volume {
     return bytes.subarray(start, start + length)
   }
 
+  /** All bytes of a piece, those too that were overwritten since. ERR_NOT_FOUND once it was let go. */
+  readPiece(piece: Piece): Promise<Buffer> {
+    return this.#reader.readPiece(piece)
+  }
+
   write(extents: readonly VolumeExtent[], options: VolumeWriteOptions = {}): Promise<Sequence> {
     const writing = this.#write(extents, options)
     this.#writing.add(writing)

@@ -351,7 +351,7 @@ describe('space', () => {
 
 describe('mending sparse pieces', () => {
   /** A volume of many groups, each sparse, whose reads wait. */
-  function sparseVolume(groups: number, read: () => Promise<Buffer>) {
+  function sparseVolume(groups: number, readPiece: () => Promise<Buffer>) {
     const map = new VolumeMap(groups * 16)
     const commits: number[] = []
     const pieces = Array.from({ length: groups }, (_, i) => ({
@@ -362,7 +362,7 @@ describe('mending sparse pieces', () => {
     }))
     map.assign(pieces)
     map.assign(pieces.map((piece) => ({ ...piece, sequence: 9999, payload: piece.sequence, blocks: 9 })))
-    const volume = { map, read, entry: { number: 1 }, commit: async () => commits.push(1) }
+    const volume = { map, readPiece, entry: { number: 1 }, commit: async () => commits.push(1) }
     return { volume: volume as unknown as MappedVolume, pieces, commits }
   }
 
@@ -373,7 +373,7 @@ describe('mending sparse pieces', () => {
     })
     const { volume, pieces, commits } = sparseVolume(SPARSE_PIECES_MAX + 9, async () => {
       await gate
-      return filled(8, 1)
+      return filled(16, 1)
     })
     const tidy = new Tidy()
     tidy.add(volume, pieces)
@@ -395,7 +395,7 @@ describe('mending sparse pieces', () => {
     let full = true
     const { volume, pieces, commits } = sparseVolume(SPARSE_PIECES_MAX + 50, async () => {
       if (full) throw new PoolError('ERR_NO_SPACE', 'the pool is full')
-      return filled(8, 1)
+      return filled(16, 1)
     })
     const tidy = new Tidy()
     tidy.add(volume, pieces.slice(0, SPARSE_PIECES_MAX))
