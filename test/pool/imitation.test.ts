@@ -1,19 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, expect, test } from 'vitest'
 import { encodeBatchHeader } from '../../pool/batch.ts'
-import {
-  chooseFormat,
-  formatDevice,
-  MemoryDevice,
-  openDevice,
-  type Pool,
-  type Sequence,
-  type Tuning,
-} from '../../pool/index.ts'
+import { SINGLE } from '../../pool/geometry.ts'
+import { chooseFormat, MemoryDevice, type Pool, type Sequence, type Tuning } from '../../pool/index.ts'
 import { readGuard } from '../../pool/open.ts'
 import { encodeSegmentHeader } from '../../pool/segment.ts'
 import { encodeGuard, encodeSuperblock } from '../../pool/superblock.ts'
-import { zonesOf } from '../../pool/zones.ts'
 import {
   batchesOn,
   contents,
@@ -24,6 +16,7 @@ import {
   readAll,
   release,
 } from '../support/pool-client.ts'
+import { formatDevice, openDevice, SingleZones } from '../support/single-device.ts'
 import { identity, TINY_BYTES, TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
 
 /*
@@ -31,8 +24,9 @@ import { identity, TINY_BYTES, TINY_FORMAT, tiny } from '../support/tiny-pool.ts
  * neither the pool's uuid nor where its bytes will lie; here it guesses the places right each time.
  */
 
-const zones = zonesOf(TINY_BYTES, TINY_FORMAT)
-const { blockBytes, blocksPerSegment } = zones
+const zones = new SingleZones(TINY_BYTES, TINY_FORMAT)
+const { blockBytes, blocksPerSegment, segmentBytes } = zones.data
+const CONFIGURED = { geometry: SINGLE, atomicity: 'enforced', accepted: 0 } as const
 const STRANGER = identity(7)
 
 /** Where a block of the payload comes to lie, and the newest segment of the journal. */
@@ -58,18 +52,18 @@ function batch({ ordinal, block, epoch }: Place, pool: Buffer): Buffer {
 }
 
 function segmentHeader({ ordinal, region, epoch }: Place, pool: Buffer): Buffer {
-  const header = { compacted: false, ordinal, epoch, firstSequence: 1, region, successor: 2 }
+  const header = { compacted: false, ordinal, epoch, firstSequence: 1, regions: [region], successor: [2] }
   return encodeSegmentHeader({ ...header, previous: Buffer.alloc(32) }, pool, blockBytes)
 }
 
 function superblock(pool: Buffer): Buffer {
   const positions = { epochStartLsn: 1, checkpointLsn: 1, checkpointRegion: 0, knownDurableLsn: 1, cleanEndLsn: 1 }
-  const root = { chain: Buffer.alloc(32), nextSequence: 1, pages: { block: 0, checksum: 0 } }
-  return encodeSuperblock({ serial: 1e9, epoch: 1e9, ...positions, ...root }, pool, blockBytes)
+  const root = { chain: Buffer.alloc(32), nextSequence: 1, pages: { block: 0, checksum: 0, pages: 0 } }
+  return encodeSuperblock({ serial: 1e9, epoch: 1e9, ...positions, ...root, members: [] }, pool, blockBytes)
 }
 
 const guard = (names: typeof STRANGER): Buffer =>
-  encodeGuard({ ...names, deviceBytes: TINY_BYTES, format: TINY_FORMAT })
+  encodeGuard({ ...names, ...CONFIGURED, deviceBytes: TINY_BYTES, format: TINY_FORMAT })
 
 /** The device of another pool that has lived like this one. */
 async function strangersDevice(): Promise<Buffer> {
@@ -139,9 +133,9 @@ async function placesOf(device: MemoryDevice, shape: Shape): Promise<Place[]> {
   return marks.map((mark, number) => {
     const offset = dry.bytes.indexOf(mark)
     assert(offset > 0 && offset % blockBytes === 0, 'the payload begins with a block')
-    const inRegions = offset - zones.regionsOffset
-    const region = Math.floor(inRegions / zones.segmentBytes)
-    const block = (inRegions % zones.segmentBytes) / blockBytes
+    const inRegions = offset - zones.regionOffset(0)
+    const region = Math.floor(inRegions / segmentBytes)
+    const block = (inRegions % segmentBytes) / blockBytes
     return { number, offset, region, block, ordinal, epoch, image: device.bytes }
   })
 }
@@ -253,10 +247,11 @@ test.each([
 ])('a guard in a payload is no guard of a %s pool that has lost its first one', async (_, bytes, format) => {
   const device = new MemoryDevice(bytes)
   await formatDevice(device, format, identity())
-  const { regionsOffset, regions, segmentBytes, guards } = zonesOf(bytes, format)
-  const strange = encodeGuard({ ...STRANGER, deviceBytes: bytes, format })
-  const end = regionsOffset + regions * segmentBytes
+  const places = new SingleZones(bytes, format)
+  const regionsOffset = places.regionOffset(0)
+  const strange = encodeGuard({ ...STRANGER, ...CONFIGURED, deviceBytes: bytes, format })
+  const end = regionsOffset + places.data.regions * places.data.segmentBytes
   for (let offset = regionsOffset; offset < end; offset += format.blockBytes) strange.copy(device.bytes, offset)
-  device.bytes.fill(0, guards[0], guards[0] + format.blockBytes)
+  device.bytes.fill(0, places.guards[0], places.guards[0] + format.blockBytes)
   expect(await readGuard(device)).toMatchObject(identity())
 })
