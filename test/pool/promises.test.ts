@@ -1,24 +1,24 @@
 import { describe, expect, test } from 'vitest'
-import { openDevice, type Pool, type Sequence } from '../../pool/index.ts'
+import type { Pool, Sequence } from '../../pool/index.ts'
 import { readSuperblock } from '../../pool/superblock.ts'
-import { zonesOf } from '../../pool/zones.ts'
 import { CrashDevice, Medium, MediumDevice } from '../support/crash-device.ts'
 import { crashStates } from '../support/crash-enumerator.ts'
 import { contents, formatted, GatedDevice, pattern, put, readAll, release, settled } from '../support/pool-client.ts'
 import { Ledger } from '../support/pool-ledger.ts'
 import { seededRandom, seedOf } from '../support/random.ts'
+import { openDevice, SingleZones } from '../support/single-device.ts'
 import { identity, TINY_BYTES, TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
 import { TraceRules } from '../support/trace-rules.ts'
 import { EVERYTHING, type Mark, Workload } from '../support/workload.ts'
 
 const SEED = seedOf(1)
-const zones = zonesOf(TINY_BYTES, TINY_FORMAT)
+const zones = new SingleZones(TINY_BYTES, TINY_FORMAT)
 
 test('I9: serial and epoch of the newest superblock only go up, over a hundred crashes anywhere', async () => {
   const medium = new Medium(TINY_BYTES)
   const random = seededRandom(SEED)
   medium.bytes.set((await formatted()).bytes)
-  const newest = () => readSuperblock(new MediumDevice(medium), zones, identity().pool)
+  const newest = async () => (await readSuperblock(new MediumDevice(medium), zones.member, identity().pool))!
   let known = await newest()
   for (let life = 0; life < 100; life++) {
     const start = medium.mark()

@@ -5,8 +5,8 @@ import { decodeExtent, EXTENT_BYTES, type Extent } from '../../pool/entry.ts'
 import { decodeSegmentHeader } from '../../pool/segment.ts'
 import { decodeEntries } from '../../pool/segments.ts'
 import { decodeSuperblock } from '../../pool/superblock.ts'
-import { unitOffset, type Zones } from '../../pool/zones.ts'
 import type { RecordedWrite, TraceEvent } from './crash-device.ts'
+import type { SingleZones } from './single-device.ts'
 import type { Mark } from './workload.ts'
 
 /** How often each rule had something to say. */
@@ -26,7 +26,7 @@ export interface Counts {
  * 4. a batch or a segment's header is written once both superblocks of its epoch are flushed.
  */
 export class TraceRules {
-  readonly #zones: Zones
+  readonly #zones: SingleZones
   readonly #pool: Buffer
   /** Written, and covered by no flush. */
   readonly #open = new Set<RecordedWrite>()
@@ -36,7 +36,7 @@ export class TraceRules {
   readonly #rings = new Map<number, Set<number>>()
   readonly counts: Counts = { acknowledgements: 0, publishes: 0, superblocks: 0, batches: 0 }
 
-  constructor(zones: Zones, pool: Buffer) {
+  constructor(zones: SingleZones, pool: Buffer) {
     this.#zones = zones
     this.#pool = pool
   }
@@ -50,9 +50,9 @@ export class TraceRules {
   }
 
   #ringOf({ offset }: RecordedWrite): number | undefined {
-    const { rings, metadataBlock, blockBytes } = this.#zones
+    const { rings, ringBytes } = this.#zones
     if (offset >= rings[1]) return 1
-    return offset < metadataBlock * blockBytes ? 0 : undefined
+    return offset < rings[0] + ringBytes ? 0 : undefined
   }
 
   #flush(write: RecordedWrite): void {
@@ -76,10 +76,10 @@ export class TraceRules {
   }
 
   #superblock(ring: number, data: Buffer): void {
-    const { rings, metadataBlock, blockBytes, regionsOffset } = this.#zones
+    const { rings, ringBytes, metadata } = this.#zones
     this.counts.superblocks++
-    if (ring === 1) this.#flushed(rings[0], metadataBlock * blockBytes, 'the second superblock follows a first one')
-    this.#flushed(metadataBlock * blockBytes, regionsOffset, 'a superblock names pages')
+    if (ring === 1) this.#flushed(rings[0], rings[0] + ringBytes, 'the second superblock follows a first one')
+    this.#flushed(metadata.start, metadata.end, 'a superblock names pages')
     const { checkpointLsn } = decodeSuperblock(data, this.#pool)!
     for (const { header, write } of this.#batches) {
       assert(header.lsn >= checkpointLsn || !this.#open.has(write), 'a superblock names a batch that is not flushed')
@@ -99,8 +99,8 @@ export class TraceRules {
   }
 
   #unit({ unit }: Extent, depth: number): void {
-    const offset = unitOffset(this.#zones, unit)
-    this.#flushed(offset, offset + this.#zones.unitBytes, 'a batch names a unit')
+    const offset = this.#zones.unitOffset(unit)
+    this.#flushed(offset, offset + this.#zones.data.unitBytes, 'a batch names a unit')
     const manifest = depth > 0 ? this.#manifests.get(offset) : undefined
     for (let at = 0; manifest && at < manifest.length; at += EXTENT_BYTES) {
       const below = decodeExtent(manifest, at)
