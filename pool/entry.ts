@@ -163,11 +163,13 @@ function decodePlacement(source: Buffer, offset: number): Placement {
   const length = readUint64(source, offset + 8)
   const at = offset + PLACEMENT_BYTES
   if (form === 'extents') {
-    const extents = Array.from({ length: count }, (_, i) => decodeExtent(source, at + i * EXTENT_BYTES))
+    const extents: Extent[] = []
+    for (let i = 0; i < count; i++) extents.push(decodeExtent(source, at + i * EXTENT_BYTES))
     return { form, length, depth: source.readUInt8(offset + 1), extents }
   }
   if (form === 'inline') {
-    const checksums = Array.from({ length: count }, (_, i) => source.readUInt32LE(at + 8 + i * 4))
+    const checksums: number[] = []
+    for (let i = 0; i < count; i++) checksums.push(source.readUInt32LE(at + 8 + i * 4))
     return { form, length, offset: readUint64(source, at), checksums }
   }
   return { form: 'gap', length }

@@ -124,16 +124,17 @@ export class JournalScan {
     const offset = this.#block * blockBytes
     const every = !this.#mutations.has('tail-on-one-copy')
     for (const blocks of await this.#lengths()) {
-      let header: BatchHeader | undefined
+      let batch: StoredBatch | undefined
       const isRight = (bytes: Buffer): boolean => {
-        const found = this.#decode(bytes, this.#lsn)
-        if (found?.blocks !== blocks || !this.#isWhole(found, bytes)) return false
-        header ??= found
-        if (header.digest.equals(found.digest)) return true
+        const header = this.#decode(bytes, this.#lsn)
+        const entries = header?.blocks === blocks ? this.#wholeEntries(header, bytes, offset) : undefined
+        if (!entries) return false
+        batch ??= { header: header!, offset, entries }
+        if (batch.header.digest.equals(header!.digest)) return true
         throw new PoolError('ERR_CORRUPT', `R25_FORK: two copies hold different batches at position ${this.#lsn}`)
       }
-      const bytes = await this.#segments.read(this.#segment, offset, blocks * blockBytes, isRight, { every })
-      if (bytes) return { header: header!, offset, entries: decodeEntries(bytes, header!, offset) }
+      await this.#segments.read(this.#segment, offset, blocks * blockBytes, isRight, { every })
+      if (batch) return batch
     }
     return undefined
   }
@@ -148,9 +149,11 @@ export class JournalScan {
     return [...lengths]
   }
 
-  #isWhole(header: BatchHeader, bytes: Buffer): boolean {
-    if (!isDigestRight(bytes, header, this.#pool) || !this.#isExpected(header)) return false
-    return decodeEntries(bytes, header).every(({ entry }) => this.#areInlinesRight(entry, bytes, header))
+  /** The entries of a batch at `offset` of its segment, when all of it is right and follows from the one before. */
+  #wholeEntries(header: BatchHeader, bytes: Buffer, offset: number): StoredBatch['entries'] | undefined {
+    if (!isDigestRight(bytes, header, this.#pool) || !this.#isExpected(header)) return undefined
+    const entries = decodeEntries(bytes, header, offset)
+    return entries.every(({ entry }) => this.#areInlinesRight(entry, bytes, header)) ? entries : undefined
   }
 
   #decode(block: Buffer, lsn: number): BatchHeader | undefined {
