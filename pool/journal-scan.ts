@@ -5,6 +5,7 @@ import type { Entry } from './entry.ts'
 import { PoolError } from './errors.ts'
 import { readBytes } from './io.ts'
 import type { Mutations } from './mutation.ts'
+import { refuse } from './refusal.ts'
 import { decodeSegmentHeader, type Regions, type SegmentHeader } from './segment.ts'
 import { decodeEntries, type Segments, type StoredBatch } from './segments.ts'
 import type { Superblock } from './superblock.ts'
@@ -129,7 +130,7 @@ export class JournalScan {
         if (found?.blocks !== blocks || !this.#isWhole(found, bytes)) return false
         header ??= found
         if (header.digest.equals(found.digest)) return true
-        throw new PoolError('ERR_CORRUPT', `R25_FORK: two copies hold different batches at position ${this.#lsn}`)
+        throw refuse('R25_FOREIGN', `two copies hold different batches at position ${this.#lsn}`, 'ERR_CORRUPT')
       }
       const bytes = await this.#segments.read(this.#segment, offset, blocks * blockBytes, isRight, { every: true })
       if (bytes) return { header: header!, offset, entries: decodeEntries(bytes, header!, offset) }

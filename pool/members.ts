@@ -36,6 +36,9 @@ export class Member {
   }
 }
 
+/** Told when a member is taken out of use; by its device's name, or its number. */
+export type OnDropped = (device: string, cause: unknown) => void
+
 /** What a change of the superblock leaves to this class. */
 export type SuperblockChange = (superblock: Superblock) => Omit<Superblock, 'serial' | 'members'>
 
@@ -55,10 +58,18 @@ export class Members {
   readonly #members: Member[]
   readonly #turn = new Mutex()
   readonly #drops = new Map<Member, Promise<void>>()
+  readonly #onDropped: OnDropped
   #superblock: Superblock
   #halted: unknown
 
-  constructor(pool: Buffer, geometry: Geometry, members: readonly Member[], superblock: Superblock) {
+  constructor(
+    pool: Buffer,
+    geometry: Geometry,
+    members: readonly Member[],
+    superblock: Superblock,
+    onDropped: OnDropped = () => {},
+  ) {
+    this.#onDropped = onDropped
     this.#pool = pool
     this.#geometry = geometry
     this.#members = [...members]
@@ -154,6 +165,7 @@ export class Members {
     if (!this.isSpare(member)) throw cause
     member.state = 'stale'
     member.failure = cause
+    this.#onDropped(member.device?.name ?? `member ${this.#members.indexOf(member)}`, cause)
   }
 
   /** True when another leg in sync holds all that `member` holds. */
