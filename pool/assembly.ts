@@ -1,19 +1,20 @@
-import type { Device } from './device.ts'
+import type { Device, Readable } from './device.ts'
 import { PoolError } from './errors.ts'
 import { columnsOf, type Geometry } from './geometry.ts'
+import { refuse } from './refusal.ts'
 import type { Guard, MemberEntry, Superblock } from './superblock.ts'
 
 /** A device as it was found: its guard, and its newest superblock unless both its rings are lost. */
-export interface FoundMember {
-  readonly device: Device
+export interface FoundMember<D extends Readable = Device> {
+  readonly device: D
   readonly guard: Guard
   readonly superblock: Superblock | undefined
 }
 
 /** Which superblock is in force, and which device is which member; a member that is missing has none. */
-export interface Assembled {
+export interface Assembled<D extends Readable = Device> {
   readonly superblock: Superblock
-  readonly members: readonly { readonly entry: MemberEntry; readonly found: FoundMember | undefined }[]
+  readonly members: readonly { readonly entry: MemberEntry; readonly found: FoundMember<D> | undefined }[]
 }
 
 /**
@@ -30,7 +31,7 @@ export interface Assembled {
  *   | a member that nothing stands in for is missing or stale        | refused |
  *   | another is missing, or stale without the newest saying so      | refused, unless `degraded` is asked for |
  */
-export function assemble(found: readonly FoundMember[], degraded: boolean): Assembled {
+export function assemble<D extends Readable>(found: readonly FoundMember<D>[], degraded: boolean): Assembled<D> {
   const { guard } = refuseStrangers(found)
   const superblock = newestOf(found)
   if (!superblock) throw new PoolError('ERR_CORRUPT', 'no valid superblock in any ring')
@@ -44,7 +45,7 @@ export function assemble(found: readonly FoundMember[], degraded: boolean): Asse
 }
 
 /** The guard of all of them. */
-function refuseStrangers(found: readonly FoundMember[]): FoundMember {
+function refuseStrangers(found: readonly FoundMember<Readable>[]): FoundMember<Readable> {
   const [first] = found
   if (!first) throw new PoolError('ERR_FORMAT', 'a pool has at least one member')
   const seen = new Set<string>()
@@ -60,7 +61,7 @@ function refuseStrangers(found: readonly FoundMember[]): FoundMember {
 }
 
 /** Of two with one serial, the one that knows of a stale member went on after the other. */
-function newestOf(found: readonly FoundMember[]): Superblock | undefined {
+function newestOf(found: readonly FoundMember<Readable>[]): Superblock | undefined {
   let newest: Superblock | undefined
   for (const { superblock } of found) {
     if (!superblock) continue
@@ -74,7 +75,7 @@ const staleIn = ({ members }: Superblock): number => members.filter(({ state }) 
 
 function judge(
   entry: MemberEntry,
-  member: FoundMember | undefined,
+  member: FoundMember<Readable> | undefined,
   newest: Superblock,
   { legs, layout }: Geometry,
 ): MemberEntry {
@@ -86,7 +87,11 @@ function judge(
 }
 
 /** Members that went on without each other hold different histories, and both may have acknowledged. */
-function refuseSplit(found: readonly FoundMember[], members: Assembled['members'], newest: Superblock): void {
+function refuseSplit(
+  found: readonly FoundMember<Readable>[],
+  members: Assembled<Readable>['members'],
+  newest: Superblock,
+): void {
   const inSync = members.filter(({ entry }) => entry.state === 'in-sync')
   const isInSync = (uuid: Buffer) => inSync.some(({ entry }) => entry.uuid.equals(uuid))
   for (const { superblock, guard } of found) {
@@ -96,14 +101,16 @@ function refuseSplit(found: readonly FoundMember[], members: Assembled['members'
   }
 }
 
-function refuseLoss(members: Assembled['members'], newest: Superblock, geometry: Geometry, degraded: boolean): void {
+function refuseLoss(
+  members: Assembled<Readable>['members'],
+  newest: Superblock,
+  geometry: Geometry,
+  degraded: boolean,
+): void {
   for (const column of columnsOf(geometry, members)) {
     if (column.some(({ entry }) => entry.state === 'in-sync')) continue
     const names = column.map(({ entry, found }) => `${entry.uuid.toString('hex')} is ${found ? 'stale' : 'missing'}`)
-    throw new PoolError(
-      'ERR_NOT_FOUND',
-      `R25_STALE_ONLY: member ${names.join(', member ')}, and nothing stands in for it`,
-    )
+    throw refuse('R25_FOREIGN', `member ${names.join(', member ')}, and nothing stands in for it`, 'ERR_NOT_FOUND')
   }
   const news = members.find(({ entry }, i) => entry.state === 'stale' && newest.members[i]!.state === 'in-sync')
   if (!news || degraded) return
@@ -114,4 +121,4 @@ function refuseLoss(members: Assembled['members'], newest: Superblock, geometry:
   )
 }
 
-const strange = (problem: string): PoolError => new PoolError('ERR_FORMAT', `R25_FOREIGN: ${problem}`)
+const strange = (problem: string): PoolError => refuse('R25_FOREIGN', problem, 'ERR_FORMAT')

@@ -101,6 +101,8 @@ export interface PoolStatus {
   readonly atomicity: 'enforced' | 'none'
   readonly layout: LayoutName
   readonly members: readonly MemberStatus[]
+  /** Whether somebody should look: a member is out of use or missing, or a device does not answer in time. */
+  readonly health: 'ok' | 'stalled' | 'degraded' | 'halted'
   /** Copies that were found wrong and written anew, since it was opened. */
   readonly mended: number
   readonly bytes: number
@@ -124,6 +126,21 @@ export interface MemberStatus {
   readonly bytes: number
   /** Why it was taken out of use since the pool was opened. */
   readonly failure?: string
+  /** What a file or a block device tells of itself, since it was opened. */
+  readonly figures?: MemberFigures
+}
+
+export interface MemberFigures {
+  readonly kind: 'file' | 'block device'
+  readonly io: 'direct' | 'buffered'
+  /** Half of its flushes took no longer, rounded up to a power of two. */
+  readonly flushMicrosecondsP50: number
+  /** Flushes by how long they took: `buckets[i]` those of less than 2^i µs and not in one before, the last all beyond. */
+  readonly flushes: { readonly count: number; readonly microseconds: number; readonly buckets: readonly number[] }
+  /** Requests that took too long. */
+  readonly stalls: number
+  /** One is underway that has taken too long. */
+  readonly isStalled: boolean
 }
 
 /** What an application may rely on (US 7,346,748: what it may ask with the appropriate permission). Sizes in bytes. */
@@ -139,9 +156,13 @@ export interface PoolAtomicity {
   readonly inlineBytesMax: number
   readonly largePath: 'extent-publish'
   /** What the devices themselves write all or nothing; null unless they say so beyond doubt. */
-  readonly native: AtomicWriteLimits | null
-  readonly durability: 'flush-before-acknowledge'
+  readonly native: NativeAtomicity | null
+  /** On a pool without atomicity nothing is promised, though it waits for the devices all the same. */
+  readonly durability: 'flush-before-acknowledge' | 'not promised'
+  readonly isolation: 'nobody reads what is not durable'
   readonly writeCache: Limits['writeCache']
+  /** Half of the flushes of the slowest member took no longer; 0 while nobody has measured. */
+  readonly flushMicrosecondsP50: number
   readonly ordering: 'commit order: a crash leaves a prefix of it'
   readonly redundancy: {
     readonly dataCopies: number
@@ -149,16 +170,23 @@ export interface PoolAtomicity {
     readonly stale: readonly number[]
   }
   readonly checksums: { readonly block: 'crc32c'; readonly batch: 'sha256'; readonly outOfLine: true }
-  /** The faults that docs/TESTING.md lists under this name. */
-  readonly faultModel: 'v1'
+  /** The faults that docs/TESTING.md lists under this name; null on a pool that promises nothing. */
+  readonly faultModel: 'v1' | null
   readonly journal: { readonly bytes: number; readonly sinceCheckpointBytes: number }
   /** 0 where nothing is striped. */
   readonly stripeUnitBytes: number
   readonly optimalWriteBytes: number
   /** Refusals that were accepted by name when the pool was made. */
   readonly accepted: readonly string[]
+  /** All that is refused to this pool, at any time. */
+  readonly refusedOptions: readonly { readonly code: string; readonly reason: string }[]
   readonly epoch: number
   readonly lastRecovery: RecoverySummary
+}
+
+export interface NativeAtomicity extends AtomicWriteLimits {
+  /** Who vouches for it, of all members: the kernel for a device, or a file system that may do it by copying. */
+  readonly source: 'block device' | 'file system'
 }
 
 export interface RecoverySummary {

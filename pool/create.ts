@@ -9,7 +9,7 @@ import { Member, Members } from './members.ts'
 import { Pages } from './pages.ts'
 import { encodeSegmentHeader, type Regions, Segment, type SegmentHeader } from './segment.ts'
 import { Segments } from './segments.ts'
-import { type Atomicity, encodeGuard, type Guard, membersMax, type Superblock } from './superblock.ts'
+import { type Atomicity, encodeGuard, type Guard, type IoWish, membersMax, type Superblock } from './superblock.ts'
 import { memberZonesOf, type Zones } from './zones.ts'
 
 /** Identities for a new pool and its members; 16 random bytes each. */
@@ -25,6 +25,8 @@ export interface PoolConfiguration {
   readonly atomicity?: Atomicity
   /** Refusals accepted by name: bit n for R n. */
   readonly accepted?: number
+  /** How members are to be read and written. */
+  readonly io?: IoWish
 }
 
 const FIRST_SEQUENCE = 1
@@ -32,7 +34,7 @@ const FIRST_SEQUENCE = 1
 /** Writes an empty pool on `devices`. The guards come last: until they are there, no device holds a pool. */
 export async function formatDevices(
   devices: readonly Device[],
-  { format, geometry = SINGLE, atomicity = 'enforced', accepted = 0 }: PoolConfiguration,
+  { format, geometry = SINGLE, atomicity = 'enforced', accepted = 0, io = 'auto' }: PoolConfiguration,
   identity: PoolIdentity,
 ): Promise<void> {
   if (devices.length > membersMax(format.blockBytes)) {
@@ -62,7 +64,7 @@ export async function formatDevices(
   const pages = await new Pages(device, zones).write(new Map([[zones.regionPage(regions[0]!), page]]))
   await device.flush()
   await members.update(() => ({ ...blank(chain), checkpointRegion: regions[0]!, pages }))
-  await writeGuards(present, { pool: identity.pool, format, geometry, atomicity, accepted })
+  await writeGuards(present, { pool: identity.pool, format, geometry, atomicity, accepted, io })
 }
 
 /** Before the first superblock. */

@@ -1,3 +1,5 @@
+import type { FlushLatency } from './flush-latency.ts'
+
 /** What a device promises. Names follow the Linux queue limits (sysfs `queue/*`). All sizes in bytes. */
 export interface Limits {
   readonly size: number
@@ -28,6 +30,18 @@ export interface WriteOptions {
   readonly unsplit?: boolean
 }
 
+/** How a real device is and does, for those who look after it. */
+export interface DeviceFigures {
+  readonly kind: 'file' | 'block device'
+  /** Around the page cache or through it. */
+  readonly io: 'direct' | 'buffered'
+  readonly flushes: FlushLatency
+  /** Requests that took too long. */
+  readonly stalls: number
+  /** One is underway that has taken too long. */
+  readonly isStalled: boolean
+}
+
 /**
  * The physical-device interface: the only way to the medium. A layout is a Device made of Devices.
  *
@@ -39,6 +53,7 @@ export interface Device {
   readonly limits: Limits
   /** What people call it: a path, for a device that has one. */
   readonly name?: string
+  readonly figures?: DeviceFigures
   /** Copies that it keeps of each byte, numbered from 0: the legs of a mirror that are in sync, otherwise one. */
   readonly copies: number
   /** Fills `target` from `offset`, of any copy or of one; a short read is an error. */
@@ -49,3 +64,6 @@ export interface Device {
   flush(): Promise<void>
   close(): Promise<void>
 }
+
+/** As much of a device as is needed to look at what it holds. */
+export type Readable = Pick<Device, 'read'> & { readonly limits: Pick<Limits, 'size' | 'logicalBlockSize'> }

@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs'
 import { isAligned, queueLimit, queueLimitNumber } from '../system/index.ts'
 import { mayBeAtomic } from './atomic-shape.ts'
 import { SharedBuffers } from './bytes.ts'
-import type { Device, Limits, WriteOptions } from './device.ts'
+import type { Device, DeviceFigures, Limits, WriteOptions } from './device.ts'
 import type { FlushLatency } from './flush-latency.ts'
 import { type ChosenIo, chooseIo, type IoMode } from './io-choice.ts'
 import { REQUEST_BYTES_MAX } from './io-measure.ts'
@@ -21,13 +21,17 @@ export interface FileDeviceOptions extends IoThreadOptions {
 export class FileDevice implements Device {
   readonly limits: Limits
   readonly copies = 1
+  readonly name: string
   readonly io: IoMode
+  readonly #kind: OpenedFile['kind']
   readonly #memoryAlignment: number
   readonly #thread: IoThread
   readonly #scratch = new SharedBuffers(SCRATCH_BYTES_MAX)
 
   private constructor(file: OpenedFile, io: ChosenIo, options: FileDeviceOptions) {
+    this.name = file.path
     this.io = io.mode
+    this.#kind = file.kind
     this.limits = limitsOf(file, io)
     this.#memoryAlignment = io.mode === 'direct' ? io.alignment.memory : 1
     const { requestBytesMax } = this.limits
@@ -51,6 +55,11 @@ export class FileDevice implements Device {
 
   get latency(): FlushLatency {
     return this.#thread.latency
+  }
+
+  get figures(): DeviceFigures {
+    const { latency: flushes, stalls, isStalled } = this.#thread
+    return { kind: this.#kind, io: this.io, flushes, stalls, isStalled }
   }
 
   /** Always by way of memory of the device: a read that was given up may land later, when `target` holds another copy. */

@@ -6,12 +6,14 @@ export class FlushLatency {
   /** `buckets[0]` counts flushes below 1 µs, `buckets[i]` those from 2^(i-1) to below 2^i, the last all beyond. */
   readonly buckets: number[] = Array.from({ length: BUCKETS }, () => 0)
   count = 0
+  microsecondsTotal = 0
   microsecondsMax = 0
 
   record(microseconds: number): void {
     const bucket = microseconds < 1 ? 0 : Math.floor(Math.log2(microseconds)) + 1
     this.buckets[Math.min(bucket, BUCKETS - 1)]! += 1
     this.count++
+    this.microsecondsTotal += microseconds
     this.microsecondsMax = Math.max(this.microsecondsMax, microseconds)
   }
 

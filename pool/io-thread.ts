@@ -67,6 +67,8 @@ const GRACE_MS = 1000
  */
 export class IoThread {
   readonly latency = new FlushLatency()
+  /** Requests that took too long. */
+  stalls = 0
   readonly #worker: Worker
   readonly #watch: StallWatch
   readonly #waiting = new Map<number, Waiting>()
@@ -87,9 +89,17 @@ export class IoThread {
     this.#worker.on('message', (reply: IoReply) => this.#settle(reply))
     this.#worker.on('error', (error) => this.#fail(new PoolError('ERR_IO', 'the device thread died', { cause: error })))
     this.#worker.on('exit', () => this.#fail(new PoolError('ERR_IO', 'the device thread ended')))
-    const hooks = { onStall: options.onStall ?? (() => {}), onFail: (stall: Stall) => this.#giveUp(stall) }
+    const onStall = (stall: Stall): void => {
+      this.stalls++
+      options.onStall?.(stall)
+    }
+    const hooks = { onStall, onFail: (stall: Stall) => this.#giveUp(stall) }
     const limits = { stallMs: options.stallMs ?? STALL_MS, failMs: options.failMs ?? FAIL_MS }
     this.#watch = new StallWatch(limits, hooks, options.clock ?? systemClock)
+  }
+
+  get isStalled(): boolean {
+    return this.#watch.isStalled
   }
 
   assertUsable(): void {

@@ -1,8 +1,8 @@
 import { roundUp } from './bytes.ts'
-import type { Device } from './device.ts'
+import type { Readable } from './device.ts'
 
 /** Any `length` bytes at any `offset`, of any copy or of one, read as whole blocks. */
-export async function readBytes(device: Device, offset: number, length: number, copy?: number): Promise<Buffer> {
+export async function readBytes(device: Readable, offset: number, length: number, copy?: number): Promise<Buffer> {
   const block = device.limits.logicalBlockSize
   const start = offset - (offset % block)
   const bytes = Buffer.allocUnsafe(roundUp(offset + length, block) - start)

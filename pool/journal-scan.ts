@@ -5,6 +5,7 @@ import type { Entry } from './entry.ts'
 import { PoolError } from './errors.ts'
 import { readBytes } from './io.ts'
 import type { Mutations } from './mutation.ts'
+import { refuse } from './refusal.ts'
 import { decodeSegmentHeader, type Regions, type SegmentHeader } from './segment.ts'
 import { decodeEntries, type Segments, type StoredBatch } from './segments.ts'
 import type { Superblock } from './superblock.ts'
@@ -131,7 +132,7 @@ export class JournalScan {
         if (!entries) return false
         batch ??= { header: header!, offset, entries }
         if (batch.header.digest.equals(header!.digest)) return true
-        throw new PoolError('ERR_CORRUPT', `R25_FORK: two copies hold different batches at position ${this.#lsn}`)
+        throw refuse('R25_FOREIGN', `two copies hold different batches at position ${this.#lsn}`, 'ERR_CORRUPT')
       }
       await this.#segments.read(this.#segment, offset, blocks * blockBytes, isRight, { every })
       if (batch) return batch

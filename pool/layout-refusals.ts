@@ -1,5 +1,6 @@
 import { roundUp } from './bytes.ts'
 import type { AtomicWriteLimits } from './device.ts'
+import { RUNS_MAX } from './geometry.ts'
 import { inMultipleRelation, isPowerOfTwo, stackSize } from './limits.ts'
 import type { MemberFacts } from './member-facts.ts'
 import { isParity, mirrorsOf, type PoolRequest, stripeUnitOf } from './pool-request.ts'
@@ -90,7 +91,7 @@ const copiesOf = (request: PoolRequest, members: number): number =>
 
 /** R18, R19 */
 function* journalRefusals(request: PoolRequest, members: readonly MemberFacts[]): Generator<Refusal> {
-  const { segmentBytes, journalCopies, atomicity } = request
+  const { segmentBytes, journalCopies } = request
   const bytes = poolBytes(request, members)
   const least = RESERVE_SEGMENTS + REGIONS_MIN
   if (bytes !== undefined && bytes < least * segmentBytes) {
@@ -102,9 +103,13 @@ function* journalRefusals(request: PoolRequest, members: readonly MemberFacts[])
   const value = `${journalCopies} journal copies`
   if (journalCopies > members.length) {
     yield refusal('R19_JOURNAL_COPIES', `${value} on ${members.length} members`, { nearest: `${members.length}` })
+    return
   }
-  if (journalCopies < copies && atomicity === 'enforced') {
+  // A segment is written on each leg of a mirror, once: more copies lie on several members that have no legs.
+  if (journalCopies < copies || (copies > 1 && journalCopies > copies)) {
     yield refusal('R19_JOURNAL_COPIES', `${value} of data kept ${copies} times`, { nearest: `${copies}` })
+  } else if (copies === 1 && journalCopies > RUNS_MAX) {
+    yield refusal('R19_JOURNAL_COPIES', `${value}, of ${RUNS_MAX} at the most`, { nearest: `${RUNS_MAX}` })
   }
 }
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import type { Device, Limits, WriteOptions } from './device.ts'
 import { PoolError } from './errors.ts'
+import { type StackMember, stackLimits } from './limits.ts'
 import { type Mutations, NO_MUTATIONS } from './mutation.ts'
+import { refuse } from './refusal.ts'
 import { checkRequest, checkUnsplit } from './request.ts'
 
 /*
@@ -16,7 +18,7 @@ export class RangeDevice implements Device {
 
   constructor(device: Device, offset: number, size: number) {
     assert(offset + size <= device.limits.size)
-    this.limits = { ...device.limits, size }
+    this.limits = stackLimits('concat', [{ limits: { ...device.limits, size }, start: offset }])
     this.#device = device
     this.#offset = offset
   }
@@ -80,7 +82,7 @@ abstract class ColumnsDevice implements Device {
     checkRequest(this.limits, offset, source.length)
     const pieces = this.#pieces(offset, source.length)
     if (pieces.length > 1 && options.unsplit) {
-      throw new PoolError('ERR_LIMITS', `R22_REQ_SHAPE: ${source.length} bytes at ${offset} lie on several members`)
+      throw refuse('R22_REQ_SHAPE', `${source.length} bytes at ${offset} lie on several members`)
     }
     await settled(
       pieces.map((piece) => {
@@ -124,7 +126,7 @@ export class ConcatDevice extends ColumnsDevice {
   constructor(columns: readonly Device[]) {
     super()
     this.columns = [...columns]
-    this.#limits = stackSizes(columns, sumOf(columns))
+    this.#limits = stackLimits('concat', stackOf(columns))
   }
 
   get limits(): Limits {
@@ -133,7 +135,7 @@ export class ConcatDevice extends ColumnsDevice {
 
   add(column: Device): void {
     this.columns.push(column)
-    this.#limits = stackSizes(this.columns, sumOf(this.columns))
+    this.#limits = stackLimits('concat', stackOf(this.columns))
   }
 
   protected locate(offset: number) {
@@ -158,10 +160,7 @@ export class StripeDevice extends ColumnsDevice {
     this.columns = columns
     this.#stripeUnit = stripeUnit
     this.#turnUnits = (turnBytes ?? Number.POSITIVE_INFINITY) / stripeUnit
-    const column = Math.min(...columns.map(({ limits }) => limits.size))
-    const size = (column - (column % stripeUnit)) * columns.length
-    const limits = stackSizes(columns, size)
-    this.limits = { ...limits, requestBytesMax: Math.min(limits.requestBytesMax, stripeUnit) }
+    this.limits = stackLimits('stripe', stackOf(columns), stripeUnit)
   }
 
   protected locate(offset: number) {
@@ -210,8 +209,7 @@ export class MirrorDevice implements Device {
   constructor(legs: readonly Leg[], mutations: Mutations = NO_MUTATIONS) {
     this.#legs = [...legs]
     this.#mutations = mutations
-    const devices = legs.map(({ device }) => device)
-    this.limits = stackSizes(devices, Math.min(...devices.map(({ limits }) => limits.size)))
+    this.limits = stackLimits('mirror', stackOf(legs.map(({ device }) => device)))
   }
 
   get #inSync(): readonly Leg[] {
@@ -326,16 +324,5 @@ async function settled(tasks: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(tasks)) if (result.status === 'rejected') throw result.reason
 }
 
-const sumOf = (devices: readonly Device[]): number => devices.reduce((sum, { limits }) => sum + limits.size, 0)
-
-function stackSizes(devices: readonly Device[], size: number): Limits {
-  const all = devices.map(({ limits }) => limits)
-  return {
-    size,
-    logicalBlockSize: Math.max(...all.map(({ logicalBlockSize }) => logicalBlockSize)),
-    physicalBlockSize: Math.max(...all.map(({ physicalBlockSize }) => physicalBlockSize)),
-    writeCache: all.some(({ writeCache }) => writeCache === 'write-back') ? 'write-back' : 'write-through',
-    flushable: all.every(({ flushable }) => flushable),
-    requestBytesMax: Math.min(...all.map(({ requestBytesMax }) => requestBytesMax)),
-  }
-}
+/** Each counts whole: where it begins on the device below, its own limits say already. */
+const stackOf = (devices: readonly Device[]): StackMember[] => devices.map(({ limits }) => ({ limits, start: 0 }))

@@ -44,6 +44,14 @@ export class Member {
   }
 }
 
+/** Told when a member is taken out of use; by its device's name, or its number. */
+export type OnDropped = (device: string, cause: unknown) => void
+
+export interface MembersOptions {
+  readonly onDropped?: OnDropped | undefined
+  readonly mutations?: Mutations | undefined
+}
+
 /** What a change of the superblock leaves to this class. */
 export type SuperblockChange = (superblock: Superblock) => Omit<Superblock, 'serial' | 'members'>
 
@@ -64,6 +72,7 @@ export class Members {
   readonly #members: Member[]
   readonly #turn = new Mutex()
   readonly #drops = new Map<Member, Promise<void>>()
+  readonly #onDropped: OnDropped
   #superblock: Superblock
   #halted: unknown
 
@@ -71,8 +80,9 @@ export class Members {
     guard: Pick<Guard, 'pool' | 'geometry'>,
     members: readonly Member[],
     superblock: Superblock,
-    mutations: Mutations = NO_MUTATIONS,
+    { onDropped = () => {}, mutations = NO_MUTATIONS }: MembersOptions = {},
   ) {
+    this.#onDropped = onDropped
     this.#pool = guard.pool
     this.#geometry = guard.geometry
     this.mutations = mutations
@@ -170,6 +180,7 @@ export class Members {
     if (!this.isSpare(member)) throw cause
     member.state = 'stale'
     member.failure = cause
+    this.#onDropped(member.device?.name ?? `member ${this.#members.indexOf(member)}`, cause)
   }
 
   /** True when another leg in sync holds all that `member` holds. */

@@ -6,10 +6,12 @@ import { writeGuards } from './create.ts'
 import { type DataDevice, legOf } from './data-device.ts'
 import type { Device } from './device.ts'
 import { PoolError } from './errors.ts'
+import type { Format } from './format.ts'
 import { columnsOf } from './geometry.ts'
 import { ConcatDevice, type Leg, MirrorDevice, RangeDevice } from './layout.ts'
 import { Member } from './members.ts'
 import type { Pages } from './pages.ts'
+import { refuse } from './refusal.ts'
 import { type Guard, membersMax, UUID_BYTES } from './superblock.ts'
 import { memberZonesOf } from './zones.ts'
 
@@ -42,15 +44,10 @@ export class Membership {
   async add(device: Device): Promise<void> {
     const { members, zones, allocator } = this.#core
     const concat = this.#data.device
-    if (this.#guard.geometry.layout !== 'concat' || !(concat instanceof ConcatDevice)) {
-      throw new PoolError(
-        'ERR_LIMITS',
-        `R24_RESHAPE: only a concat pool grows by a device, this one is a ${this.#guard.geometry.layout}`,
-      )
-    }
-    if (members.all.length >= membersMax(zones.blockBytes)) {
-      throw new PoolError('ERR_LIMITS', `a pool has at most ${membersMax(zones.blockBytes)} members`)
-    }
+    const { layout } = this.#guard.geometry
+    if (!(concat instanceof ConcatDevice)) throw refuse('R24_RESHAPE', onlyConcatGrows(layout))
+    refuseGrowth(layout, members.all.length, zones.blockBytes)
+    zones.regionsIn(memberZonesOf(device.limits.size, this.#guard.format).dataBytes)
     await this.#exclusively(async () => {
       const member = await this.#prepare(device)
       await this.#between(async () => {
@@ -76,17 +73,13 @@ export class Membership {
     const column = columns.findIndex((legs) => legs.includes(old))
     const mirror = this.#data.columns[column]
     if (!(mirror instanceof MirrorDevice) || !members.isSpare(old)) {
-      throw new PoolError('ERR_LIMITS', `R24_RESHAPE: nothing stands in for member ${index}, so it cannot be replaced`)
+      throw refuse('R24_RESHAPE', `nothing stands in for member ${index}, so it cannot be replaced`)
     }
     await this.#exclusively(async () => {
       const { size } = mirror.limits
-      if (memberZonesOf(device.limits.size, this.#guard.format).dataBytes < size) {
-        throw new PoolError(
-          'ERR_LIMITS',
-          `${device.limits.size} bytes are too few to stand in for member ${index}, which holds ${size}`,
-        )
-      }
-      const member = await this.#prepare(device)
+      refuseSmallerLeg(device.limits.size, size, this.#guard.format)
+      // With the room of the mirror and no more: were every leg larger one day, the mirror would grow under its data.
+      const member = await this.#prepare(device, size)
       const leg = await this.#fill(mirror, member, size, onProgress)
       await this.#between(async () => {
         if (leg.failure) return
@@ -118,10 +111,10 @@ export class Membership {
   }
 
   /** A blank member: guards, and rings that hold no superblock of an earlier life. */
-  async #prepare(device: Device): Promise<Member> {
+  async #prepare(device: Device, dataBytes?: number): Promise<Member> {
     const { format } = this.#guard
     const zones = memberZonesOf(device.limits.size, format)
-    const entry = { uuid: randomBytes(UUID_BYTES), state: 'in-sync' as const, dataBytes: zones.dataBytes }
+    const entry = { uuid: randomBytes(UUID_BYTES), state: 'in-sync' as const, dataBytes: dataBytes ?? zones.dataBytes }
     const member = new Member(entry, { device, zones })
     const ring = Buffer.alloc(zones.ringSlots * zones.blockBytes)
     for (const offset of zones.rings) await device.write(offset, ring)
@@ -139,6 +132,25 @@ export class Membership {
       this.#busy = false
     }
   }
+}
+
+const onlyConcatGrows = (layout: string): string => `only a concat pool grows by a device, and this one is a ${layout}`
+
+/** Throws where no device can be added, whichever it is. */
+export function refuseGrowth(layout: string, members: number, blockBytes: number): void {
+  if (layout !== 'concat') throw refuse('R24_RESHAPE', onlyConcatGrows(layout))
+  const most = membersMax(blockBytes)
+  if (members >= most) throw new PoolError('ERR_LIMITS', `a pool has at most ${most} members`)
+}
+
+/** Throws where a device of `bytes` has less room for data than the `dataBytes` that its leg holds. */
+export function refuseSmallerLeg(bytes: number, dataBytes: number, format: Format): void {
+  const room = memberZonesOf(bytes, format).dataBytes
+  if (room >= dataBytes) return
+  throw new PoolError(
+    'ERR_LIMITS',
+    `a device of ${bytes} bytes is too small to take the place: it has room for ${room} bytes of data of ${dataBytes}`,
+  )
 }
 
 /** A leg that takes writes and is no source; should it fail, it is forgotten. */

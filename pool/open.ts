@@ -11,9 +11,9 @@ import type { Device } from './device.ts'
 import { PoolError } from './errors.ts'
 import { chooseTuning, type Tuning } from './format.ts'
 import { HaltableDevice } from './haltable-device.ts'
-import { readBytes } from './io.ts'
 import { Journal } from './journal.ts'
-import { Member, Members } from './members.ts'
+import { look } from './look.ts'
+import { Member, Members, type OnDropped } from './members.ts'
 import { Membership } from './membership.ts'
 import { type Mutations, NO_MUTATIONS } from './mutation.ts'
 import { Pages } from './pages.ts'
@@ -22,7 +22,7 @@ import { Reader } from './reader.ts'
 import { Recovery } from './recovery.ts'
 import { Releases } from './releases.ts'
 import { Segments } from './segments.ts'
-import { decodeGuard, type Guard, readSuperblock, type Superblock, UUID_BYTES } from './superblock.ts'
+import { type Guard, type Superblock, UUID_BYTES } from './superblock.ts'
 import { memberZonesOf } from './zones.ts'
 
 /** Repeats until the returned function is called. A timer never keeps the process alive. */
@@ -37,39 +37,19 @@ export const systemTimers: Timers = {
   },
 }
 
-const GUARD_SIZES = [4096, 512, 1024, 2048, 8192, 16_384, 32_768, 65_536]
-
-/**
- * The guard block at the front, or else at the end; one of them may be unreadable. Undefined when neither is there: the
- * device holds no pool.
- */
-export async function readGuard(device: Device): Promise<Guard | undefined> {
-  const { size } = device.limits
-  let failure: unknown
-  for (const offset of [0, ...GUARD_SIZES.map((bytes) => Math.floor(size / bytes) * bytes - bytes)]) {
-    for (const bytes of GUARD_SIZES) {
-      if (offset < 0 || offset + bytes > size) continue
-      const block = await readBytes(device, offset, bytes).catch((error: unknown) => {
-        failure = error
-      })
-      const guard = block && decodeGuard(block)
-      if (guard) return guard
-    }
-  }
-  if (failure) throw failure
-  return undefined
-}
-
 export interface OpenOptions {
   readonly tuning?: Partial<Tuning>
   readonly mutations?: Mutations
   readonly timers?: Timers
   /** Opens without legs of mirrors that are missing; they are stale from then on. */
   readonly degraded?: boolean
+  /** Told of each member that is taken out of use, and why. */
+  readonly onDropped?: OnDropped
 }
 
 /**
- * Recovers the pool on `devices`, given in any order, and begins a new epoch of it. They belong to the pool from then on.
+ * Recovers the pool on `devices`, given in any order, and begins a new epoch of it. They belong to the pool from then on;
+ * those that are no members of it are closed.
  * ERR_FORMAT when there is none, or not one; ERR_NOT_FOUND when a member is missing; ERR_CORRUPT when what was
  * acknowledged is damaged.
  */
@@ -84,15 +64,10 @@ export async function openDevices(devices: readonly Device[], options: OpenOptio
   const { superblock, members } = assemble(found, degraded)
   const { guard } = members.find(({ found }) => found)!.found!
   const present = members.map(({ entry, found }) => new Member(entry, found && presentOf(found)))
-  return await recover(guard, new Members(guard, present, superblock, options.mutations), options)
-}
-
-async function look(device: Device): Promise<FoundMember | undefined> {
-  const guard = await readGuard(device)
-  if (!guard) return undefined
-  const zones = memberZonesOf(guard.deviceBytes, guard.format)
-  const isWhole = guard.deviceBytes === device.limits.size
-  return { device, guard, superblock: isWhole ? await readSuperblock(device, zones, guard.pool) : undefined }
+  const pool = await recover(guard, new Members(guard, present, superblock, options), options)
+  const strangers = devices.filter((device) => !present.some((member) => member.device === device))
+  await Promise.all(strangers.map((device) => device.close()))
+  return pool
 }
 
 function presentOf({ device, guard, superblock }: FoundMember) {

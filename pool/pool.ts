@@ -6,6 +6,7 @@ import type {
   CheckReport,
   FillProgress,
   ManagedPool,
+  MemberFigures,
   MemberStatus,
   PayloadRange,
   PoolAtomicity,
@@ -18,7 +19,7 @@ import type {
   Transaction,
 } from './contract.ts'
 import type { Core } from './core.ts'
-import type { Device } from './device.ts'
+import type { Device, DeviceFigures } from './device.ts'
 import type { Placement } from './entry.ts'
 import { PoolError } from './errors.ts'
 import type { Journal } from './journal.ts'
@@ -239,12 +240,14 @@ export class BlockPool implements ManagedPool {
   status(): PoolStatus {
     const { core, guard, journal, queue, checkpoint, recovery } = this.#parts
     const { zones, allocator, segments } = core
+    const members = core.members.all.map(memberStatus)
     return {
       state: this.#state,
+      health: healthOf(this.#state, members),
       position: this.position,
       atomicity: guard.atomicity,
       layout: guard.geometry.layout,
-      members: core.members.all.map(memberStatus),
+      members,
       mended: core.device.mended,
       bytes: zones.regions * zones.segmentBytes,
       freeBytes: allocator.freeUnits * zones.unitBytes,
@@ -313,13 +316,26 @@ export class BlockPool implements ManagedPool {
   }
 }
 
+function healthOf(state: PoolStatus['state'], members: readonly MemberStatus[]): PoolStatus['health'] {
+  if (state === 'halted') return 'halted'
+  if (members.some((member) => member.state !== 'in-sync')) return 'degraded'
+  return members.some(({ figures }) => figures?.isStalled) ? 'stalled' : 'ok'
+}
+
 function memberStatus({ device, state, dataBytes, failure }: Member): MemberStatus {
   return {
     ...(device?.name === undefined ? {} : { device: device.name }),
     state: device ? state : 'missing',
     bytes: dataBytes,
     ...(failure === undefined ? {} : { failure: (failure as Error).message }),
+    ...(device?.figures && { figures: memberFigures(device.figures) }),
   }
+}
+
+function memberFigures({ kind, io, flushes, stalls, isStalled }: DeviceFigures): MemberFigures {
+  const { count, microsecondsTotal: microseconds, buckets } = flushes
+  const flushMicrosecondsP50 = flushes.quantile(0.5)
+  return { kind, io, flushMicrosecondsP50, flushes: { count, microseconds, buckets: [...buckets] }, stalls, isStalled }
 }
 
 function clip(range: PayloadRange | undefined, length: number): PayloadRange {

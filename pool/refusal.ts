@@ -1,4 +1,4 @@
-import { PoolError } from './errors.ts'
+import { PoolError, type PoolErrorCode } from './errors.ts'
 
 /** A reason not to build or open a pool in the way that was asked. */
 export interface Refusal {
@@ -58,15 +58,15 @@ const RULES = {
   },
   R09_NATIVE_AMBIGUOUS: {
     reason: 'native atomicity is believed only where the kernel vouches for it',
-    pools: 'enforced' /* of atomicity alone */,
+    pools: 'every' /* nothing would come of it */,
   },
   R10_NO_FLUSH: {
     reason: 'nothing there is known to be durable after a flush',
     pools: 'enforced' /* of durability alone */,
   },
   R11_ASYNC_ACK: {
-    reason: 'an acknowledgement before the flush contradicts enforced atomicity; a pool without it may do so',
-    pools: 'enforced' /* of durability alone; this is what the other class is for */,
+    reason: 'an acknowledgement says that the bytes are durable, which before the flush nobody knows',
+    pools: 'every' /* the other class is for devices that keep no promise; its pools wait for them all the same */,
   },
   R12_PARITY: {
     reason: 'parity without a journal over data and parity damages data at rest (the write hole)',
@@ -74,7 +74,7 @@ const RULES = {
   },
   R13_WRITE_BEHIND: {
     reason: 'what one leg acknowledged alone is lost with that leg',
-    pools: 'enforced' /* of durability alone */,
+    pools: 'every' /* a mirror waits for every leg in sync, and never does other than it was asked */,
   },
   R14_THIN: {
     reason: 'space was promised and not given, so it can run out in the middle of a checkpoint',
@@ -98,7 +98,7 @@ const RULES = {
   },
   R19_JOURNAL_COPIES: {
     reason: 'the journal is kept as often as the data, on members of their own, or the loss of one loses commits',
-    pools: 'every' /* more than members cannot be built; fewer than the data is refused on an enforced pool only */,
+    pools: 'every' /* neither more than members nor fewer than the data can be built */,
   },
   R20_BAD_BLOCKS: {
     reason: 'the journal may lie anywhere on a member, and around a bad block a write is split',
@@ -157,6 +157,24 @@ export const holdsOn = (code: RefusalCode, atomicity: 'enforced' | 'none'): bool
 export const refusalText = ({ code, value, reason, nearest }: Refusal): string =>
   `${code}: ${value}: ${reason}${nearest === undefined ? '' : ` (nearest: ${nearest})`}`
 
-/** ERR_LIMITS that lists them all. */
-export const refusalError = (refusals: readonly Refusal[]): PoolError =>
-  new PoolError('ERR_LIMITS', refusals.map(refusalText).join('; '))
+/** Lists them all, by default as ERR_LIMITS. */
+export const refusalError = (refusals: readonly Refusal[], code: PoolErrorCode = 'ERR_LIMITS'): PoolError =>
+  new PoolError(code, refusals.map(refusalText).join('; '))
+
+/** An error of one refusal, for what shows only where the locks, the requests and the superblocks are. */
+export const refuse = (code: RefusalCode, value: string, as: PoolErrorCode = 'ERR_LIMITS'): PoolError =>
+  refusalError([refusal(code, value)], as)
+
+/** Accepted codes as the guard keeps them: bit n for R n. */
+export const acceptedBits = (codes: readonly string[]): number =>
+  REFUSAL_CODES.reduce((bits, code, index) => (codes.includes(code) ? bits | (1 << (index + 1)) : bits), 0)
+
+export const acceptedCodes = (bits: number): readonly RefusalCode[] =>
+  REFUSAL_CODES.filter((_, index) => (bits >>> (index + 1)) & 1)
+
+/** What a pool of this class refuses, but for what was accepted: code and reason. */
+export const refusedOptions = (atomicity: 'enforced' | 'none', accepted: readonly string[]) =>
+  REFUSAL_CODES.filter((code) => holdsOn(code, atomicity) && !accepted.includes(code)).map((code) => ({
+    code,
+    reason: RULES[code].reason,
+  }))

@@ -1,5 +1,6 @@
 import type { Limits } from './device.ts'
 import { PoolError } from './errors.ts'
+import { refuse } from './refusal.ts'
 
 /** Every request is whole blocks within the device; a device never rounds one. */
 export function checkRequest(limits: Limits, offset: number, length: number): void {
@@ -15,9 +16,6 @@ export function checkRequest(limits: Limits, offset: number, length: number): vo
 /** A write that must stay whole is refused rather than split. */
 export function checkUnsplit(limits: Limits, length: number, unsplit = false): void {
   if (unsplit && length > limits.requestBytesMax) {
-    throw new PoolError(
-      'ERR_LIMITS',
-      `R22_REQ_SHAPE: ${length} bytes do not fit one request of ${limits.requestBytesMax}`,
-    )
+    throw refuse('R22_REQ_SHAPE', `${length} bytes do not fit one request of ${limits.requestBytesMax}`)
   }
 }

@@ -64,6 +64,11 @@ export class StallWatch {
     this.#stop = clock.every(this.#period, () => this.#check())
   }
 
+  /** True while a request is underway that has taken too long. */
+  get isStalled(): boolean {
+    return this.#kind !== undefined && this.#state !== 'at it'
+  }
+
   begin(kind: IoKind): void {
     this.#kind = kind
     this.#counted = 0

@@ -20,7 +20,7 @@ const ENFORCED = 1
  *   0 magic   8 u32 crc32c(12…)   12 u32 version   16 u8[16] pool   32 u8[16] member   48 u64 device bytes
  *   56 u32 block   60 u32 unit   64 u32 segment   68 u32 ring slots   72 u32 atomicity (1 = enforced)   76 u32 extents in a record
  *   80 u32 layout (0 concat, 1 stripe, 2 mirror, 3 stripe of mirrors)   84 u32 stripe unit   88 u32 legs   92 u32 runs of a segment
- *   96 u32 refusals accepted by name (bit n: R n)
+ *   96 u32 refusals accepted by name (bit n: R n)   100 u32 input and output (0 auto, 1 direct, 2 buffered)
  */
 export interface Guard {
   readonly pool: Buffer
@@ -30,7 +30,14 @@ export interface Guard {
   readonly geometry: Geometry
   readonly atomicity: Atomicity
   readonly accepted: number
+  /** How members are read and written, which is settled by what they were judged for. */
+  readonly io: IoWish
 }
+
+/** The order is that of their codes on the medium. */
+export const IO_WISHES = ['auto', 'direct', 'buffered'] as const
+
+export type IoWish = (typeof IO_WISHES)[number]
 
 /** Set when the pool is configured, and never changed (US 7,346,748, claim 1). */
 export type Atomicity = 'enforced' | 'none'
@@ -54,6 +61,7 @@ export function encodeGuard(guard: Guard): Buffer {
   block.writeUInt32LE(geometry.legs, 88)
   block.writeUInt32LE(geometry.runs, 92)
   block.writeUInt32LE(guard.accepted, 96)
+  block.writeUInt32LE(IO_WISHES.indexOf(guard.io), 100)
   return sealBlock(block)
 }
 
@@ -90,6 +98,7 @@ export function decodeGuard(block: Buffer): Guard | undefined {
     geometry,
     atomicity: block.readUInt32LE(72) === ENFORCED ? 'enforced' : 'none',
     accepted: block.readUInt32LE(96),
+    io: IO_WISHES[block.readUInt32LE(100)] ?? 'auto',
   }
 }
 
@@ -213,7 +222,7 @@ const isSealed = (block: Buffer): boolean => block.readUInt32LE(8) === crc32c(bl
  * a failure to read is thrown when nothing was found.
  */
 export async function readSuperblock(
-  device: Device,
+  device: Pick<Device, 'read'>,
   zones: MemberZones,
   pool: Buffer,
 ): Promise<Superblock | undefined> {

@@ -1,4 +1,5 @@
-import { PoolError } from './errors.ts'
+import type { PoolError } from './errors.ts'
+import { refuse } from './refusal.ts'
 
 /** The grain of a volume: what is written is whole blocks at whole blocks. */
 export const VOLUME_BLOCK_BYTES = 4096
@@ -59,7 +60,7 @@ export function limitsOf(size: number, poolBytesMax: number): VolumeLimits {
 }
 
 /** A request of another shape is refused, never split: halves of it would each be atomic, and the whole would not. */
-export const misshapen = (problem: string): PoolError => new PoolError('ERR_LIMITS', `R22_REQ_SHAPE: ${problem}`)
+export const misshapen = (problem: string): PoolError => refuse('R22_REQ_SHAPE', problem)
 
 /** The pieces of a write, in the order of their blocks. Throws ERR_LIMITS for one that is not as `limits` say. */
 export function piecesOf(extents: readonly VolumeExtent[], limits: VolumeLimits): PieceDraft[] {

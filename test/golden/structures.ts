@@ -38,6 +38,7 @@ const GUARD: Guard = {
   geometry: { layout: 'stripe', stripeUnit: 1 << 20, legs: 1, runs: 2 },
   atomicity: 'enforced',
   accepted: 1 << 14,
+  io: 'auto',
 }
 
 export const guard = { value: GUARD, encode: () => encodeGuard(GUARD), decode: decodeGuard }

@@ -38,6 +38,7 @@ export const TABLES: readonly Table[] = [
       'legs of each mirror': guard.value.geometry.legs,
       'runs of a segment': guard.value.geometry.runs,
       'refusals accepted by name': guard.value.accepted,
+      'input and output': 0,
     }),
   },
   {

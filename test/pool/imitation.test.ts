@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { encodeBatchHeader } from '../../pool/batch.ts'
 import { SINGLE } from '../../pool/geometry.ts'
 import { chooseFormat, MemoryDevice, type Pool, type Sequence, type Tuning } from '../../pool/index.ts'
-import { readGuard } from '../../pool/open.ts'
+import { readGuard } from '../../pool/look.ts'
 import { encodeSegmentHeader } from '../../pool/segment.ts'
 import { encodeGuard, encodeSuperblock } from '../../pool/superblock.ts'
 import {
@@ -26,7 +26,7 @@ import { identity, TINY_BYTES, TINY_FORMAT, tiny } from '../support/tiny-pool.ts
 
 const zones = new SingleZones(TINY_BYTES, TINY_FORMAT)
 const { blockBytes, blocksPerSegment, segmentBytes } = zones.data
-const CONFIGURED = { geometry: SINGLE, atomicity: 'enforced', accepted: 0 } as const
+const CONFIGURED = { geometry: SINGLE, atomicity: 'enforced', accepted: 0, io: 'auto' } as const
 const STRANGER = identity(7)
 
 /** Where a block of the payload comes to lie, and the newest segment of the journal. */

@@ -146,7 +146,7 @@ describe('what does not belong together is refused, and left as it was', () => {
 
   test.each([concat, striped])('a $layout pool without one of its members', async (geometry) => {
     const [one] = await formatted(2, geometry)
-    await refused([one!], /R25_STALE_ONLY: member .* is missing, and nothing stands in for it/)
+    await refused([one!], /R25_FOREIGN: member .* is missing, and nothing stands in for it/)
   })
 
   test('a device that shrank', async () => {
@@ -178,6 +178,15 @@ describe('a concat pool', () => {
     const last = await openDevices([one!, two!, three!], tiny())
     expect(last.status().extentBytes).toBe(0)
     expect((await last.check()).findings).toEqual([])
+  })
+
+  test('refuses a device without room for one segment, and goes on', async () => {
+    const pool = await openDevices(await formatted(2, concat), tiny())
+    const small = new MemoryDevice(16 * 512)
+    await expect(pool.addMember(small)).rejects.toThrow(/hold no segment/)
+    expect(small.bytes.every((byte) => byte === 0)).toBe(true)
+    await put(pool, pattern(600))
+    expect(pool.status()).toMatchObject({ state: 'open', health: 'ok' })
   })
 
   test('does not know a device of which no superblock tells', async () => {
@@ -249,9 +258,23 @@ describe('a leg is replaced', () => {
     expect((await contents(await openDevices([one!, two!], tiny()))).length).toBe(2)
   })
 
+  test('by a larger one, and so is the other: the mirror keeps its size, and all it holds', async () => {
+    const found = await formatted(2, mirrored)
+    const pool = await openDevices(found, tiny())
+    const { bytes } = pool.status()
+    const larger = [new MemoryDevice(2 * TINY_BYTES), new MemoryDevice(3 * TINY_BYTES)]
+    const sequence = await put(pool, pattern(9000))
+    for (const [index, device] of larger.entries()) await pool.replaceMember(index, device)
+    await pool.close()
+    const reopened = await openDevices(larger, tiny())
+    expect(reopened.status().bytes).toBe(bytes)
+    expect(await readAll(reopened, sequence)).toEqual(pattern(9000))
+    expect((await reopened.check()).findings).toEqual([])
+  })
+
   test('not by a device that is too small, nor where nothing stands in for it', async () => {
     const pool = await openDevices(await formatted(2, mirrored), tiny())
-    await expect(pool.replaceMember(1, new MemoryDevice(TINY_BYTES / 2))).rejects.toThrow(/too few/)
+    await expect(pool.replaceMember(1, new MemoryDevice(TINY_BYTES / 2))).rejects.toThrow(/too small to take the place/)
     await expect(pool.replaceMember(7, new MemoryDevice(TINY_BYTES))).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
     const other = await openDevices(await formatted(2, striped), tiny())
     await expect(other.replaceMember(1, new MemoryDevice(TINY_BYTES))).rejects.toThrow(/R24_RESHAPE/)

@@ -235,7 +235,7 @@ const TABLE: readonly Row[] = [
     members: [blockMember(native(4 * KIB, 64 * KIB))],
     value: /16384 bytes, by assertion/,
     nearest: 'probe',
-    alsoWithout: false,
+    alsoWithout: true,
   },
   ...['tmpfs', 'overlay', 'nfs', 'cifs', 'smb2', '9p', 'unknown'].map(
     (name): Row => ({
@@ -326,7 +326,7 @@ const TABLE: readonly Row[] = [
     request: { acknowledge: 'after-write' },
     value: /acknowledge after-write/,
     nearest: 'after-flush',
-    alsoWithout: false,
+    alsoWithout: true,
   },
   ...['raid5', 'RAID6', 'raid50', 'raidz2', 'parity'].map(
     (layout): Row => ({
@@ -354,7 +354,7 @@ const TABLE: readonly Row[] = [
     members: blocks(2),
     value: /mirrorAcknowledge one/,
     nearest: 'all',
-    alsoWithout: false,
+    alsoWithout: true,
   },
   {
     code: 'R14_THIN',
@@ -532,7 +532,7 @@ const TABLE: readonly Row[] = [
     members: blocks(3),
     value: /2 journal copies of data kept 3 times/,
     nearest: '3',
-    alsoWithout: false,
+    alsoWithout: true,
   },
   {
     code: 'R19_JOURNAL_COPIES',
@@ -541,6 +541,24 @@ const TABLE: readonly Row[] = [
     members: blocks(2),
     value: /3 journal copies on 2 members/,
     nearest: '2',
+    alsoWithout: true,
+  },
+  {
+    code: 'R19_JOURNAL_COPIES',
+    why: 'more than a mirror has legs',
+    request: { layout: 'stripe-of-mirrors', journalCopies: 4 },
+    members: blocks(4),
+    value: /4 journal copies of data kept 2 times/,
+    nearest: '2',
+    alsoWithout: true,
+  },
+  {
+    code: 'R19_JOURNAL_COPIES',
+    why: 'more than a segment may have',
+    request: { journalCopies: 5 },
+    members: blocks(6),
+    value: /5 journal copies, of 4 at the most/,
+    nearest: '4',
     alsoWithout: true,
   },
   {
@@ -784,8 +802,8 @@ describe('the codes', () => {
     expect(error.code).toBe('ERR_LIMITS')
     expect(error.message).toBe(
       'R24_RESHAPE: stripe to mirror: the layout of a pool with data does not change, or units would be left half moved; ' +
-        'R11_ASYNC_ACK: acknowledge after-write: an acknowledgement before the flush contradicts enforced atomicity; ' +
-        'a pool without it may do so (nearest: after-flush)',
+        'R11_ASYNC_ACK: acknowledge after-write: an acknowledgement says that the bytes are durable, ' +
+        'which before the flush nobody knows (nearest: after-flush)',
     )
   })
 })
