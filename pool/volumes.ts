@@ -1,11 +1,11 @@
-import assert from 'node:assert/strict'
-import type { Pool, Release, Sequence, Staging, Transaction } from './contract.ts'
+import type { Pool, Sequence } from './contract.ts'
 import { PoolError } from './errors.ts'
 import { Mutex } from './io.ts'
 import { systemTimers, type Timers } from './open.ts'
 import { MappedVolume, type Volume, type VolumeGround } from './volume.ts'
+import { VOLUMES_MAX, VolumeDirectory } from './volume-directory.ts'
 import { mapBytesOf, type Piece } from './volume-map.ts'
-import { encodeVolumeRecord, type VolumeEntry } from './volume-record.ts'
+import type { VolumeEntry } from './volume-record.ts'
 import { findDirectory, restoreVolumes } from './volume-restore.ts'
 import { limitsOf, VOLUME_BLOCK_BYTES } from './volume-shape.ts'
 import { Tidy } from './volume-tidy.ts'
@@ -45,13 +45,8 @@ export interface Volumes {
 }
 
 const DEFAULTS = { mapBytesMax: 256 << 20, saveRecordsMax: 16_384, timers: systemTimers }
-export const VOLUMES_MAX = 64
 const SIZE_MAX = 2 ** 32 * VOLUME_BLOCK_BYTES
 const SAVE_MS = 10_000
-/** What a directory takes at the most, with a release for each of the rest of a transaction's bytes. */
-const DIRECTORY_BYTES_MAX = 64 + VOLUMES_MAX * 104
-const RELEASE_BYTES = 16
-const RELEASES_MAX = 32_768
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/
 
 const open = new WeakSet<Pool>()
@@ -73,32 +68,13 @@ export async function openVolumes(pool: Pool, options: VolumesOptions = {}): Pro
   }
 }
 
-/** What a new directory changes. */
-interface DirectoryChange {
-  /** All volumes, when it is not the same ones. */
-  readonly volumes?: readonly MappedVolume[]
-  readonly entries?: ReadonlyMap<MappedVolume, VolumeEntry>
-  readonly releases?: readonly Release[]
-}
-
-/**
- * The directory is a record that names all volumes, and where their maps are saved. Each record of a volume names the
- * directory in force when it was drafted, so the last one leads to everything; what came after a map was saved is
- * read again when the volumes are opened.
- *
- *   absent ──create──▶ THERE ──remove──▶ REMOVED, pieces released some at a time ──▶ absent
- *
- * If power fails while one is being removed, opening goes on with it: a payload may be released twice.
- */
 class PoolVolumes implements Volumes, VolumeGround {
   readonly pool: Pool
-  directory: Sequence = 0
   readonly #options: Required<VolumesOptions>
   readonly #tidy = new Tidy()
   /** Directories are drafted one after the other. */
   readonly #turn = new Mutex()
-  #volumes: readonly MappedVolume[] = []
-  #nextNumber = 1
+  readonly #directory: VolumeDirectory
   readonly #reclaimTurn = new Mutex()
   #reclaiming: Promise<void> | undefined
   #saving: Promise<void> | undefined
@@ -110,18 +86,25 @@ class PoolVolumes implements Volumes, VolumeGround {
   constructor(pool: Pool, options: Required<VolumesOptions>) {
     this.pool = pool
     this.#options = options
+    this.#directory = new VolumeDirectory(pool)
+  }
+
+  get directory(): Sequence {
+    return this.#directory.sequence
+  }
+
+  get #volumes(): readonly MappedVolume[] {
+    return this.#directory.volumes
   }
 
   async restore(): Promise<void> {
     const found = await findDirectory(this.pool)
     if (found) {
-      this.directory = found.sequence
-      this.#nextNumber = found.directory.nextNumber
       this.#assertMapsFit(found.directory.volumes)
-      this.#volumes = await restoreVolumes(this, found)
+      this.#directory.restore(found, await restoreVolumes(this, found))
     }
     for (const volume of this.#volumes) {
-      if (volume.entry.removed) await this.#discard(volume)
+      if (volume.entry.removed) await this.#directory.remove(volume)
       else this.#tidy.add(volume, volume.sparsePieces())
     }
     this.#stopTimer = this.#options.timers.every(SAVE_MS, () => this.#saveWhenDue())
@@ -140,7 +123,8 @@ class PoolVolumes implements Volumes, VolumeGround {
 
   async #create(name: string, size: number): Promise<Volume> {
     this.#assertOpen()
-    const entry = { number: this.#nextNumber, name, size, removed: false, map: undefined, through: 0 }
+    const number = this.#directory.takeNumber()
+    const entry = { number, name, size, removed: false, map: undefined, through: 0 }
     this.#admit(entry)
     if (!this.#hasRoomFor(size)) await this.reclaim()
     if (!this.#hasRoomFor(size)) {
@@ -148,8 +132,7 @@ class PoolVolumes implements Volumes, VolumeGround {
       throw new PoolError('ERR_NO_SPACE', `${wanted}, and the pool has ${this.#room} to give`)
     }
     const volume = new MappedVolume(this, entry)
-    this.#nextNumber++
-    await this.#publish(this.pool.begin(), [], (first) => ({
+    await this.#directory.publish(this.pool.begin(), [], (first) => ({
       volumes: [...this.#volumes, volume],
       entries: new Map([[volume, { ...entry, through: first }]]),
     }))
@@ -198,37 +181,8 @@ class PoolVolumes implements Volumes, VolumeGround {
   remove(name: string): Promise<void> {
     return this.#turn.run(() => {
       this.#assertOpen()
-      return this.#discard(this.#require(name))
+      return this.#directory.remove(this.#require(name))
     })
-  }
-
-  /** What a full pool takes is a record that lets something go: so the first one does, too. */
-  async #discard(volume: MappedVolume): Promise<void> {
-    const removed = new Map([[volume, { ...volume.entry, removed: true }]])
-    let pieces: Iterator<Piece> = volume.map.pieces()
-    const letGo = async (): Promise<number> => {
-      let releases: Release[] = []
-      await this.#publish(this.pool.begin(), [], () => {
-        releases = some(pieces, this.#releasesMax)
-        return { entries: removed, releases }
-      })
-      return releases.length
-    }
-    // Writes that were drafted before are in the map; any later one finds that the volume is gone.
-    let released = await letGo()
-    await volume.pending.settled(Number.POSITIVE_INFINITY)
-    while (released === this.#releasesMax) released = await letGo()
-    pieces = [].values()
-    const { map } = volume.entry
-    await this.#publish(this.pool.begin(), [], () => ({
-      volumes: this.#volumes.filter((other) => other !== volume),
-      releases: map ? [map] : [],
-    }))
-  }
-
-  get #releasesMax(): number {
-    const room = this.pool.limits.transactionBytesMax - DIRECTORY_BYTES_MAX
-    return Math.max(1, Math.min(RELEASES_MAX, Math.floor(room / RELEASE_BYTES)))
   }
 
   ready(): Promise<void> {
@@ -260,7 +214,7 @@ class PoolVolumes implements Volumes, VolumeGround {
     })
     if (due.length === 0 && sequence - this.directory < saveRecordsMax) return
     this.#saving = this.#turn
-      .run(() => this.#save(due))
+      .run(() => this.#directory.save(due))
       .catch((error: unknown) => {
         if (!(error instanceof PoolError)) throw error
         this.#saveFrom = this.pool.position.sequence + saveRecordsMax // It is only the next opening that takes longer.
@@ -268,59 +222,6 @@ class PoolVolumes implements Volumes, VolumeGround {
       .finally(() => {
         this.#saving = undefined
       })
-  }
-
-  /**
-   * Saves the maps of some volumes, and with them that the others have not changed. A map is copied page by page while
-   * writes go on: a page may show more than `through` says, and what it shows is taken in again to the same end.
-   */
-  async #save(volumes: readonly MappedVolume[]): Promise<void> {
-    const transaction = this.pool.begin()
-    const saved: { volume: MappedVolume; through: Sequence; payload: Staging }[] = []
-    try {
-      for (const volume of volumes.filter(({ entry }) => !entry.removed)) {
-        const payload = transaction.stage()
-        // Whatever is durable was drafted, and what was drafted is in the map.
-        saved.push({ volume, through: Math.max(volume.sequence, this.pool.position.sequence), payload })
-        for (const number of volume.map.pageNumbers()) await payload.write(volume.map.encodePage(number))
-      }
-    } catch (error) {
-      await transaction.abort()
-      throw error
-    }
-    const payloads = saved.map(({ payload }) => payload)
-    const old = saved.flatMap(({ volume }) => volume.entry.map ?? [])
-    await this.#publish(transaction, payloads, (sequence) => {
-      const entries = saved.map(({ volume, through }, payload): [MappedVolume, VolumeEntry] => {
-        return [volume, { ...volume.entry, map: { sequence, payload }, through }]
-      })
-      return { entries: new Map(entries), releases: old }
-    })
-    for (const { volume, payload } of saved) volume.savedBytes = payload.length
-  }
-
-  /** Commits a directory, which is in force from its drafting on. */
-  async #publish(
-    transaction: Transaction,
-    payloads: readonly Staging[],
-    changeFrom: (first: Sequence) => DirectoryChange,
-  ): Promise<void> {
-    await transaction.commit((first) => {
-      const { directory, ...before } = { directory: this.directory, volumes: this.#volumes }
-      const { volumes = before.volumes, entries = new Map(), releases = [] } = changeFrom(first)
-      const changed = volumes.map((volume) => ({ volume, old: volume.entry, entry: entries.get(volume) }))
-      for (const { volume, entry } of changed) volume.entry = entry ?? unchangedUntil(first, volume)
-      this.#volumes = volumes
-      this.directory = first
-      const list = volumes.map(({ entry }) => entry)
-      const content = { kind: 'directory', nextNumber: this.#nextNumber, previous: directory, volumes: list } as const
-      const refused = () => {
-        for (const { volume, old } of changed) volume.entry = old
-        this.#volumes = before.volumes
-        this.directory = directory
-      }
-      return { records: [{ content: encodeVolumeRecord(content), payloads }], releases, refused }
-    })
   }
 
   async close(): Promise<void> {
@@ -333,7 +234,7 @@ class PoolVolumes implements Volumes, VolumeGround {
     try {
       await this.#turn.run(async () => {
         const dirty = this.#volumes.filter(({ isDirty }) => isDirty)
-        if (dirty.length > 0) await this.#save(dirty)
+        if (dirty.length > 0) await this.#directory.save(dirty)
       })
     } catch (error) {
       if (!(error instanceof PoolError)) throw error // It is only the next opening that takes longer.
@@ -358,26 +259,10 @@ class PoolVolumes implements Volumes, VolumeGround {
   }
 }
 
-/** A map that no write has changed is as good as saved just before `first`. */
-function unchangedUntil(first: Sequence, { isDirty, entry }: MappedVolume): VolumeEntry {
-  assert(entry.through < first)
-  return isDirty ? entry : { ...entry, through: first - 1 }
-}
-
 /** Twice its size, for pieces may be half dead, and segments half empty; and two saved maps. */
 const reserveOf = (size: number): number => 2 * (size + mapBytesOf(size / VOLUME_BLOCK_BYTES))
 
 function statusOf({ name, limits, map, storedBytes }: MappedVolume): VolumeStatus {
   const reservedBytes = Math.max(0, reserveOf(limits.size) - storedBytes)
   return { name, size: limits.size, writtenBytes: map.written * VOLUME_BLOCK_BYTES, storedBytes, reservedBytes }
-}
-
-function some<T>(from: Iterator<T>, max: number): T[] {
-  const taken: T[] = []
-  while (taken.length < max) {
-    const { done, value } = from.next()
-    if (done) break
-    taken.push(value)
-  }
-  return taken
 }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { type Pool, PoolError, type Sequence, type Volume } from '../../pool/index.ts'
 import type { MappedVolume } from '../../pool/volume.ts'
+import { VOLUMES_MAX } from '../../pool/volume-directory.ts'
 import { VolumeMap } from '../../pool/volume-map.ts'
 import { SPARSE_PIECES_MAX, Tidy } from '../../pool/volume-tidy.ts'
-import { VOLUMES_MAX } from '../../pool/volumes.ts'
 import { put, readAll, settled } from '../support/pool-client.ts'
 import { type Random, seededRandom, seedOf } from '../support/random.ts'
 import {
@@ -12,11 +12,9 @@ import {
   copyOf,
   extent,
   filled,
-  noTimers,
   openQuietly,
   openVolumePool,
   randomExtents,
-  VOLUME_TUNING,
   VolumeModel,
   verifySpace,
   volumeDevice,
@@ -412,9 +410,4 @@ describe('mending sparse pieces', () => {
     await tidy.idle()
     expect([tidy.count, commits.length]).toEqual([0, SPARSE_PIECES_MAX])
   })
-})
-
-test('a pool of ordinary sizes gives a volume ordinary limits', () => {
-  expect(VOLUME_TUNING.transactionBytesMax).toBeGreaterThan(24 * BLOCK)
-  expect(noTimers.every()).toBeInstanceOf(Function)
 })
