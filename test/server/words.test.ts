@@ -87,6 +87,7 @@ test('metrics show figures as they are when asked', async () => {
     layout: 'concat',
     members: [],
     mended: 0,
+    health: 'ok',
     bytes: 1000,
     freeBytes: 900,
     historyBytes: 50,

@@ -8,7 +8,7 @@ const SEED = seedOf(1)
 export function testScenes(scenes: readonly (readonly [name: string, scene: Scene, statesLeast: number])[]): void {
   test.each(scenes)(
     `no crash loses, tears or resurrects anything %s (seed ${SEED})`,
-    { timeout: 300_000 },
+    { timeout: 900_000 },
     async (name, scene, statesLeast) => {
       const states = await playStates(scene, SEED, statesLeast)
       console.log(`${states} crash states recovered ${name}`)

@@ -81,6 +81,7 @@ export class FakePool implements PoolInspection {
       layout: 'concat',
       members: [],
       mended: 0,
+      health: 'ok',
       ...figures,
       ...counts,
       recovery: { verdict: 'clean', batchesReplayed: 0, batchesDropped: 0 },

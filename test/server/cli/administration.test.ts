@@ -109,6 +109,7 @@ describe('pool', () => {
       layout: 'concat',
       members: [],
       mended: 0,
+      health: 'ok',
       bytes: 2 ** 30,
       freeBytes: 2 ** 29,
       historyBytes: 2 ** 24,
