@@ -1,5 +1,6 @@
 import type { PoolAtomicity, PoolStatus } from './contract.ts'
 import { ENTRY_PAYLOADS_MAX } from './entry.ts'
+import { columnsOf } from './geometry.ts'
 import type { PoolParts } from './pool.ts'
 import { segmentPayloadsMax } from './segment.ts'
 
@@ -11,7 +12,9 @@ export function atomicityOf(
   const { zones, tuning, device, members, allocator } = core
   const { limits } = device
   const stale = members.all.flatMap(({ isInSync }, index) => (isInSync ? [] : [index]))
-  const dataCopies = device.copies
+  const dataCopies = Math.min(
+    ...columnsOf(guard.geometry, members.all).map((column) => column.filter(({ isInSync }) => isInSync).length),
+  )
   return {
     enforced: guard.atomicity === 'enforced',
     state: state !== 'open' ? state : stale.length > 0 ? 'degraded' : 'ok',

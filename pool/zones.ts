@@ -101,16 +101,27 @@ export class Zones {
     return this.spans.reduce((sum, { metadataBlocks }) => sum + metadataBlocks, 0)
   }
 
-  /** A span of `bytes` at the end. ERR_LIMITS when not even one region fits. */
-  add(bytes: number): Span {
-    const { blockBytes, segmentBytes, unitsPerRegion } = this
-    const last = this.spans.at(-1)
-    const offset = last ? (last.metadataBlock + last.metadataBlocks) * blockBytes : 0
-    const bitmapPagesOf = (regions: number) => Math.ceil((regions * unitsPerRegion) / (blockBytes * 8))
-    const metadataBlocksOf = (regions: number) => 2 * treeBlocks(bitmapPagesOf(regions) + regions, blockBytes / 16) + 8
+  /** Regions in a span of `bytes`. ERR_LIMITS when not even one fits. */
+  regionsIn(bytes: number): number {
+    const { blockBytes, segmentBytes } = this
+    const metadataBlocksOf = (regions: number) =>
+      2 * treeBlocks(this.#bitmapPagesOf(regions) + regions, blockBytes / 16) + 8
     let regions = Math.floor(bytes / segmentBytes)
     while (regions > 0 && regions * segmentBytes + metadataBlocksOf(regions) * blockBytes > bytes) regions--
     if (regions === 0) throw new PoolError('ERR_LIMITS', `${bytes} bytes hold no segment of ${segmentBytes} bytes`)
+    return regions
+  }
+
+  #bitmapPagesOf(regions: number): number {
+    return Math.ceil((regions * this.unitsPerRegion) / (this.blockBytes * 8))
+  }
+
+  /** A span of `bytes` at the end. ERR_LIMITS as above. */
+  add(bytes: number): Span {
+    const { blockBytes, segmentBytes } = this
+    const last = this.spans.at(-1)
+    const offset = last ? (last.metadataBlock + last.metadataBlocks) * blockBytes : 0
+    const regions = this.regionsIn(bytes)
     // The span ends where its bytes do, so that the next one begins where its member does.
     const metadataBlock = (offset + regions * segmentBytes) / blockBytes
     const span: Span = {
@@ -120,7 +131,7 @@ export class Zones {
       metadataBlock,
       metadataBlocks: Math.floor((offset + bytes) / blockBytes) - metadataBlock,
       firstPage: this.pages,
-      bitmapPages: bitmapPagesOf(regions),
+      bitmapPages: this.#bitmapPagesOf(regions),
     }
     this.spans.push(span)
     return span
