@@ -26,6 +26,7 @@ export interface Assembled<D extends Readable = Device> {
  *   | a member that the newest superblock does not list              | ignored: it was replaced, or never joined |
  *   | the newest superblock says a member is stale                   | it is no source; the pool is degraded |
  *   | … but that member went on alone, and calls others stale        | refused: R25, the pool has split |
+ *   | a member is of a later life than the newest superblock         | refused: R25, the pool has split |
  *   | a member more than one superblock behind the newest            | it was rolled back: stale |
  *   | a leg of a mirror with both rings lost                         | stale |
  *   | a member that nothing stands in for is missing or stale        | refused |
@@ -60,15 +61,23 @@ function refuseStrangers(found: readonly FoundMember<Readable>[]): FoundMember<R
   return first
 }
 
-/** Of two with one serial, the one that knows of a stale member went on after the other. */
+/**
+ * Of two with one serial the one of the later life counts, which went on without what the other had got of a change that
+ * power failure cut short; of one life, the one that knows of a stale member.
+ */
 function newestOf(found: readonly FoundMember<Readable>[]): Superblock | undefined {
   let newest: Superblock | undefined
   for (const { superblock } of found) {
     if (!superblock) continue
-    const later = newest && superblock.serial - newest.serial
-    if (later === undefined || later > 0 || (later === 0 && staleIn(superblock) > staleIn(newest!))) newest = superblock
+    if (!newest || isLater(superblock, newest)) newest = superblock
   }
   return newest
+}
+
+function isLater(superblock: Superblock, than: Superblock): boolean {
+  if (superblock.serial !== than.serial) return superblock.serial > than.serial
+  if (superblock.epoch !== than.epoch) return superblock.epoch > than.epoch
+  return staleIn(superblock) > staleIn(than)
 }
 
 const staleIn = ({ members }: Superblock): number => members.filter(({ state }) => state === 'stale').length
@@ -95,9 +104,12 @@ function refuseSplit(
   const inSync = members.filter(({ entry }) => entry.state === 'in-sync')
   const isInSync = (uuid: Buffer) => inSync.some(({ entry }) => entry.uuid.equals(uuid))
   for (const { superblock, guard } of found) {
-    if (!superblock || superblock === newest || isInSync(guard.member)) continue
+    if (!superblock || superblock === newest) continue
+    // Lives follow each other, so this one is no part of the newest's history.
+    const isLater = superblock.epoch > newest.epoch
     const accuses = superblock.members.some(({ uuid, state }) => state === 'stale' && isInSync(uuid))
-    if (accuses) throw strange(`the pool has split: member ${guard.member.toString('hex')} went on without the others`)
+    if (isLater || (accuses && !isInSync(guard.member)))
+      throw strange(`the pool has split: member ${guard.member.toString('hex')} went on without the others`)
   }
 }
 

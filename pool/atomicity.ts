@@ -1,6 +1,7 @@
 import type { NativeAtomicity, PoolAtomicity, PoolStatus } from './contract.ts'
 import { joinMembers } from './data-device.ts'
 import { ENTRY_PAYLOADS_MAX } from './entry.ts'
+import { columnsOf } from './geometry.ts'
 import type { Members } from './members.ts'
 import type { PoolParts } from './pool.ts'
 import { acceptedCodes, refusedOptions } from './refusal.ts'
@@ -15,7 +16,9 @@ export function atomicityOf(
   const { zones, tuning, device, members, allocator } = core
   const { limits } = device
   const stale = members.all.flatMap(({ isInSync }, index) => (isInSync ? [] : [index]))
-  const dataCopies = device.copies
+  const dataCopies = Math.min(
+    ...columnsOf(guard.geometry, members.all).map((column) => column.filter(({ isInSync }) => isInSync).length),
+  )
   const enforced = guard.atomicity === 'enforced'
   const accepted = acceptedCodes(guard.accepted)
   return {

@@ -59,15 +59,18 @@ class Check {
 
   async #entry(located: Located): Promise<void> {
     const { segment, place, entry } = located
+    const { releases } = this.#parts
     this.#records++
     for (const [number, placement] of entry.payloads.entries()) {
-      const released =
-        segment.isReleased(place.firstPayload + number) || this.#parts.releases.isReleased(entry.sequence, number)
+      const released = segment.isReleased(place.firstPayload + number) || releases.isReleased(entry.sequence, number)
       if (released || placement.form === 'gap') continue
+      releases.pin(entry.sequence)
       try {
         await this.#payload(located, placement)
       } catch (error) {
         this.#found({ sequence: entry.sequence, problem: (error as Error).message })
+      } finally {
+        releases.unpin(entry.sequence)
       }
     }
   }

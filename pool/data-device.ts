@@ -1,4 +1,5 @@
 import type { Device } from './device.ts'
+import { PoolError } from './errors.ts'
 import { columnsOf, type Geometry, isStriped, regionClass, turnBytes } from './geometry.ts'
 import { ConcatDevice, type Leg, MirrorDevice, RangeDevice, StripeDevice } from './layout.ts'
 import type { Member, Members } from './members.ts'
@@ -15,7 +16,8 @@ export interface DataDevice {
 
 /** Joins the members of a pool as its geometry says. Members that are missing or stale take no part. */
 export function joinMembers({ geometry, format }: Pick<Guard, 'geometry' | 'format'>, members: Members): DataDevice {
-  const columns = columnsOf(geometry, members.all).map((column) => columnDevice(geometry, column, members))
+  const { blockBytes } = format
+  const columns = columnsOf(geometry, members.all).map((column) => columnDevice(geometry, column, members, blockBytes))
   const device = columnsDevice(geometry, columns, format.segmentBytes)
   const spans = isStriped(geometry) ? [device.limits.size] : columns.map(({ limits }) => limits.size)
   const zones = new Zones(format, spans, regionClass(geometry, format.segmentBytes, columns.length))
@@ -27,15 +29,36 @@ function columnsDevice(geometry: Geometry, columns: readonly Device[], segmentBy
   return new StripeDevice(columns, geometry.stripeUnit, turnBytes(geometry, segmentBytes, columns.length))
 }
 
-function columnDevice(geometry: Geometry, column: readonly Member[], members: Members): Device {
-  const dataBytes = Math.min(...column.map((member) => member.dataBytes))
-  const legs = column.filter(({ isInSync }) => isInSync).map((member) => legOf(member, members, dataBytes))
+function columnDevice(geometry: Geometry, column: readonly Member[], members: Members, blockBytes: number): Device {
+  const size = Math.min(...column.map((member) => member.dataBytes))
+  const inSync = column.filter(({ isInSync }) => isInSync)
+  const legs = inSync.map((member) => legOf(member, members, dataAreaOf(member, { size, blockBytes })))
   return geometry.layout === 'mirror' || geometry.legs > 1 ? new MirrorDevice(legs, members.mutations) : legs[0]!.device
 }
 
-export function legOf(member: Member, members: Members, dataBytes: number): Leg {
+/**
+ * The data area of a member, or as much of it as the others have. It is read and written in blocks of the pool: members
+ * whose sectors are smaller can be joined with those whose are not, and be replaced by them.
+ */
+export function dataAreaOf(
+  { device, zones }: Member,
+  { size, blockBytes }: { readonly size: number; readonly blockBytes: number },
+): Device {
+  refuseBlocks(device!, blockBytes)
+  return new RangeDevice(device!, zones!.dataOffset, size, blockBytes)
+}
+
+/** Throws ERR_LIMITS when a block of the pool is not whole sectors of `device`. */
+export function refuseBlocks({ limits }: Device, blockBytes: number): void {
+  const { logicalBlockSize } = limits
+  if (blockBytes % logicalBlockSize === 0) return
+  const problem = `blocks of ${blockBytes} bytes on logical blocks of ${logicalBlockSize}`
+  throw new PoolError('ERR_LIMITS', `R06_LBS_MIXED: ${problem}: a request would be split, or not be aligned`)
+}
+
+export function legOf(member: Member, members: Members, device: Device): Leg {
   return {
-    device: new RangeDevice(member.device!, member.zones!.dataOffset, dataBytes),
+    device,
     get isInSync() {
       return member.isInSync
     },

@@ -26,6 +26,8 @@ export interface AtomicWriteLimits {
 export interface WriteOptions {
   /** Only this copy, to mend it; by default every one. */
   readonly copy?: number
+  /** Asked by a device of several copies once no other write is underway there: false, and nothing is written. */
+  readonly when?: () => Promise<boolean>
   /** In one request to the device, or rejected with ERR_LIMITS. */
   readonly unsplit?: boolean
 }

@@ -1,21 +1,29 @@
 import type { Device, Limits, WriteOptions } from './device.ts'
 import { PoolError } from './errors.ts'
+import type { Members } from './members.ts'
 
 /**
  * The device as the parts of an open pool see it. Once the pool has halted nothing is written any more, whoever asks: a
  * checkpoint that waited for its turn would save a state that lacks what the failed one had taken; an upload would
  * write to units that a record of unknown outcome may own. Reads go on.
+ *
+ * While a member is lost and not on record as such nothing is written either: a batch on the members that are left would
+ * tell, after a crash, of data that the lost one, taken for whole, never got.
  */
 export class HaltableDevice implements Device {
-  readonly limits: Limits
   readonly #device: Device
+  readonly #members: Pick<Members, 'areRecorded' | 'recorded'>
   #failure: unknown
   /** Copies that were found wrong and written anew. */
   mended = 0
 
-  constructor(device: Device) {
+  constructor(device: Device, members: Pick<Members, 'areRecorded' | 'recorded'>) {
     this.#device = device
-    this.limits = device.limits
+    this.#members = members
+  }
+
+  get limits(): Limits {
+    return this.#device.limits
   }
 
   get copies(): number {
@@ -30,14 +38,17 @@ export class HaltableDevice implements Device {
     return this.#device.read(offset, target, copy)
   }
 
-  write(offset: number, source: Uint8Array, options?: WriteOptions): Promise<void> {
-    if (this.#failure) return this.#refuse()
+  async write(offset: number, source: Uint8Array, options?: WriteOptions): Promise<void> {
+    if (!this.#members.areRecorded) await this.#members.recorded()
+    if (this.#failure) return await this.#refuse()
     if (options?.copy !== undefined) this.mended++
-    return this.#device.write(offset, source, options)
+    await this.#device.write(offset, source, options)
   }
 
-  flush(): Promise<void> {
-    return this.#failure ? this.#refuse() : this.#device.flush()
+  async flush(): Promise<void> {
+    if (!this.#members.areRecorded) await this.#members.recorded()
+    if (this.#failure) return await this.#refuse()
+    await this.#device.flush()
   }
 
   close(): Promise<void> {

@@ -10,15 +10,17 @@ import { checkRequest, checkUnsplit } from './request.ts'
  * A layout is a Device made of Devices. It moves bytes and knows nothing of what they mean.
  */
 
-/** A part of a device. */
+/** A part of a device, in blocks of its own where those of the device are smaller. */
 export class RangeDevice implements Device {
   readonly limits: Limits
   readonly #device: Device
   readonly #offset: number
 
-  constructor(device: Device, offset: number, size: number) {
+  constructor(device: Device, offset: number, size: number, blockBytes = device.limits.logicalBlockSize) {
     assert(offset + size <= device.limits.size)
-    this.limits = stackLimits('concat', [{ limits: { ...device.limits, size }, start: offset }])
+    assert(blockBytes % device.limits.logicalBlockSize === 0 && offset % blockBytes === 0)
+    const limits = { ...device.limits, size, logicalBlockSize: blockBytes }
+    this.limits = stackLimits('concat', [{ limits, start: offset }])
     this.#device = device
     this.#offset = offset
   }
@@ -228,9 +230,10 @@ export class MirrorDevice implements Device {
     this.#legs.push(leg)
   }
 
-  remove(leg: Leg): void {
-    const at = this.#legs.indexOf(leg)
-    if (at >= 0) this.#legs.splice(at, 1)
+  /** Forgets `leg`, or those that are out of use: none of them comes back. */
+  remove(leg?: Leg): void {
+    const kept = this.#legs.filter((one) => (leg ? one !== leg : one.isInSync || one.isFilling))
+    this.#legs.splice(0, this.#legs.length, ...kept)
   }
 
   /** Copies everything to a leg that was added to be filled, while writes go on. Rejects when it fails. */
@@ -284,10 +287,11 @@ export class MirrorDevice implements Device {
     await legs[copy % legs.length]!.device.read(offset, target)
   }
 
-  async write(offset: number, source: Uint8Array, { copy, unsplit }: WriteOptions = {}): Promise<void> {
+  async write(offset: number, source: Uint8Array, { copy, unsplit, when }: WriteOptions = {}): Promise<void> {
     checkRequest(this.limits, offset, source.length)
     checkUnsplit(this.limits, source.length, unsplit)
     await this.#exclusively(offset, source.length, async () => {
+      if (when && !(await when())) return
       const inSync = this.#inSync
       const legs = copy === undefined ? this.#writable : [inSync[copy % inSync.length]!]
       await this.#each(legs, ({ device }) => device.write(offset, source, unsplit ? { unsplit } : {}))

@@ -62,7 +62,7 @@ export type SuperblockChange = (superblock: Superblock) => Omit<Superblock, 'ser
  *    ring of each member holds a whole one, and no two members differ by more than one serial: what the last life left
  *    on some of them goes to the others before the next one is written.
  * 2. A leg that fails is stale from that moment on. Nothing that it missed is acknowledged before the other members'
- *    superblock says so: the drop is awaited by the very write or flush that failed.
+ *    superblock says so: the write or flush that failed waits for that, and so does every later one before it begins.
  * 3. A member that nothing stands in for cannot be dropped: its failure is the pool's.
  */
 export class Members {
@@ -71,8 +71,9 @@ export class Members {
   readonly #geometry: Geometry
   readonly #members: Member[]
   readonly #turn = new Mutex()
-  readonly #drops = new Map<Member, Promise<void>>()
   readonly #onDropped: OnDropped
+  /** Lost in this life, and no superblock says so yet. */
+  readonly #unrecorded = new Set<Member>()
   #superblock: Superblock
   #halted: unknown
 
@@ -108,9 +109,36 @@ export class Members {
     return this.#turn.run(() => this.#update(change, flush))
   }
 
+  assertUsable(): void {
+    if (this.#halted) throw new PoolError('ERR_HALTED', 'the pool has halted', { cause: this.#halted })
+  }
+
+  /**
+   * Takes in `member`: it gets the superblock in force and then, once `install` has changed what the members are, all of
+   * them get the next one. So a power failure on the way leaves no member further behind than any other. When it
+   * rejects before `install` was called, nothing has changed.
+   */
+  join(member: Member, install: () => void): Promise<Superblock> {
+    return this.#turn.run(async () => {
+      this.assertUsable()
+      await this.#bring(member)
+      await member.device!.flush()
+      install()
+      return await this.#update((superblock) => superblock, true)
+    })
+  }
+
+  /** A member that was replaced learns of it, if it can: its own superblock would let it go on alone. */
+  async retire(member: Member): Promise<void> {
+    if (!member.device) return
+    const tell = () => this.#bring(member).then(() => member.device!.flush())
+    await this.#turn.run(tell).catch(() => {}) // It may be out of use because it fails.
+  }
+
   async #update(change: SuperblockChange, flush: boolean): Promise<Superblock> {
     for (;;) {
-      if (this.#halted) throw new PoolError('ERR_HALTED', 'the pool has halted', { cause: this.#halted })
+      this.assertUsable()
+      const lost = [...this.#unrecorded]
       const superblock: Superblock = {
         ...change(this.#superblock),
         serial: this.#superblock.serial + 1,
@@ -119,8 +147,9 @@ export class Members {
       // What a member that fails missed is said with the next serial, once the others have this one.
       const failed = await this.#write(superblock, flush)
       this.#superblock = superblock
-      if (failed.length === 0) return superblock
       for (const [member, error] of failed) this.#lose(member, error)
+      for (const member of lost) this.#unrecorded.delete(member)
+      if (failed.length === 0) return superblock
     }
   }
 
@@ -131,14 +160,19 @@ export class Members {
     for (const member of this.#members.filter(
       ({ isInSync, foundSerial }) => isInSync && foundSerial < superblock.serial,
     )) {
-      const { device, zones } = member
-      const block = encodeSuperblock(superblock, this.#pool, zones!.blockBytes)
       try {
-        for (const ring of zones!.rings) await device!.write(ringOffset(zones!, ring, superblock.serial), block)
+        await this.#bring(member)
       } catch (error) {
         this.#lose(member, error)
       }
     }
+  }
+
+  /** Writes the superblock in force to one member. The caller flushes. */
+  async #bring({ device, zones }: Member): Promise<void> {
+    const superblock = this.#superblock
+    const block = encodeSuperblock(superblock, this.#pool, zones!.blockBytes)
+    for (const ring of zones!.rings) await device!.write(ringOffset(zones!, ring, superblock.serial), block)
   }
 
   async #write(superblock: Superblock, flush: boolean): Promise<[Member, unknown][]> {
@@ -162,17 +196,23 @@ export class Members {
   }
 
   /** Takes `member` out of use; resolves once the others have it on record. Rejects when it cannot be spared. */
-  drop(member: Member, cause: unknown): Promise<void> {
-    const known = this.#drops.get(member)
-    if (known !== undefined) return known
-    const drop = this.#drop(member, cause)
-    this.#drops.set(member, drop)
-    return drop
+  async drop(member: Member, cause: unknown): Promise<void> {
+    this.#lose(member, cause)
+    await this.recorded()
   }
 
-  async #drop(member: Member, cause: unknown): Promise<void> {
-    this.#lose(member, cause)
-    if (!this.mutations.has('leg-lost-in-silence')) await this.update()
+  /** True when the superblock in force says of every member lost so far that it is stale. */
+  get areRecorded(): boolean {
+    return this.#unrecorded.size === 0
+  }
+
+  /** Resolves when it does. */
+  async recorded(): Promise<void> {
+    while (!this.areRecorded) {
+      await this.#turn.run(async () => {
+        if (!this.areRecorded) await this.#update((superblock) => superblock, true)
+      })
+    }
   }
 
   #lose(member: Member, cause: unknown): void {
@@ -180,6 +220,7 @@ export class Members {
     if (!this.isSpare(member)) throw cause
     member.state = 'stale'
     member.failure = cause
+    if (!this.mutations.has('leg-lost-in-silence')) this.#unrecorded.add(member)
     this.#onDropped(member.device?.name ?? `member ${this.#members.indexOf(member)}`, cause)
   }
 

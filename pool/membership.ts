@@ -3,12 +3,12 @@ import type { Checkpoint } from './checkpoint.ts'
 import type { FillProgress } from './contract.ts'
 import type { Core } from './core.ts'
 import { writeGuards } from './create.ts'
-import { type DataDevice, legOf } from './data-device.ts'
+import { type DataDevice, dataAreaOf, legOf, refuseBlocks } from './data-device.ts'
 import type { Device } from './device.ts'
 import { PoolError } from './errors.ts'
 import type { Format } from './format.ts'
 import { columnsOf } from './geometry.ts'
-import { ConcatDevice, type Leg, MirrorDevice, RangeDevice } from './layout.ts'
+import { ConcatDevice, type Leg, MirrorDevice } from './layout.ts'
 import { Member } from './members.ts'
 import type { Pages } from './pages.ts'
 import { refuse } from './refusal.ts'
@@ -31,7 +31,8 @@ export class Membership {
   readonly #guard: Guard
   readonly #data: DataDevice
   readonly #parts: MembershipParts
-  #busy = false
+  #running: Promise<void> | undefined
+  #stopped = false
 
   constructor(core: Core, guard: Guard, data: DataDevice, parts: MembershipParts) {
     this.#core = core
@@ -49,21 +50,23 @@ export class Membership {
     refuseGrowth(layout, members.all.length, zones.blockBytes)
     zones.regionsIn(memberZonesOf(device.limits.size, this.#guard.format).dataBytes)
     await this.#exclusively(async () => {
-      const member = await this.#prepare(device)
-      await this.#between(async () => {
-        zones.add(member.dataBytes)
-        concat.add(new RangeDevice(device, member.zones!.dataOffset, member.dataBytes))
+      const { dataBytes: size } = memberZonesOf(device.limits.size, this.#guard.format)
+      zones.regionsIn(size)
+      const member = await this.#prepare(device, size)
+      await this.#join(member, () => {
+        zones.add(size)
+        concat.add(dataAreaOf(member, { size, blockBytes: zones.blockBytes }))
         allocator.grow()
         this.#parts.pages.grow()
         members.add(member)
-        await members.update()
       })
     })
   }
 
   /**
    * Puts `device` in the place of member number `index` of a mirror, after copying everything to it from the legs in
-   * sync. Commits go on meanwhile. ERR_LIMITS, ERR_BUSY, or what the devices fail with: then nothing has changed.
+   * sync. Commits go on meanwhile. ERR_LIMITS, ERR_BUSY, or what the devices fail with: then nothing has changed. It
+   * counts as no larger than the mirror is: the zones are computed from the sizes, and must stay where they are.
    */
   async replace(index: number, device: Device, onProgress: FillProgress = () => {}): Promise<void> {
     const { members } = this.#core
@@ -80,41 +83,74 @@ export class Membership {
       refuseSmallerLeg(device.limits.size, size, this.#guard.format)
       // With the room of the mirror and no more: were every leg larger one day, the mirror would grow under its data.
       const member = await this.#prepare(device, size)
-      const leg = await this.#fill(mirror, member, size, onProgress)
-      await this.#between(async () => {
-        if (leg.failure) return
+      await this.#fill(mirror, member, onProgress, (leg) => {
+        if (leg.failure) throw leg.failure
         members.replace(old, member)
         leg.isFilling = false
-        await members.update()
       })
-      if (leg.failure) mirror.remove(leg)
-      if (leg.failure) throw leg.failure
+      mirror.remove()
+      await members.retire(old)
       await old.device?.close()
+      if (!member.isInSync) throw member.failure
     })
   }
 
-  /** Between two batches and two checkpoints. */
-  #between(task: () => Promise<void>): Promise<void> {
-    return this.#parts.guarded(() => this.#parts.checkpoint.exclusively(task))
+  /** No change of the members is underway any more when it resolves, and none will begin: the pool is being closed. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#running?.catch(() => {}) // Whoever asked for it is told.
   }
 
-  async #fill(mirror: MirrorDevice, member: Member, size: number, onProgress: FillProgress): Promise<FillingLeg> {
-    const leg = new FillingLeg(legOf(member, this.#core.members, size))
-    mirror.add(leg)
+  /** Between two batches and two checkpoints. Once `install` has changed something, a failure is the pool's. */
+  async #join(member: Member, install: () => void): Promise<void> {
+    const { members } = this.#core
+    let changed = false
+    const join = () =>
+      members.join(member, () => {
+        this.#assertGoingOn()
+        install()
+        changed = true
+      })
     try {
-      await mirror.fill(leg, onProgress)
-      return leg
+      await this.#parts.checkpoint.exclusively(join)
     } catch (error) {
-      mirror.remove(leg)
-      throw error
+      if (!changed) throw error
+      await this.#parts.guarded(() => Promise.reject(error))
     }
   }
 
-  /** A blank member: guards, and rings that hold no superblock of an earlier life. */
-  async #prepare(device: Device, dataBytes?: number): Promise<Member> {
+  async #fill(
+    mirror: MirrorDevice,
+    member: Member,
+    onProgress: FillProgress,
+    install: (leg: FillingLeg) => void,
+  ): Promise<void> {
+    const { members, zones } = this.#core
+    const area = dataAreaOf(member, { size: mirror.limits.size, blockBytes: zones.blockBytes })
+    const leg = new FillingLeg(legOf(member, members, area))
+    mirror.add(leg)
+    try {
+      await mirror.fill(leg, (done, total) => {
+        onProgress(done, total)
+        this.#assertGoingOn()
+      })
+      await this.#join(member, () => install(leg))
+    } finally {
+      if (leg.isFilling) mirror.remove(leg)
+    }
+  }
+
+  #assertGoingOn(): void {
+    this.#core.members.assertUsable()
+    if (this.#stopped) throw new PoolError('ERR_CLOSED', 'the pool is being closed')
+  }
+
+  /** A blank member of `dataBytes`: guards, and rings that hold no superblock of an earlier life. */
+  async #prepare(device: Device, dataBytes: number): Promise<Member> {
     const { format } = this.#guard
+    refuseBlocks(device, format.blockBytes)
     const zones = memberZonesOf(device.limits.size, format)
-    const entry = { uuid: randomBytes(UUID_BYTES), state: 'in-sync' as const, dataBytes: dataBytes ?? zones.dataBytes }
+    const entry = { uuid: randomBytes(UUID_BYTES), state: 'in-sync' as const, dataBytes }
     const member = new Member(entry, { device, zones })
     const ring = Buffer.alloc(zones.ringSlots * zones.blockBytes)
     for (const offset of zones.rings) await device.write(offset, ring)
@@ -124,13 +160,12 @@ export class Membership {
   }
 
   async #exclusively(task: () => Promise<void>): Promise<void> {
-    if (this.#busy) throw new PoolError('ERR_BUSY', 'another member is being added or replaced')
-    this.#busy = true
-    try {
-      await task()
-    } finally {
-      this.#busy = false
-    }
+    if (this.#running !== undefined) throw new PoolError('ERR_BUSY', 'another member is being added or replaced')
+    this.#assertGoingOn()
+    this.#running = task().finally(() => {
+      this.#running = undefined
+    })
+    await this.#running
   }
 }
 

@@ -55,7 +55,11 @@ export interface OpenOptions {
  */
 export async function openDevices(devices: readonly Device[], options: OpenOptions = {}): Promise<BlockPool> {
   const { degraded = false } = options
-  const looked = await Promise.all(devices.map(look))
+  // One that cannot even be read is as good as missing, too.
+  const orMissing = (error: unknown): undefined => {
+    if (!degraded || devices.length === 1 || !isIoFailure(error)) throw error
+  }
+  const looked = await Promise.all(devices.map((device) => look(device).catch(orMissing)))
   const found = looked.filter((member) => member !== undefined)
   // A leg whose guards are both lost is as good as missing.
   if (found.length === 0 || (found.length < looked.length && !degraded)) {
@@ -70,6 +74,9 @@ export async function openDevices(devices: readonly Device[], options: OpenOptio
   return pool
 }
 
+const isIoFailure = (error: unknown): boolean =>
+  error instanceof PoolError && (error.code === 'ERR_IO' || error.code === 'ERR_HALTED')
+
 function presentOf({ device, guard, superblock }: FoundMember) {
   return { device, zones: memberZonesOf(guard.deviceBytes, guard.format), serial: superblock?.serial ?? 0 }
 }
@@ -79,7 +86,7 @@ async function recover(guard: Guard, members: Members, options: OpenOptions): Pr
   const mutations = options.mutations ?? NO_MUTATIONS
   const data = joinMembers(guard, members)
   const { zones } = data
-  const device = new HaltableDevice(data.device)
+  const device = new HaltableDevice(data.device, members)
   let pool: BlockPool | undefined
   const core: Core = {
     device,

@@ -96,9 +96,17 @@ export class Pages {
         this.#levels[depth]![index] = await this.#writeBlock(block, this.#levels[depth]![index]!)
         above.add(Math.floor(index / this.#fanOut))
       }
+      if (this.#isUnnamed(depth)) above.add(0)
       if (depth + 1 < this.#levels.length) level = this.#encodeNodes(above, this.#levels[depth]!)
     }
     return this.root
+  }
+
+  /** True where a tree that has grown taller still has its old root, which no node above names yet. */
+  #isUnnamed(depth: number): boolean {
+    const [node] = this.#levels[depth]!
+    const [above] = this.#levels[depth + 1] ?? []
+    return node!.block !== 0 && above?.block === 0
   }
 
   /** The superblock that names the newest root is durable: what the one before named is free. */

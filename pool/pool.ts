@@ -266,6 +266,7 @@ export class BlockPool implements ManagedPool {
   async close(): Promise<void> {
     if (this.#state === 'closed') return
     this.#stopTimers()
+    await this.#parts.membership.stop()
     await this.#parts.queue.idle()
     const open = this.#state === 'open'
     try {

@@ -27,8 +27,27 @@ export async function readRight(
   offsets: readonly number[],
   length: number,
   isRight: (bytes: Buffer) => boolean,
+  options?: ReadRightOptions,
+): Promise<Buffer | undefined> {
+  const { copies } = device
+  try {
+    const right = await readOnce(device, offsets, length, isRight, options)
+    if (right || device.copies === copies) return right
+  } catch (error) {
+    if (device.copies === copies) throw error
+  }
+  // A leg went or came meanwhile, so the copies have other numbers now and one of them may have been left out.
+  return await readRight(device, offsets, length, isRight, options)
+}
+
+async function readOnce(
+  device: Device,
+  offsets: readonly number[],
+  length: number,
+  isRight: (bytes: Buffer) => boolean,
   { every = false }: ReadRightOptions = {},
 ): Promise<Buffer | undefined> {
+  let source: Copy | undefined
   let right: Buffer | undefined
   let failure: unknown
   const wrong: Copy[] = []
@@ -37,10 +56,11 @@ export async function readRight(
     const bytes = await readBytes(device, place.offset, length, place.copy).catch((error: unknown) => {
       failure = error
     })
-    if (bytes && isRight(bytes)) right ??= bytes
-    else wrong.push(place)
+    if (!bytes || !isRight(bytes)) wrong.push(place)
+    else if (!right) [right, source] = [bytes, place]
   }
-  if (right) for (const place of wrong) await mend(device, place, right)
+  const isStillRight = async () => isRight(await readBytes(device, source!.offset, length, source!.copy))
+  if (right) for (const place of wrong) await mend(device, place, right, isStillRight)
   else if (failure) throw failure
   return right
 }
@@ -51,16 +71,22 @@ function* copiesOf(device: Device, offsets: readonly number[]): Generator<Copy> 
 
 /**
  * Writes right bytes over wrong ones. Only they are replaced: what else lies in their blocks has not been verified, in
- * this copy or the other. A copy that cannot be mended, for its device failed or the pool has halted, stays as it is.
+ * this copy or the other. A copy that cannot be mended, for its device failed or the pool has halted, stays as it is;
+ * so does one whose place has been given to something new since, for then the other copy is not right either any more.
  */
-async function mend(device: Device, { offset, copy }: Copy, right: Buffer): Promise<void> {
+async function mend(
+  device: Device,
+  { offset, copy }: Copy,
+  right: Buffer,
+  when: () => Promise<boolean>,
+): Promise<void> {
   const block = device.limits.logicalBlockSize
   const start = offset - (offset % block)
   const length = roundUp(offset + right.length, block) - start
   try {
     const whole = length === right.length ? right : await readBlocks(device, start, length, copy)
     right.copy(whole, offset - start)
-    await device.write(start, whole, { copy })
+    await device.write(start, whole, { copy, when })
   } catch {
     // Whoever writes to that copy next is told.
   }

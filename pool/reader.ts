@@ -97,11 +97,14 @@ export class Reader {
     }
   }
 
-  /** Reads leaves whose units follow each other, with one request; one that is wrong there, alone and from every copy. */
+  /**
+   * Reads leaves whose units follow each other, with one request. One that is wrong there is read alone and from every
+   * copy, and so are all when they cannot be read together: the leg that was asked may just have been taken out of use.
+   */
   async #readLeaves(sequence: Sequence, group: readonly Leaf[]): Promise<{ bytes: Buffer; offset: number }[]> {
     const { device, zones } = this.#core
     const length = (group.length - 1) * zones.unitBytes + group.at(-1)!.extent.length
-    const together = await readBytes(device, zones.unitOffset(group[0]!.extent.unit), length).catch(ioFailure)
+    const together = await readBytes(device, zones.unitOffset(group[0]!.extent.unit), length).catch(() => undefined)
     const pieces: { bytes: Buffer; offset: number }[] = []
     for (const [i, { extent, offset }] of group.entries()) {
       const piece = together?.subarray(i * zones.unitBytes, i * zones.unitBytes + extent.length)
@@ -119,11 +122,6 @@ export class Reader {
     const problem = `bytes ${offset} … of the payload of record ${sequence} do not match their checksum`
     throw new PoolError('ERR_CORRUPT', problem)
   }
-}
-
-/** What cannot be read together may be readable piece by piece. */
-function ioFailure(error: unknown): undefined {
-  if (!(error instanceof PoolError) || error.code !== 'ERR_IO') throw error
 }
 
 /** Leaves in runs of adjacent units. */

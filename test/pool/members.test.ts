@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { formatDevices } from '../../pool/create.ts'
-import { type Geometry, MemoryDevice, openDevices } from '../../pool/index.ts'
+import { type Geometry, MemoryDevice, openDevices, PoolError } from '../../pool/index.ts'
 import { readSuperblock } from '../../pool/superblock.ts'
 import { memberZonesOf } from '../../pool/zones.ts'
 import { FailingDevice } from '../support/failing-device.ts'
@@ -298,5 +298,330 @@ describe('two runs of the journal', () => {
     for (const [i, sequence] of sequences.entries()) expect(await readAll(reopened, sequence)).toEqual(pattern(600, i))
     expect((await reopened.check()).findings).toEqual([])
     expect(reopened.status().mended).toBeGreaterThan(0)
+  })
+})
+
+/** Devices as they were before each request that changes one of them, and in the end; a new one, once it has guards. */
+function recorded(found: readonly FailingDevice[]): () => FailingDevice[][] {
+  const moments: FailingDevice[][] = []
+  const hasGuards = ({ bytes }: FailingDevice) => bytes.subarray(0, 8).toString() === 'CENOTEPL'
+  const record = () => void moments.push(found.filter(hasGuards).map(copyOf))
+  for (const device of found) {
+    device.before = (request) => {
+      if (request !== 'read') record()
+    }
+  }
+  return () => {
+    record()
+    for (const device of found) device.before = () => {}
+    return moments
+  }
+}
+
+describe('a page tree that grows taller', () => {
+  const alone = async () => {
+    const [one] = devices(1)
+    await formatDevices([one!], { format: TINY_FORMAT }, { pool: POOL, members: [Buffer.alloc(16, 2)] })
+    return one!
+  }
+
+  test.each([
+    ['by one level', TINY_BYTES],
+    ['by two levels', 12 << 20],
+  ])('%s loses nothing, though nothing was changed before the pool is closed', async (_, bytes) => {
+    const one = await alone()
+    const [two] = devices(1, bytes)
+    const pool = await openDevices([one, two!].slice(0, 1), tiny())
+    const sequence = await put(pool, pattern(9000))
+    await pool.checkpoint()
+    await pool.addMember(two!)
+    await pool.close()
+    const again = await openDevices([one, two!], tiny())
+    expect(await readAll(again, sequence)).toEqual(pattern(9000))
+    await again.close()
+    expect((await (await openDevices([one, two!], tiny())).check()).findings).toEqual([])
+  })
+
+  test('by two levels keeps the pages of the old ones when only new ones change', async () => {
+    const one = await alone()
+    const [two] = devices(1, 12 << 20)
+    const pool = await openDevices([one], tiny())
+    const put9000 = (seed: number) => put(pool, Buffer.alloc(9000, seed))
+    const sequences: number[] = []
+    for (let i = 0; i < 12; i++) sequences.push(await put9000(i))
+    await pool.checkpoint()
+    await pool.addMember(two!)
+    for (let i = 12; i < 60; i++) sequences.push(await put9000(i))
+    await pool.checkpoint()
+    for (let i = 60; i < 80; i++) sequences.push(await put9000(i))
+    await pool.close()
+    const again = await openDevices([two!, one], tiny())
+    for (const [i, sequence] of sequences.entries()) {
+      expect((await readAll(again, sequence)).equals(Buffer.alloc(9000, i))).toBe(true)
+    }
+    expect((await again.check()).findings).toEqual([])
+  })
+
+  test('survives a crash at every write while it grows', async () => {
+    const one = await alone()
+    const [two] = devices(1)
+    const pool = await openDevices([one], tiny())
+    const sequence = await put(pool, pattern(9000))
+    const moments = recorded([one, two!])
+    await pool.addMember(two!)
+    const later = await put(pool, pattern(5000, 2))
+    await pool.close()
+    const all = moments()
+    for (const found of all) {
+      const both = await openDevices(found, tiny())
+      expect(await readAll(both, sequence)).toEqual(pattern(9000))
+      expect((await both.check()).findings).toEqual([])
+    }
+    expect(await readAll(await openDevices(all.at(-1)!, tiny()), later)).toEqual(pattern(5000, 2))
+  })
+})
+
+describe('a device that cannot be added', () => {
+  test.each([0.5, 1, 2])('for it has only %f segments leaves the pool as it was', async (segments) => {
+    const [one] = devices(1)
+    await formatDevices([one!], { format: TINY_FORMAT }, { pool: POOL, members: [Buffer.alloc(16, 2)] })
+    const pool = await openDevices([one!], tiny())
+    const small = new FailingDevice(Math.floor(TINY_FORMAT.segmentBytes * segments))
+    await expect(pool.addMember(small)).rejects.toMatchObject({ code: 'ERR_LIMITS' })
+    expect(small.bytes.every((byte) => byte === 0)).toBe(true)
+    await put(pool, pattern(600))
+  })
+
+  test('for its blocks are larger than those of the pool is refused', async () => {
+    const [one] = devices(1)
+    await formatDevices([one!], { format: TINY_FORMAT }, { pool: POOL, members: [Buffer.alloc(16, 2)] })
+    const pool = await openDevices([one!], tiny())
+    await expect(pool.addMember(new MemoryDevice(TINY_BYTES, 4096))).rejects.toThrow(/R06_LBS_MIXED/)
+    await put(pool, pattern(600))
+  })
+
+  test('since it fails when the superblock comes to it leaves the pool as it was', async () => {
+    const [one, two] = devices(2)
+    await formatDevices([one!], { format: TINY_FORMAT }, { pool: POOL, members: [Buffer.alloc(16, 2)] })
+    const pool = await openDevices([one!], tiny())
+    let writes = 0
+    two!.before = (request) => {
+      if (request === 'write' && ++writes > 4) two!.fails = 'write'
+    }
+    await expect(pool.addMember(two!)).rejects.toMatchObject({ code: 'ERR_IO' })
+    await put(pool, pattern(600))
+    await pool.close()
+    await openDevices([one!], tiny())
+  })
+})
+
+describe('a leg that is lost', () => {
+  test('under an upload is on record before a commit that finds it gone is acknowledged', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const pool = await openDevices([one!, two!], tiny())
+    const { rings } = memberZonesOf(TINY_BYTES, TINY_FORMAT)
+    let letGo = () => {}
+    const gate = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    const isRing = (offset: number) => rings.some((ring) => offset >= ring && offset < ring + 3 * 512)
+    one!.before = (request, offset) => (request === 'write' && isRing(offset) ? gate : undefined)
+    two!.fails = 'write'
+    const upload = put(pool, pattern(9000))
+    for (let turns = 0; turns < 200; turns++) await null
+    expect(states(pool)).toEqual(['in-sync', 'stale'])
+    let acknowledged = false
+    const commit = put(pool, pattern(600)).then(() => {
+      acknowledged = true
+    })
+    for (let turns = 0; turns < 1000; turns++) await null
+    expect(acknowledged).toBe(false)
+    const crashed = await openDevices([copyOf(one!), copyOf(two!)], tiny())
+    expect(await contents(crashed)).toEqual([])
+    letGo()
+    await Promise.all([upload, commit])
+    const after = await openDevices([copyOf(one!), copyOf(two!)], tiny())
+    expect(states(after)).toEqual(['in-sync', 'stale'])
+  })
+
+  test('while a record is read does not keep it from being read on the other', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const pool = await openDevices([one!, two!], tiny())
+    const large = await put(pool, pattern(9000, 3))
+    one!.fails = 'read'
+    let commit: Promise<unknown> | undefined
+    one!.before = (request) => {
+      if (request !== 'read' || commit !== undefined) return
+      one!.fails = 'everything'
+      commit = put(pool, pattern(600))
+      return commit.then(() => {})
+    }
+    expect(await readAll(pool, large)).toEqual(pattern(9000, 3))
+    expect(states(pool)).toEqual(['stale', 'in-sync'])
+    expect(pool.status().state).toBe('open')
+  })
+
+  test('and read from with another error than that of a medium is passed over', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const pool = await openDevices([one!, two!], tiny())
+    const large = await put(pool, pattern(9000, 3))
+    for (const leg of [one!, two!]) {
+      const { read } = leg
+      leg.read = () => Promise.reject(new PoolError('ERR_HALTED', 'a flush has failed'))
+      expect(await readAll(pool, large)).toEqual(pattern(9000, 3))
+      leg.read = read
+    }
+  })
+
+  test('and cannot be read at all when the pool is opened is done without when asked for', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    await (await openDevices([one!, two!], tiny())).close()
+    one!.fails = 'read'
+    await expect(openDevices([one!, two!], tiny())).rejects.toMatchObject({ code: 'ERR_IO' })
+    const pool = await openDevices([one!, two!], tiny({ degraded: true }))
+    expect(states(pool)).toEqual(['missing', 'in-sync'])
+  })
+
+  test('leaves fewer copies than the other columns have, and the pool says so', async () => {
+    const found = await formatted(4, { layout: 'stripe-of-mirrors', stripeUnit: 1024, legs: 2, runs: 1 })
+    const pool = await openDevices(found, tiny())
+    found[2]!.fails = 'flush'
+    await put(pool, pattern(600))
+    expect(pool.atomicity().redundancy).toMatchObject({ dataCopies: 1, journalCopies: 1, stale: [2] })
+  })
+})
+
+describe('a replacement', () => {
+  test('of both legs by larger devices leaves everything where it is', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const [three, four] = devices(2, 2 * TINY_BYTES)
+    const pool = await openDevices([one!, two!], tiny())
+    const sequence = await put(pool, pattern(9000))
+    await pool.replaceMember(0, three!)
+    await pool.replaceMember(1, four!)
+    await pool.close()
+    const again = await openDevices([three!, four!], tiny())
+    expect(await readAll(again, sequence)).toEqual(pattern(9000))
+    expect((await again.check()).findings).toEqual([])
+  })
+
+  test('by a device of larger sectors, which still fit a block', async () => {
+    const [one, two] = devices(2, 1 << 20)
+    const format = { ...TINY_FORMAT, blockBytes: 1024 }
+    const members = [Buffer.alloc(16, 2), Buffer.alloc(16, 3)]
+    await formatDevices([one!, two!], { format, geometry: mirrored }, { pool: POOL, members })
+    const pool = await openDevices([one!, two!], tiny())
+    const first = await put(pool, pattern(600))
+    await pool.replaceMember(1, new MemoryDevice(1 << 20, 1024))
+    two!.fails = 'everything'
+    const second = await put(pool, pattern(9000))
+    one!.fails = 'everything'
+    await put(pool, pattern(100))
+    expect(states(pool)).toEqual(['stale', 'in-sync'])
+    expect(await readAll(pool, first)).toEqual(pattern(600))
+    expect(await readAll(pool, second)).toEqual(pattern(9000))
+    expect(await contents(pool)).toEqual(['record 1', 'record 2', 'record 3'])
+  })
+
+  test('is survived when power fails at any write of it, and nobody need be asked', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const [fresh] = devices(1)
+    const pool = await openDevices([one!, two!], tiny())
+    const sequence = await put(pool, pattern(9000))
+    const moments = recorded([one!, two!, fresh!])
+    await pool.replaceMember(1, fresh!)
+    const all = moments()
+    for (const [i, found] of all.entries()) {
+      const again = await openDevices(found, tiny())
+      expect(states(again), `moment ${i}`).toEqual(['in-sync', 'in-sync'])
+      expect(await readAll(again, sequence)).toEqual(pattern(9000))
+    }
+    expect(all.length).toBeGreaterThan(10)
+  })
+
+  test.each(['write', 'flush'] as const)(
+    'whose device fails to %s the superblock has changed nothing',
+    async (kind) => {
+      const [one, two] = await formatted(2, mirrored)
+      const [fresh] = devices(1)
+      const pool = await openDevices([one!, two!], tiny())
+      const { rings } = memberZonesOf(TINY_BYTES, TINY_FORMAT)
+      let done = false
+      fresh!.before = (request, offset) => {
+        if (done && request === kind && (kind === 'flush' || offset >= rings[1] || offset < rings[0] + 3 * 512)) {
+          fresh!.fails = kind
+        }
+      }
+      const replacing = pool.replaceMember(1, fresh!, (bytes, all) => {
+        done = bytes === all
+      })
+      await expect(replacing).rejects.toMatchObject({ code: 'ERR_IO' })
+      expect(states(pool)).toEqual(['in-sync', 'in-sync'])
+      await put(pool, pattern(600))
+      await pool.close()
+      expect(states(await openDevices([one!, two!], tiny()))).toEqual(['in-sync', 'in-sync'])
+    },
+  )
+
+  test('ends when the pool is closed, and changes nothing after that', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const [fresh] = devices(1)
+    const pool = await openDevices([one!, two!], tiny())
+    await put(pool, pattern(9000))
+    let closing: Promise<void> | undefined
+    const replacing = pool.replaceMember(1, fresh!, () => {
+      closing ??= pool.close()
+    })
+    await expect(replacing).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+    await closing
+    const before = Buffer.from(one!.bytes)
+    for (let turns = 0; turns < 1000; turns++) await null
+    expect(one!.bytes.equals(before)).toBe(true)
+    expect(states(await openDevices([one!, two!, fresh!], tiny()))).toEqual(['in-sync', 'in-sync'])
+  })
+
+  test('tells the old leg, so that it does not go on alone', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const [fresh] = devices(1)
+    const pool = await openDevices([one!, two!], tiny())
+    await pool.replaceMember(1, fresh!)
+    await pool.close()
+    await expect(openDevices([two!], tiny({ degraded: true }))).rejects.toThrow(/R25_FOREIGN: .*(stale|missing)/)
+  })
+
+  test('can be tried again after it failed', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const [bad, good] = devices(2)
+    const pool = await openDevices([one!, two!], tiny())
+    const sequence = await put(pool, pattern(9000))
+    bad!.fails = 'write'
+    await expect(pool.replaceMember(1, bad!)).rejects.toMatchObject({ code: 'ERR_IO' })
+    await pool.replaceMember(1, good!)
+    await pool.replaceMember(0, bad!).catch(() => {})
+    expect(states(pool)).toEqual(['in-sync', 'in-sync'])
+    expect(await readAll(pool, sequence)).toEqual(pattern(9000))
+  })
+})
+
+describe('what was torn of a change of members', () => {
+  test('is passed over once the pool went on without it, though the serials are the same', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const [fresh] = devices(1)
+    const pool = await openDevices([one!, two!], tiny())
+    await put(pool, pattern(600))
+    const moments = recorded([one!, two!, fresh!])
+    await pool.replaceMember(1, fresh!)
+    const all = moments()
+    const torn = all.at(-1)![2]!
+    const serial = await newestSerial(torn)
+    // The last moment before either leg of old was given the superblock that lists the new one.
+    const before = await Promise.all(all.map(async ([first]) => (await newestSerial(first!)) === serial! - 1))
+    const [old, other] = all[before.lastIndexOf(true)]!
+    const went = await openDevices([old!, other!], tiny())
+    const sequence = await put(went, pattern(600, 2))
+    expect(await newestSerial(old!)).toBe(serial)
+    const again = await openDevices([torn, old!, other!], tiny())
+    expect(await readAll(again, sequence)).toEqual(pattern(600, 2))
+    expect(states(again)).toEqual(['in-sync', 'in-sync'])
   })
 })

@@ -1,15 +1,29 @@
 import { MemoryDevice, PoolError } from '../../pool/index.ts'
 
-/** A device whose every write or flush fails once it is told to. */
+export type FailingRequest = 'read' | 'write' | 'flush'
+
+/** A device whose every request of some kind fails once it is told to. */
 export class FailingDevice extends MemoryDevice {
-  fails: 'write' | 'flush' | undefined
+  fails: FailingRequest | 'everything' | undefined
+  /** Called before each request; what it waits for the request waits for, and a throw is the medium's failure. */
+  before: (request: FailingRequest, offset: number) => Promise<void> | void = () => {}
+
+  override async read(offset: number, target: Uint8Array): Promise<void> {
+    await this.#ask('read', offset)
+    await super.read(offset, target)
+  }
 
   override async write(offset: number, source: Uint8Array): Promise<void> {
-    if (this.fails === 'write') throw new PoolError('ERR_IO', 'no write')
+    await this.#ask('write', offset)
     await super.write(offset, source)
   }
 
   override async flush(): Promise<void> {
-    if (this.fails === 'flush') throw new PoolError('ERR_IO', 'no flush')
+    await this.#ask('flush', 0)
+  }
+
+  async #ask(request: FailingRequest, offset: number): Promise<void> {
+    await this.before(request, offset)
+    if (this.fails === request || this.fails === 'everything') throw new PoolError('ERR_IO', `no ${request}`)
   }
 }
