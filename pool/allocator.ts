@@ -35,6 +35,7 @@ export class Allocator {
   #committedUnits = 0
   #usedUnits = 0
   #cursor = 0
+  #suspects: Suspects | undefined
 
   constructor(zones: Zones, reserveSegments: number, runs = 1) {
     this.#zones = zones
@@ -192,6 +193,7 @@ export class Allocator {
   own(unit: number): void {
     assert(has(this.#used, unit) && !has(this.#committed, unit))
     set(this.#committed, unit)
+    this.#suspects?.clear(unit)
     this.#committedUnits++
     this.#touch(unit)
   }
@@ -221,6 +223,7 @@ export class Allocator {
   disown(unit: number): void {
     assert(has(this.#committed, unit))
     clear(this.#committed, unit)
+    this.#suspects?.clear(unit)
     this.#committedUnits--
     this.#touch(unit)
   }
@@ -259,6 +262,26 @@ export class Allocator {
     return page
   }
 
+  /** The next checkpoint writes this page of the bitmap, changed or not. */
+  touchPage(index: number): void {
+    this.#dirtyPages.add(index)
+  }
+
+  /**
+   * Units that are owned now, and that nobody has been seen to own. Whatever comes to own or to leave one from here on
+   * takes it out; whoever asked takes out those that it finds named.
+   */
+  suspectAll(): Suspects {
+    const suspects = new Suspects(this.#committed)
+    this.#suspects = suspects
+    return suspects
+  }
+
+  /** Nobody asks any more. */
+  suspectNothing(suspects: Suspects): void {
+    if (this.#suspects === suspects) this.#suspects = undefined
+  }
+
   /** A bitmap page of the checkpoint that recovery starts from: the units from `first` on. */
   loadPage(first: number, page: Buffer): void {
     for (let bit = 0; bit < page.length * 8; bit++) if (has(page, bit)) this.recover(first + bit)
@@ -271,6 +294,25 @@ export class Allocator {
 
   #regionOf(unit: number): number {
     return Math.floor(unit / this.#zones.unitsPerRegion)
+  }
+}
+
+/** Units that may have no owner that can be found. */
+export class Suspects {
+  readonly #units: Uint8Array
+
+  constructor(owned: Uint8Array) {
+    this.#units = owned.slice()
+  }
+
+  clear(unit: number): void {
+    if (unit >>> 3 < this.#units.length) clear(this.#units, unit)
+  }
+
+  *[Symbol.iterator](): Generator<number> {
+    for (const [byte, bits] of this.#units.entries()) {
+      for (let bit = 0; bits >>> bit > 0; bit++) if ((bits >>> bit) & 1) yield byte * 8 + bit
+    }
   }
 }
 

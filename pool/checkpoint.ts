@@ -71,6 +71,11 @@ export class Checkpoint {
     return this.#turn.run(() => this.#queue.exclusively(task))
   }
 
+  /** Runs `task` while no checkpoint is written; commits go on. */
+  holding<T>(task: () => Promise<T>): Promise<T> {
+    return this.#turn.run(task)
+  }
+
   /** `clean` says that nothing follows: the pool is being closed. */
   run(clean = false): Promise<void> {
     return this.#turn.run(() => this.#run(clean))

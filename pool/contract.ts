@@ -1,5 +1,7 @@
 import type { AtomicWriteLimits, Device, Limits } from './device.ts'
 import type { LayoutName } from './geometry.ts'
+import type { ScrubOptions } from './scrub.ts'
+import type { ScrubReport } from './scrub-report.ts'
 
 /** A record's place in the pool's stream: 1, 2, 3 … without gaps as records are committed. A safe integer. */
 export type Sequence = number
@@ -235,6 +237,11 @@ export type FillProgress = (done: number, total: number) => void
 export interface ManagedPool extends Pool {
   /** What an application may rely on. */
   atomicity(): PoolAtomicity
+  /**
+   * Verifies every copy of everything and repairs what is right on another copy, while commits go on. ERR_BUSY while
+   * another scrub runs, ERR_LIMITS for a cursor that is none, ERR_HALTED.
+   */
+  scrub(options?: ScrubOptions): Promise<ScrubReport>
   /** Makes a concat pool longer by a device, which becomes the pool's. ERR_LIMITS (R24), ERR_BUSY. */
   addMember(device: Device): Promise<void>
   /**

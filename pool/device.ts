@@ -44,6 +44,13 @@ export interface DeviceFigures {
   readonly isStalled: boolean
 }
 
+/** Where one copy of some bytes lies: on a device that is no layout, with `length` bytes that follow there. */
+export interface Place {
+  readonly device: Device
+  readonly offset: number
+  readonly length: number
+}
+
 /**
  * The physical-device interface: the only way to the medium. A layout is a Device made of Devices.
  *
@@ -58,6 +65,8 @@ export interface Device {
   readonly figures?: DeviceFigures
   /** Copies that it keeps of each byte, numbered from 0: the legs of a mirror that are in sync, otherwise one. */
   readonly copies: number
+  /** Where a copy of what is at `offset` lies. Absent for a device that is no layout: there it lies where it is. */
+  placeOf?(offset: number, copy: number): Place
   /** Fills `target` from `offset`, of any copy or of one; a short read is an error. */
   read(offset: number, target: Uint8Array, copy?: number): Promise<void>
   /** Writes all of `source` at `offset`; a short write is an error. `source` belongs to the device until it resolves. */
@@ -69,3 +78,7 @@ export interface Device {
 
 /** As much of a device as is needed to look at what it holds. */
 export type Readable = Pick<Device, 'read'> & { readonly limits: Pick<Limits, 'size' | 'logicalBlockSize'> }
+
+/** Where a copy of what is at `offset` of any device lies. */
+export const placeOf = (device: Device, offset: number, copy: number): Place =>
+  device.placeOf?.(offset, copy) ?? { device, offset, length: device.limits.size - offset }

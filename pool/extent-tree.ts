@@ -84,6 +84,10 @@ async function readManifest(device: Device, zones: Zones, manifest: Extent): Pro
   if (!bytes) {
     throw new PoolError('ERR_CORRUPT', `manifest in unit ${manifest.unit} does not match its checksum`)
   }
+  return decodeManifest(bytes)
+}
+
+export function decodeManifest(bytes: Buffer): Extent[] {
   const extents: Extent[] = []
   for (let offset = 0; offset < bytes.length; offset += EXTENT_BYTES) {
     const extent = decodeExtent(bytes, offset)

@@ -1,4 +1,4 @@
-import type { Device, Limits, WriteOptions } from './device.ts'
+import { type Device, type Limits, type Place, placeOf, type WriteOptions } from './device.ts'
 import { PoolError } from './errors.ts'
 import type { Members } from './members.ts'
 
@@ -28,6 +28,10 @@ export class HaltableDevice implements Device {
 
   get copies(): number {
     return this.#device.copies
+  }
+
+  placeOf(offset: number, copy: number): Place {
+    return placeOf(this.#device, offset, copy)
   }
 
   halt(failure: unknown): void {

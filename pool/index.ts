@@ -34,6 +34,19 @@ export type { IoMode } from './io-choice.ts'
 export { MemoryDevice } from './memory-device.ts'
 export type { Mutation, Mutations } from './mutation.ts'
 export { type OpenOptions, openDevices, type Timers } from './open.ts'
+export type { ScrubOptions } from './scrub.ts'
+export { type ScrubClock, systemScrubClock } from './scrub-pace.ts'
+export {
+  FINDINGS_MAX,
+  readCursor,
+  type ScrubCursor,
+  type ScrubFinding,
+  type ScrubKind,
+  type ScrubOutcome,
+  type ScrubProgress,
+  type ScrubReport,
+  type ScrubSubject,
+} from './scrub-report.ts'
 export type { Clock, Stall } from './stall-watch.ts'
 export type { Volume, VolumeWriteOptions } from './volume.ts'
 export { isVolumeRecord } from './volume-record.ts'

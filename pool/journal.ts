@@ -80,6 +80,11 @@ export class Journal {
     }
   }
 
+  /** Regions chosen for the segment after the active one. */
+  get successor(): Regions {
+    return this.#successor
+  }
+
   /** True when the last batch is known durable by a later one, so that its loss would be noticed. */
   get isSealed(): boolean {
     return this.#sealed

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Device, Limits, WriteOptions } from './device.ts'
+import { type Device, type Limits, type Place, placeOf, type WriteOptions } from './device.ts'
 import { PoolError } from './errors.ts'
 import { type StackMember, stackLimits } from './limits.ts'
 import { type Mutations, NO_MUTATIONS } from './mutation.ts'
@@ -27,6 +27,10 @@ export class RangeDevice implements Device {
 
   get copies(): number {
     return this.#device.copies
+  }
+
+  placeOf(offset: number, copy: number): Place {
+    return within(placeOf(this.#device, this.#offset + offset, copy), this.limits.size - offset)
   }
 
   async read(offset: number, target: Uint8Array, copy?: number): Promise<void> {
@@ -66,6 +70,12 @@ abstract class ColumnsDevice implements Device {
 
   get copies(): number {
     return this.columns.reduce((most, { copies }) => Math.max(most, copies), 1)
+  }
+
+  placeOf(offset: number, copy: number): Place {
+    const piece = this.locate(offset)
+    const column = this.columns[piece.column]!
+    return within(placeOf(column, piece.offset, copy % column.copies), piece.length)
   }
 
   async read(offset: number, target: Uint8Array, copy?: number): Promise<void> {
@@ -226,6 +236,11 @@ export class MirrorDevice implements Device {
     return this.#inSync.length
   }
 
+  placeOf(offset: number, copy: number): Place {
+    const legs = this.#inSync
+    return placeOf(legs[copy % legs.length]!.device, offset, 0)
+  }
+
   add(leg: Leg): void {
     this.#legs.push(leg)
   }
@@ -321,6 +336,8 @@ export class MirrorDevice implements Device {
     )
   }
 }
+
+const within = (place: Place, length: number): Place => ({ ...place, length: Math.min(place.length, length) })
 
 /** Waits for all, so that nothing is underway any more when the first failure is thrown. */
 async function settled(tasks: readonly Promise<void>[]): Promise<void> {

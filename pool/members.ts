@@ -135,6 +135,11 @@ export class Members {
     await this.#turn.run(tell).catch(() => {}) // It may be out of use because it fails.
   }
 
+  /** Runs `task` while no superblock is written. */
+  exclusively<T>(task: () => Promise<T>): Promise<T> {
+    return this.#turn.run(task)
+  }
+
   async #update(change: SuperblockChange, flush: boolean): Promise<Superblock> {
     for (;;) {
       this.assertUsable()

@@ -132,6 +132,7 @@ async function recover(guard: Guard, members: Members, options: OpenOptions): Pr
     reader,
     checkpoint,
     membership,
+    pages,
     timers,
     recovery: recovered.summary,
   })

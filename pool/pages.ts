@@ -44,6 +44,16 @@ export class Pages {
     return { ...this.#levels.at(-1)![0]!, pages: this.#levels[0]!.length }
   }
 
+  /** The tree in force, from its leaves up: where each block lies and what its checksum is. Steady between checkpoints. */
+  get levels(): readonly (readonly PageEntry[])[] {
+    return this.#levels
+  }
+
+  /** The first leaf below a block: writing it anew writes the block anew, too. */
+  leafOf(level: number, index: number): number {
+    return index * this.#fanOut ** level
+  }
+
   /** Reads the tree under `root` and hands over each page that is not zero. ERR_CORRUPT when a block does not match. */
   async load(root: PageRoot, take: (index: number, page: Buffer) => void): Promise<void> {
     this.#levels = emptyLevels(root.pages, this.#fanOut)

@@ -26,10 +26,13 @@ import type { Journal } from './journal.ts'
 import type { Member } from './members.ts'
 import type { Membership } from './membership.ts'
 import type { Timers } from './open.ts'
+import type { Pages } from './pages.ts'
 import type { Located, Reader } from './reader.ts'
 import { toRecord } from './reader.ts'
 import type { Recovered } from './recovery.ts'
 import type { Releases } from './releases.ts'
+import { Scrub, type ScrubOptions } from './scrub.ts'
+import type { ScrubReport } from './scrub-report.ts'
 import { PayloadStaging } from './staging.ts'
 import type { Guard } from './superblock.ts'
 import { PoolTransaction } from './transaction.ts'
@@ -46,6 +49,7 @@ export interface PoolParts {
   readonly reader: Reader
   readonly checkpoint: Checkpoint
   readonly membership: Membership
+  readonly pages: Pages
   readonly timers: Timers
   readonly recovery: Recovered['summary']
 }
@@ -58,6 +62,7 @@ export class BlockPool implements ManagedPool {
   #maintenance: Promise<void> | undefined
   #reclaiming: Promise<boolean> | undefined
   #batchesSeen = 0
+  #scrub: { readonly stop: AbortController; readonly done: Promise<unknown> } | undefined
   readonly #stopTimers: () => void
 
   constructor(parts: PoolParts) {
@@ -237,6 +242,23 @@ export class BlockPool implements ManagedPool {
     return await checkPool(this.#parts)
   }
 
+  async scrub(options: ScrubOptions = {}): Promise<ScrubReport> {
+    this.#assertOpen()
+    if (this.#scrub) throw new PoolError('ERR_BUSY', 'the pool is being scrubbed already')
+    const stop = new AbortController()
+    const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal
+    const onProgress: ScrubOptions['onProgress'] = async (progress) => {
+      this.#assertOpen()
+      await options.onProgress?.(progress)
+    }
+    const scrub = new Scrub(this.#parts, { ...options, signal, onProgress }, (task) => this.guarded(task))
+    const report = scrub.run()
+    this.#scrub = { stop, done: report.catch(() => {}) }
+    return await report.finally(() => {
+      this.#scrub = undefined
+    })
+  }
+
   status(): PoolStatus {
     const { core, guard, journal, queue, checkpoint, recovery } = this.#parts
     const { zones, allocator, segments } = core
@@ -267,6 +289,8 @@ export class BlockPool implements ManagedPool {
     if (this.#state === 'closed') return
     this.#stopTimers()
     await this.#parts.membership.stop()
+    this.#scrub?.stop.abort()
+    await this.#scrub?.done
     await this.#parts.queue.idle()
     const open = this.#state === 'open'
     try {

@@ -21,6 +21,7 @@ export class Releases {
   readonly #pending = new Set<string>()
   /** Let go by records, or with manifests, that cannot be read any more: what they own stays owned. */
   readonly #stuck = new Map<string, unknown>()
+  readonly #orders = new Map<string, Order>()
   #work: Promise<void> = Promise.resolve()
   #failure: unknown
   #freed: { unit: number; sequence: Sequence }[] = []
@@ -42,7 +43,7 @@ export class Releases {
       this.#pending.add(keyOf(release.sequence, release.payload))
       this.#work = this.#work
         .then(() => this.#resolve({ by, release }))
-        .catch((error: unknown) => this.#fail(release, error))
+        .catch((error: unknown) => this.#fail({ by, release }, error))
     }
   }
 
@@ -56,13 +57,15 @@ export class Releases {
     return this.#stuck
   }
 
-  #fail({ sequence, payload }: ReleaseEntry, error: unknown): void {
+  #fail(order: Order, error: unknown): void {
     if (!isCorrupt(error)) {
       this.#failure ??= error
       return
     }
-    this.#stuck.set(keyOf(sequence, payload), error)
-    this.#pending.delete(keyOf(sequence, payload))
+    const key = keyOf(order.release.sequence, order.release.payload)
+    this.#stuck.set(key, error)
+    this.#orders.set(key, order)
+    this.#pending.delete(key)
   }
 
   /** Resolves when every release added so far was worked through. */
@@ -89,6 +92,20 @@ export class Releases {
       if (awaiting) awaiting.push(unit)
       else this.#awaiting.set(sequence, [unit])
     }
+  }
+
+  /** Frees units that nothing names: a damaged manifest has kept them owned. */
+  freeUnnamed(units: Iterable<number>): void {
+    for (const unit of units) this.#disown(unit, NO_SEQUENCE)
+  }
+
+  /** Works once more through what could not be freed: it may have been mended. What is still stuck then cannot be told. */
+  async retry(): Promise<void> {
+    const orders = [...this.#orders.values()]
+    this.#stuck.clear()
+    this.#orders.clear()
+    for (const { by, release } of orders) this.add(by, [release])
+    await this.settle()
   }
 
   /** Keeps the units of `sequence` from being given out while they are read. */
@@ -159,5 +176,8 @@ export class Releases {
     else this.#freed.push({ unit, sequence })
   }
 }
+
+/** Of units that no record names: nobody reads them. */
+const NO_SEQUENCE = 0
 
 const keyOf = (sequence: Sequence, payload: number): string => `${sequence}.${payload}`

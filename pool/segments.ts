@@ -71,7 +71,7 @@ export class Segments {
     this.touch(by)
   }
 
-  touch(segment: Segment): void {
+  touch(segment: Pick<Segment, 'region'>): void {
     this.#dirty.add(segment.region)
   }
 
@@ -164,10 +164,10 @@ export class Segments {
     }
   }
 
-  /** The durable batches of a segment, verified. ERR_CORRUPT names the place of one that is not what was written. */
-  async *batches(segment: Segment): AsyncGenerator<StoredBatch> {
+  /** The durable batches of a segment from block `from` on, verified. ERR_CORRUPT names the place of one that is not what was written. */
+  async *batches(segment: Segment, from = 1): AsyncGenerator<StoredBatch> {
     const end = segment.blocks
-    for (let block = 1; block < end; ) {
+    for (let block = from; block < end; ) {
       const batch = await this.#readBatch(segment, block)
       yield batch
       block += batch.header.blocks
