@@ -58,7 +58,7 @@ export class PayloadScrub {
     let offset = start
     for (const extent of extents) {
       if (offset + extent.length > from) {
-        const below = await this.#manifest(payload, { extent, offset })
+        const below = await this.#manifest(payload, { extent, offset }, extents)
         if (below === 'gone') return false
         if (below && !(await this.#walk(payload, below, depth - 1, offset, from))) return false
       }
@@ -67,10 +67,14 @@ export class PayloadScrub {
     return true
   }
 
-  async #manifest(payload: ScrubbedPayload, leaf: Leaf): Promise<readonly Extent[] | 'gone' | undefined> {
+  async #manifest(
+    payload: ScrubbedPayload,
+    leaf: Leaf,
+    siblings: readonly Extent[],
+  ): Promise<readonly Extent[] | 'gone' | undefined> {
     const { zones } = this.#ground.core
     const { extent, offset } = leaf
-    const part = this.#part(payload, leaf, [])
+    const part = this.#part(payload, leaf, siblings)
     const manifest: Part = {
       ...part,
       length: zones.unitBytes,
@@ -91,7 +95,7 @@ export class PayloadScrub {
       const last = group.at(-1)!
       const end = last.offset + last.extent.length
       if (end <= from) continue
-      const parts = group.map((leaf, i) => ({ ...this.#part(payload, leaf, group), start: i * zones.unitBytes }))
+      const parts = group.map((leaf, i) => ({ ...this.#part(payload, leaf, extents), start: i * zones.unitBytes }))
       if (!(await this.#verify(payload, group[0]!.extent.unit, parts))) return false
       for (const { extent } of group) this.#events.named(extent.unit)
       await this.#events.between(payload, end)
@@ -122,25 +126,24 @@ export class PayloadScrub {
     }
   }
 
-  #part({ sequence, payload }: ScrubbedPayload, { extent, offset }: Leaf, group: readonly Leaf[]): Part {
+  #part({ sequence, payload }: ScrubbedPayload, { extent, offset }: Leaf, siblings: readonly Extent[]): Part {
     return {
       start: 0,
       length: extent.length,
       about: { subject: 'payload', sequence, payload, offset, length: extent.length },
       isRight: (bytes) => crc32c(bytes) === extent.checksum,
-      kindOf: (blocks) => this.#kindOf(blocks, extent, group),
+      kindOf: (blocks) => this.#kindOf(blocks, extent, siblings),
     }
   }
 
   /** A unit may hold another's bytes, a structure that was meant for elsewhere, or what its region held as a segment. */
-  #kindOf(blocks: Buffer, { unit }: Extent, group: readonly Leaf[]): ScrubKind {
+  #kindOf(blocks: Buffer, { unit }: Extent, siblings: readonly Extent[]): ScrubKind {
     const { core } = this.#ground
     const { unitsPerRegion, blockBytes, unitBytes, blocksPerSegment } = core.zones
-    const isOther = group.some(
-      ({ extent: { unit: other, length, checksum } }) =>
-        other !== unit && length <= blocks.length && crc32c(blocks.subarray(0, length)) === checksum,
-    )
-    if (isOther) return 'misdirected'
+    const checksums = new Map(siblings.map(({ length }) => [Math.min(length, blocks.length), Number.NaN]))
+    for (const length of checksums.keys()) checksums.set(length, crc32c(blocks.subarray(0, length)))
+    const isOther = (one: Extent) => one.unit !== unit && checksums.get(one.length) === one.checksum
+    if (siblings.some(isOther)) return 'misdirected'
     const region = Math.floor(unit / unitsPerRegion)
     const firstBlock = ((unit % unitsPerRegion) * unitBytes) / blockBytes
     const judge = (structure: Structure, block: number): ScrubKind => {
