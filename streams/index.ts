@@ -1,4 +1,13 @@
-export type { CheckReport, PayloadRange, PoolStatus, Sequence } from '../pool/index.ts'
+export type {
+  CheckReport,
+  PayloadRange,
+  PoolStatus,
+  ScrubCursor,
+  ScrubFinding,
+  ScrubProgress,
+  ScrubReport,
+  Sequence,
+} from '../pool/index.ts'
 export type { Access, Credentials } from './access-port.ts'
 export type * from './administration-port.ts'
 export { type CatalogOptions, openCatalog } from './catalog.ts'
@@ -7,6 +16,7 @@ export type { CatchUpProgress } from './catch-up.ts'
 export { digest } from './digest.ts'
 export type * from './envelope.ts'
 export { StoreError, type StoreErrorCode } from './errors.ts'
+export { INTEGRITY_DETAIL_BYTES_MAX, type IntegrityVerdict } from './integrity.ts'
 export { limiter } from './limiter.ts'
 export { KEY_BYTES_MAX } from './names.ts'
 export {

@@ -3,7 +3,8 @@ import { Admission } from './admission.ts'
 import type { Catalog } from './catalog-port.ts'
 import { type CatchUpProgress, catchUp } from './catch-up.ts'
 import { digest } from './digest.ts'
-import type { Envelope } from './envelope.ts'
+import type { Envelope, Origin } from './envelope.ts'
+import type { IntegrityVerdict } from './integrity.ts'
 import { limiter } from './limiter.ts'
 import { Sequencer } from './sequencer.ts'
 import type { Stage } from './stage.ts'
@@ -61,6 +62,11 @@ export interface StoreStatus {
 
 export interface OpenStore extends Store {
   readonly status: StoreStatus
+  /**
+   * Puts a verdict on the bytes of a version in the attribute stream of its object. False when the version is no longer
+   * current, or says so already.
+   */
+  noteIntegrity(origin: Origin, verdict: IntegrityVerdict): Promise<boolean>
   /** Refuses what comes, and resolves when commits underway are done. Pool and catalog are their owner's to close. */
   close(): Promise<void>
 }

@@ -3,6 +3,7 @@ import type { Catalog, DurableRecord } from './catalog-port.ts'
 import * as changes from './changes.ts'
 import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
+import { type IntegrityVerdict, isKnown, noteIntegrity } from './integrity.ts'
 import type { OpenStore, StoreStatus } from './open-store.ts'
 import { permit } from './permission.ts'
 import type { ApplicationRegistration, AttributeRecord } from './record.ts'
@@ -27,6 +28,8 @@ export interface StoreParts extends TransactionParts {
   readonly reader: StoreReader
   readonly renameObjectsMax: number
 }
+
+const NOTE_ATTEMPTS_MAX = 4
 
 /** The store of a partition: who may do it and whether it can be is checked here, and the work is in the parts. */
 export class PartitionStore implements OpenStore {
@@ -104,6 +107,16 @@ export class PartitionStore implements OpenStore {
 
   async register(origin: Origin, id: string, registration: ApplicationRegistration | null): Promise<void> {
     await this.#commit(changes.register(origin, id, registration))
+  }
+
+  /** A version that was renamed between being found and being drafted is looked for again, under its new name. */
+  async noteIntegrity(origin: Origin, verdict: IntegrityVerdict): Promise<boolean> {
+    for (let attempt = 0; attempt < NOTE_ATTEMPTS_MAX; attempt++) {
+      const stat = await this.#parts.reader.versionAt(verdict.sequence)
+      if (!stat || isKnown(stat.attributes, verdict)) return false
+      if ((await this.#commit(noteIntegrity(origin, stat, verdict))).length > 0) return true
+    }
+    return false
   }
 
   get status(): StoreStatus {
