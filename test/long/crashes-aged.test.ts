@@ -1,9 +1,9 @@
-import { CROWDED, REAL_SIZES, RECYCLING, ROOMY } from '../support/crash-plans.ts'
+import { CROWDED, REAL_SIZES, ROOMY, SHORT_LIVED } from '../support/crash-plans.ts'
 import { testScenesLong } from '../support/crash-tests.ts'
 
 testScenesLong([
-  ['with room to spare', ROOMY, 120_000],
-  ['in a pool nearly full', CROWDED, 70_000],
-  ['while segments are compacted and taken again', RECYCLING, 70_000],
-  ['at the sizes of a real pool', REAL_SIZES, 5000],
+  ['in many short lives', SHORT_LIVED, 200_000],
+  ['with room to spare', ROOMY, 80_000],
+  ['in a pool nearly full', CROWDED, 40_000],
+  ['at the sizes of a real pool', REAL_SIZES, 3000],
 ])
