@@ -58,13 +58,7 @@ export class Allocator {
 
   /** Segments that would find room: as many as leave each of them a region of so many different classes. */
   get freeSegments(): number {
-    if (this.#runs === 1) return this.#freeRegions
-    const free = [...this.#freeOfClass.values()]
-    let most = Math.floor(this.#freeRegions / this.#runs)
-    const holds = (segments: number) =>
-      free.reduce((sum, of) => sum + Math.min(of, segments), 0) >= segments * this.#runs
-    while (!holds(most)) most--
-    return most
+    return this.#runs === 1 ? this.#freeRegions : segmentsIn([...this.#freeOfClass.values()], this.#runs)
   }
 
   #count(region: number, change: 1 | -1): void {
@@ -94,7 +88,7 @@ export class Allocator {
     )
   }
 
-  /** True when data may open another region without touching the journal's reserve. */
+  /** True when a payload may open another segment, or a region of any class, without touching the journal's reserve. */
   get aboveReserve(): boolean {
     return this.freeSegments > this.#reserve
   }
@@ -178,8 +172,16 @@ export class Allocator {
       if (this.#use[region] === 'data' && this.#freeUnits[region]! > 0) return region
       if (this.#use[region] === 'free') free ??= region
     }
-    if (free === undefined || !this.aboveReserve) return undefined
-    return this.#runs === 1 ? free : this.#firstFree(this.#classesByRoom()[0])
+    if (free === undefined) return undefined
+    if (this.#runs === 1) return this.aboveReserve ? free : undefined
+    return this.#spareRegion()
+  }
+
+  /** Of the class with the most room: where members are of unequal size it may be of no use to the journal at all. */
+  #spareRegion(): number | undefined {
+    const of = this.#classesByRoom()[0]!
+    const left = new Map(this.#freeOfClass).set(of, this.#freeOfClass.get(of)! - 1)
+    return segmentsIn([...left.values()], this.#runs) >= this.#reserve ? this.#firstFree(of) : undefined
   }
 
   #take(unit: number): void {
@@ -249,16 +251,12 @@ export class Allocator {
     return pages
   }
 
-  /** What lies beyond the span of a page is another page's. */
+  /** Bit by bit, for the units of a span need not begin with a byte's first. */
   #page(index: number): Buffer {
     const page = Buffer.alloc(this.#zones.blockBytes)
     const subject = this.#zones.pageSubject(index)
     assert('unit' in subject)
-    for (let byte = 0; byte < page.length; byte++) {
-      const unit = subject.unit + byte * 8
-      if (unit >= this.#committed.length * 8 || this.#zones.bitmapPage(unit) !== index) break
-      page[byte] = this.#committed[unit >>> 3]!
-    }
+    for (let bit = 0; bit < subject.units; bit++) if (has(this.#committed, subject.unit + bit)) set(page, bit)
     return page
   }
 
@@ -314,6 +312,19 @@ export class Suspects {
       for (let bit = 0; bits >>> bit > 0; bit++) if ((bits >>> bit) & 1) yield byte * 8 + bit
     }
   }
+}
+
+/** The most segments of `runs` regions each, no two of a segment of one class, of which there are so many `free`. */
+function segmentsIn(free: readonly number[], runs: number): number {
+  const holds = (segments: number) => free.reduce((sum, of) => sum + Math.min(of, segments), 0) >= segments * runs
+  let low = 0
+  let high = Math.floor(free.reduce((sum, of) => sum + of, 0) / runs)
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    if (holds(middle)) low = middle
+    else high = middle - 1
+  }
+  return low
 }
 
 /** The same bits, and room for more. */

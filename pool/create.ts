@@ -10,7 +10,7 @@ import { Pages } from './pages.ts'
 import { encodeSegmentHeader, type Regions, Segment, type SegmentHeader } from './segment.ts'
 import { Segments } from './segments.ts'
 import { type Atomicity, encodeGuard, type Guard, type IoWish, membersMax, type Superblock } from './superblock.ts'
-import { memberZonesOf, type Zones } from './zones.ts'
+import { memberZonesOf, REGIONS_MIN, type Zones } from './zones.ts'
 
 /** Identities for a new pool and its members; 16 random bytes each. */
 export interface PoolIdentity {
@@ -84,6 +84,11 @@ const blank = (chain: Buffer): Superblock => ({
 
 function firstSegments(zones: Zones, runs: number): [Regions, Regions] {
   const allocator = new Allocator(zones, 0, runs)
+  const { freeSegments } = allocator
+  if (freeSegments < REGIONS_MIN) {
+    const problem = `${runs} runs on distinct members leave room for ${freeSegments} segments`
+    throw new PoolError('ERR_LIMITS', `R18_JOURNAL_SMALL: ${problem}: a pool needs ${REGIONS_MIN}`)
+  }
   return [allocator.takeSegment()!, allocator.takeSegment()!]
 }
 

@@ -124,20 +124,39 @@ export class JournalScan {
     if (this.#block >= blocksPerSegment) return undefined
     const offset = this.#block * blockBytes
     const every = !this.#mutations.has('tail-on-one-copy')
-    for (const blocks of await this.#lengths()) {
+    const lengths = await this.#lengths()
+    // Reading mends, and of two batches of different lengths neither may take the place of the other.
+    if (lengths.length > 1) await this.#refuseFork(Math.max(...lengths))
+    for (const blocks of lengths) {
       let batch: StoredBatch | undefined
       const isRight = (bytes: Buffer): boolean => {
         const header = this.#decode(bytes, this.#lsn)
         const entries = header?.blocks === blocks ? this.#wholeEntries(header, bytes, offset) : undefined
         if (!entries) return false
         batch ??= { header: header!, offset, entries }
-        if (batch.header.digest.equals(header!.digest)) return true
-        throw refuse('R25_FOREIGN', `two copies hold different batches at position ${this.#lsn}`, 'ERR_CORRUPT')
+        this.#assertSame(batch.header, header!)
+        return true
       }
       await this.#segments.read(this.#segment, offset, blocks * blockBytes, isRight, { every })
       if (batch) return batch
     }
     return undefined
+  }
+
+  async #refuseFork(blocksMax: number): Promise<void> {
+    const { blockBytes } = this.#zones
+    let first: BatchHeader | undefined
+    await this.#look(this.#segment.regions, this.#block, blocksMax, (bytes) => {
+      const header = this.#decode(bytes, this.#lsn)
+      if (!header || !this.#wholeEntries(header, bytes.subarray(0, header.blocks * blockBytes), 0)) return
+      first ??= header
+      this.#assertSame(first, header)
+    })
+  }
+
+  #assertSame({ digest }: BatchHeader, other: BatchHeader): void {
+    if (digest.equals(other.digest)) return
+    throw refuse('R25_FOREIGN', `two copies hold different batches at position ${this.#lsn}`, 'ERR_CORRUPT')
   }
 
   /** How long a batch at the current position is, in blocks, as its first block says; copies may say different things. */
@@ -288,8 +307,21 @@ export class JournalScan {
     return this.#isEpochRight(header.lsn, header.epoch)
   }
 
-  /** Shows each copy of some blocks, whatever is in them; one that cannot be read only when it is the only one. */
+  /**
+   * Shows each copy of some blocks, whatever is in them; one that cannot be read only when it is the only one. If a leg is
+   * lost meanwhile the copies have other numbers, and all are shown again.
+   */
   async #look(regions: Regions, block: number, blocks: number, see: (bytes: Buffer) => void): Promise<void> {
+    const { copies } = this.#device
+    try {
+      await this.#lookOnce(regions, block, blocks, see)
+    } catch (error) {
+      if (this.#device.copies === copies) throw error
+    }
+    if (this.#device.copies !== copies) await this.#look(regions, block, blocks, see)
+  }
+
+  async #lookOnce(regions: Regions, block: number, blocks: number, see: (bytes: Buffer) => void): Promise<void> {
     const { blockBytes } = this.#zones
     let failure: unknown
     let seen = 0

@@ -159,12 +159,14 @@ export class Zones {
     return firstPage + Math.floor((unit - firstRegion * this.unitsPerRegion) / (this.blockBytes * 8))
   }
 
-  /** What a page is about: the units from `unit` on, or one region. */
-  pageSubject(page: number): { readonly unit: number } | { readonly region: number } {
+  /** What a page is about: so many units from `unit` on, or one region. */
+  pageSubject(page: number): { readonly unit: number; readonly units: number } | { readonly region: number } {
     const span = this.spans.findLast(({ firstPage }) => firstPage <= page)!
     const place = page - span.firstPage
     if (place >= span.bitmapPages) return { region: span.firstRegion + place - span.bitmapPages }
-    return { unit: span.firstRegion * this.unitsPerRegion + place * this.blockBytes * 8 }
+    const before = place * this.blockBytes * 8
+    const units = Math.min(span.regions * this.unitsPerRegion - before, this.blockBytes * 8)
+    return { unit: span.firstRegion * this.unitsPerRegion + before, units }
   }
 
   #spanOf(region: number): Span {
