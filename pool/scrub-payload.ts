@@ -78,6 +78,7 @@ export class PayloadScrub {
     const manifest: Part = {
       ...part,
       length: zones.unitBytes,
+      kindOf: (blocks) => this.#kindOf(blocks, zones.unitBytes, extent, siblings),
       about: { ...part.about, subject: 'manifest', offset, length: extent.length },
     }
     const found = await this.#verify(payload, extent.unit, [manifest])
@@ -132,17 +133,16 @@ export class PayloadScrub {
       length: extent.length,
       about: { subject: 'payload', sequence, payload, offset, length: extent.length },
       isRight: (bytes) => crc32c(bytes) === extent.checksum,
-      kindOf: (blocks) => this.#kindOf(blocks, extent, siblings),
+      kindOf: (blocks) => this.#kindOf(blocks, extent.length, extent, siblings),
     }
   }
 
   /** A unit may hold another's bytes, a structure that was meant for elsewhere, or what its region held as a segment. */
-  #kindOf(blocks: Buffer, { unit }: Extent, siblings: readonly Extent[]): ScrubKind {
+  #kindOf(blocks: Buffer, length: number, { unit }: Extent, siblings: readonly Extent[]): ScrubKind {
     const { core } = this.#ground
     const { unitsPerRegion, blockBytes, unitBytes, blocksPerSegment } = core.zones
-    const checksums = new Map(siblings.map(({ length }) => [Math.min(length, blocks.length), Number.NaN]))
-    for (const length of checksums.keys()) checksums.set(length, crc32c(blocks.subarray(0, length)))
-    const isOther = (one: Extent) => one.unit !== unit && checksums.get(one.length) === one.checksum
+    const checksum = crc32c(blocks.subarray(0, length))
+    const isOther = (one: Extent) => one.unit !== unit && one.checksum === checksum
     if (siblings.some(isOther)) return 'misdirected'
     const region = Math.floor(unit / unitsPerRegion)
     const firstBlock = ((unit % unitsPerRegion) * unitBytes) / blockBytes

@@ -9,9 +9,12 @@ import type {
   Permission,
   PoolInspection,
   PoolStatus,
+  ScrubReport,
+  ScrubRequest,
+  ScrubStatus,
   Store,
 } from '../streams/index.ts'
-import { StoreError } from '../streams/index.ts'
+import { inStoreWords, StoreError } from '../streams/index.ts'
 import { type Applications, applicationIdWords, isApplicationId, permissions, requestTypes } from './applications.ts'
 import type { RandomBytes } from './master-key.ts'
 import { type Passwords, passwordBytesMax, passwordBytesMin } from './passwords.ts'
@@ -99,10 +102,17 @@ export class Administration implements ApplicationAdministration {
   }
 }
 
+export interface Scrubs {
+  readonly status: ScrubStatus
+  run(request: ScrubRequest): Promise<ScrubReport>
+  stop(): Promise<void>
+}
+
 /** What a principal may ask of the pool `name`. */
 export function inspectionOf(
   name: string,
   pool: { status(): PoolStatus; check(): Promise<CheckReport> },
+  scrubs: Scrubs,
 ): PoolInspection {
   return {
     name,
@@ -113,6 +123,18 @@ export function inspectionOf(
     async check(origin) {
       requirePermission(origin, 'pool:inspect')
       return pool.check()
+    },
+    async scrub(origin, request) {
+      requirePermission(origin, 'pool:inspect')
+      return inStoreWords(() => scrubs.run(request))
+    },
+    scrubStatus(origin) {
+      requirePermission(origin, 'pool:inspect')
+      return scrubs.status
+    },
+    async stopScrub(origin) {
+      requirePermission(origin, 'pool:inspect')
+      await scrubs.stop()
     },
   }
 }

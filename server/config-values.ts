@@ -86,6 +86,15 @@ export function parseMilliseconds(setting: Setting): number {
   throw wrong(setting, `a number of milliseconds from 0 to ${millisecondsMax}`)
 }
 
+const hoursMax = 24 * 366
+
+/** 0 for never. */
+export function parseHours(setting: Setting): number {
+  const hours = Number(setting.value)
+  if (Number.isInteger(hours) && hours >= 0 && hours <= hoursMax) return hours
+  throw wrong(setting, `a number of hours from 0 (never) to ${hoursMax}`)
+}
+
 /** `min-max`, both included; `any` (0 to 0) lets the system choose. */
 export function parsePorts(setting: Setting): PortRange {
   if (setting.value === 'any') return { min: 0, max: 0 }

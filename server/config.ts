@@ -9,6 +9,7 @@ import {
   parseAddress,
   parseApplicationId,
   parseDomain,
+  parseHours,
   parseLevel,
   parseMilliseconds,
   parseNetwork,
@@ -32,6 +33,8 @@ const settings = {
   'smtp.networks': { fallback: [] },
   'smtp.messageBytesMax': { fallback: '64MiB' },
   'pool.bytes': { fallback: '1GiB', environment: 'CENOTE_POOL_BYTES', flag: 'poolBytes' },
+  'scrub.everyHours': { fallback: 0 },
+  'scrub.bytesPerSecond': { fallback: '64MiB' },
   'limits.objectBytesMax': { fallback: '1TiB' },
   'limits.drainMsMax': { fallback: 30_000 },
   'log.level': { fallback: 'info', environment: 'CENOTE_LOG_LEVEL' },
@@ -56,6 +59,11 @@ export interface Configuration {
     readonly messageBytesMax: number
   }
   readonly pool: { readonly bytes: number }
+  readonly scrub: {
+    /** 0 for never of itself. */
+    readonly everyHours: number
+    readonly bytesPerSecond: number
+  }
   readonly limits: { readonly objectBytesMax: number; readonly drainMsMax: number }
   readonly log: { readonly level: LogLevel }
   /** CENOTE_MASTER_KEY, when set. */
@@ -110,6 +118,10 @@ export function parseConfiguration(
       messageBytesMax: parseSize(setting('smtp.messageBytesMax')),
     },
     pool: { bytes: parsePoolSize(setting('pool.bytes')) },
+    scrub: {
+      everyHours: parseHours(setting('scrub.everyHours')),
+      bytesPerSecond: parseSize(setting('scrub.bytesPerSecond')),
+    },
     limits: {
       objectBytesMax: parseSize(setting('limits.objectBytesMax')),
       drainMsMax: parseMilliseconds(setting('limits.drainMsMax')),

@@ -10,6 +10,8 @@ export class DataFolder {
   readonly catalog: string
   readonly masterKey: string
   readonly cli: string
+  /** Where a scrub is, and when the last one finished. */
+  readonly scrub: string
 
   constructor(path: string) {
     this.path = path
@@ -17,6 +19,7 @@ export class DataFolder {
     this.catalog = join(path, 'catalog', 'main')
     this.masterKey = join(path, 'master.key')
     this.cli = join(path, 'cli.json')
+    this.scrub = join(path, 'scrub.json')
   }
 
   /** The folder holds mail and secrets: nobody else may look into it. */

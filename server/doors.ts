@@ -9,6 +9,7 @@ import type { Gate } from './bootstrap.ts'
 import type { Configuration } from './config.ts'
 import type { ListenAddress } from './config-values.ts'
 import { createMetrics } from './metrics.ts'
+import type { Scrubbing } from './scrubbing.ts'
 
 const random = { bytes: randomBytes }
 
@@ -16,6 +17,7 @@ export interface DoorParts {
   readonly configuration: Configuration
   readonly pool: Pool
   readonly store: OpenStore
+  readonly scrubbing: Scrubbing
   readonly gate: Gate
   readonly log: Logger
 }
@@ -31,15 +33,15 @@ export function buildDoors(parts: DoorParts): readonly Frontend[] {
   return doors.filter((door) => door !== null)
 }
 
-function buildHttp({ configuration, pool, store, gate, log }: DoorParts, listen: ListenAddress): Frontend {
+function buildHttp({ configuration, pool, store, scrubbing, gate, log }: DoorParts, listen: ListenAddress): Frontend {
   const { drainMsMax, objectBytesMax } = configuration.limits
   return httpFrontend({
     ...listen,
     store,
     access: gate.access,
     applications: gate.administration,
-    pool: inspectionOf(partition, pool),
-    registry: createMetrics({ pool, store }),
+    pool: inspectionOf(partition, pool, scrubbing),
+    registry: createMetrics({ pool, store, scrubbing }),
     logger: log.child({ door: 'http' }),
     limits: { drainMsMax, objectBytesMax },
     clock: performance,

@@ -5,9 +5,15 @@ import type { PoolStatus, StoreStatus } from '../streams/index.ts'
 export interface Measured {
   readonly pool: { status(): PoolStatus }
   readonly store: { readonly status: StoreStatus }
+  readonly scrubbing: Scrubbed
 }
 
-type Figure = (pool: PoolStatus, store: StoreStatus) => number
+export interface Scrubbed {
+  readonly totals: { readonly bytes: number; readonly repaired: number; readonly damaged: number }
+  readonly finishedSeconds: number
+}
+
+type Figure = (pool: PoolStatus, store: StoreStatus, scrubbing: Scrubbed) => number
 
 /** Figures that go up and down. */
 const gauges: ReadonlyArray<readonly [name: string, help: string, figure: Figure]> = [
@@ -26,6 +32,11 @@ const gauges: ReadonlyArray<readonly [name: string, help: string, figure: Figure
   ['cenote_catalog_sequence', 'The last record that the catalog shows.', (_, { catalogSequence }) => catalogSequence],
   ['cenote_uploads_open', 'Uploads underway, through all doors.', (_, { uploadsOpen }) => uploadsOpen],
   ['cenote_buckets', 'Buckets.', (_, { buckets }) => buckets],
+  [
+    'cenote_scrub_finished_timestamp_seconds',
+    'When the last scrub finished, in seconds since 1970; 0 for never.',
+    (_pool, _store, { finishedSeconds }) => finishedSeconds,
+  ],
 ]
 
 /** Figures that only go up, from the start of the process. */
@@ -34,23 +45,34 @@ const counters: ReadonlyArray<readonly [name: string, help: string, figure: Figu
   ['cenote_pool_batches_total', 'Batches written, each a group of commits.', ({ batches }) => batches],
   ['cenote_pool_flushes_total', 'Flushes of the device.', ({ flushes }) => flushes],
   ['cenote_pool_checkpoints_total', 'Checkpoints written.', ({ checkpoints }) => checkpoints],
+  [
+    'cenote_scrub_bytes_total',
+    'Bytes that scrubs have verified, all copies counted.',
+    (_pool, _store, { totals }) => totals.bytes,
+  ],
+  ['cenote_scrub_repaired_total', 'Copies that scrubs have repaired.', (_pool, _store, { totals }) => totals.repaired],
+  [
+    'cenote_scrub_damaged_total',
+    'Copies that scrubs found damaged and could not repair.',
+    (_pool, _store, { totals }) => totals.damaged,
+  ],
 ]
 
 /** The registry behind /metrics: figures of pool and store, read when asked, and those of the process. */
-export function createMetrics({ pool, store }: Measured): Registry {
+export function createMetrics({ pool, store, scrubbing }: Measured): Registry {
   const registry = new Registry()
   for (const [name, help, figure] of gauges) {
     const gauge: Gauge = new Gauge({
       name,
       help,
       registers: [registry],
-      collect: () => gauge.set(figure(pool.status(), store.status)),
+      collect: () => gauge.set(figure(pool.status(), store.status, scrubbing)),
     })
   }
   for (const [name, help, figure] of counters) {
     const collect = (): void => {
       counter.reset()
-      counter.inc(figure(pool.status(), store.status))
+      counter.inc(figure(pool.status(), store.status, scrubbing))
     }
     const counter: Counter = new Counter({ name, help, registers: [registry], collect })
   }

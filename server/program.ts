@@ -59,6 +59,12 @@ function positive(text: string): number {
   throw new InvalidArgumentError('It must be a whole number from 1 on.')
 }
 
+function size(text: string): number {
+  const [, digits, unit] = /^([1-9]\d{0,5})([KMGT])?(?:iB)?$/.exec(text) ?? []
+  if (digits === undefined) throw new InvalidArgumentError('It must be a size such as 64MiB.')
+  return Number(digits) * 1024 ** ' KMGT'.indexOf(unit ?? ' ')
+}
+
 function addServe(program: Command): void {
   program
     .command('serve')
@@ -139,6 +145,25 @@ function addPool(program: Command): void {
   )
 }
 
+function addScrub(program: Command): void {
+  const pool = program.commands.find((command) => command.name() === 'pool')
+  clientCommand(
+    pool!,
+    'scrub',
+    'verify every copy of everything and repair what is right on another; --data as for check',
+  )
+    .option('--rate <size>', 'read no more than this in a second, as 64MiB', size)
+    .option('--resume', 'go on where the last scrub stopped')
+    .action(async (options: ClientOptions & { rate?: number; resume?: boolean }) => {
+      const { report, scrub } = await import('./cli/scrub.ts')
+      const { scrubClosedPool } = await import('./closed-pool.ts')
+      const { rate, resume = false } = options
+      const request = { resume, ...(rate === undefined ? {} : { bytesPerSecond: rate }) }
+      const closed = process.env.CENOTE_URL ? undefined : await scrubClosedPool(resolve(options.data), request)
+      report(voiceOf(options), closed ?? (await scrub(await openShell(options), request)))
+    })
+}
+
 /** Every command, its help, and what runs it. */
 export function createProgram(): Command {
   const program = new Command('cenote')
@@ -155,5 +180,6 @@ export function createProgram(): Command {
   addObjects(program)
   addApplications(program)
   addPool(program)
+  addScrub(program)
   return program.addHelpText('after', examples + exitCodeHelp)
 }

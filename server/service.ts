@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { Logger } from 'pino'
-import { createPool, openPool, type Pool, PoolError, type Progress } from '../pool/index.ts'
+import { createPool, type ManagedPool, openPool, PoolError, type Progress } from '../pool/index.ts'
 import type { Frontend } from '../protocols/index.ts'
 import { type Credentials, type OpenStore, openCatalog, openStore } from '../streams/index.ts'
 import { partition } from './applications.ts'
@@ -11,6 +11,7 @@ import type { Configuration } from './config.ts'
 import { DataFolder } from './data-folder.ts'
 import { buildDoors } from './doors.ts'
 import { route } from './route.ts'
+import { Scrubbing } from './scrubbing.ts'
 import { reachable } from './welcome.ts'
 
 /** What a service tells the world while it starts. */
@@ -37,8 +38,9 @@ export class Service {
   readonly #surroundings: Surroundings
   /** Gives back what was opened; the last first. */
   readonly #closers: Array<() => Promise<void> | void> = []
-  #pool: Pool | undefined
+  #pool: ManagedPool | undefined
   #store: OpenStore | undefined
+  #scrubbing: Scrubbing | undefined
   #root: Credentials | undefined
   #isRootNew = false
 
@@ -84,12 +86,14 @@ export class Service {
   async stop(): Promise<void> {
     const { drainMsMax } = this.#configuration.limits
     const { log } = this.#surroundings
+    const scrubbed = this.#scrubbing?.close() // Whoever waits for a scrub is answered, and drained.
     const drained = Promise.all(
       this.#drainable.map((door) =>
         door.drain().catch((error) => log.error({ err: error, door: door.protocol }, 'draining failed')),
       ),
     )
     if (!(await within(drained, drainMsMax))) log.warn({ drainMsMax }, 'uploads were cut off')
+    await scrubbed
     await this.#close()
   }
 
@@ -105,7 +109,7 @@ export class Service {
     this.#closers.push(release)
   }
 
-  async #openPool(): Promise<Pool> {
+  async #openPool(): Promise<ManagedPool> {
     const { log, creating } = this.#surroundings
     const { bytes } = this.#configuration.pool
     if (!existsSync(this.folder.pool)) {
@@ -121,7 +125,7 @@ export class Service {
     return pool
   }
 
-  async #openStore(pool: Pool): Promise<OpenStore> {
+  async #openStore(pool: ManagedPool): Promise<OpenStore> {
     const { log, replaying } = this.#surroundings
     const catalog = await openCatalog({
       directory: this.folder.catalog,
@@ -147,18 +151,29 @@ export class Service {
     return store
   }
 
-  async #openDoors(pool: Pool, store: OpenStore): Promise<void> {
+  async #openDoors(pool: ManagedPool, store: OpenStore): Promise<void> {
     const configuration = this.#configuration
     const { folder } = this
     const { log } = this.#surroundings
     const now = () => performance.now()
     const gate = await openGate({ configuration, folder, store, now, random: randomBytes })
-    for (const door of buildDoors({ configuration, pool, store, gate, log })) {
+    const scrubbing = this.#openScrubbing(pool, store)
+    for (const door of buildDoors({ configuration, pool, store, scrubbing, gate, log })) {
       await door.listen()
       this.doors.push(door)
       this.#closers.push(() => door.close())
     }
     await this.#tellCommandLine(gate.root)
+  }
+
+  #openScrubbing(pool: ManagedPool, store: OpenStore): Scrubbing {
+    const { log } = this.#surroundings
+    const { everyHours, bytesPerSecond } = this.#configuration.scrub
+    const scrubbing = new Scrubbing({ pool, store, file: this.folder.scrub, log })
+    this.#scrubbing = scrubbing
+    this.#closers.push(() => scrubbing.close())
+    scrubbing.every(everyHours, bytesPerSecond)
+    return scrubbing
   }
 
   /** cli.json comes last, so that a start that failed before, on a port that was taken, has not told of `root`. */

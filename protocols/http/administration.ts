@@ -59,4 +59,37 @@ function pools(application: Application, { pool }: Door): void {
       return pool.check(origin)
     },
   })
+  application.route({
+    method: 'POST',
+    url: '/pools/:pool/scrub',
+    ...jsonBody,
+    schema: {
+      params: schemas.PoolParams,
+      body: schemas.ScrubRequest,
+      response: answers(200, schemas.ScrubReport, 'Finished, or stopped'),
+    },
+    async handler({ origin, params, body }) {
+      requirePool(params.pool)
+      return pool.scrub(origin, body ?? {})
+    },
+  })
+  application.route({
+    method: 'GET',
+    url: '/pools/:pool/scrub',
+    schema: { params: schemas.PoolParams, response: answers(200, schemas.ScrubStatus) },
+    async handler({ origin, params }) {
+      requirePool(params.pool)
+      return pool.scrubStatus(origin)
+    },
+  })
+  application.route({
+    method: 'DELETE',
+    url: '/pools/:pool/scrub',
+    schema: { params: schemas.PoolParams, response: answersNothing('Stopped, if one ran') },
+    async handler({ origin, params }, reply) {
+      requirePool(params.pool)
+      await pool.stopScrub(origin)
+      return reply.code(204).send()
+    },
+  })
 }

@@ -154,5 +154,55 @@ export const PoolReport = Type.Object({
   payloadBytes: bytes,
   findings: Type.Array(Type.Object({ sequence: Type.Optional(sequence), problem: Type.String() })),
 })
+export const ScrubRequest = Type.Object(
+  { bytesPerSecond: Type.Optional(Type.Integer({ minimum: 1 })), resume: Type.Optional(Type.Boolean()) },
+  closed,
+)
+const scrubFinding = Type.Object({
+  subject: Type.String(description('guard, superblock, page, segment, batch, inline, manifest, payload or space')),
+  kind: Type.String(description('unreadable, checksum, misdirected, stale or unnamed')),
+  member: Type.Optional(Type.Integer()),
+  memberOffset: Type.Optional(bytes),
+  sequence: Type.Optional(sequence),
+  records: Type.Optional(Type.Integer()),
+  payload: Type.Optional(Type.Integer()),
+  offset: Type.Optional(bytes),
+  length: Type.Optional(bytes),
+  note: Type.Optional(Type.String()),
+})
+const scrubCursor = Type.Object({
+  stage: Type.Union([Type.Literal('members'), Type.Literal('pages'), Type.Literal('records')]),
+  member: Type.Optional(Type.Integer()),
+  level: Type.Optional(Type.Integer()),
+  index: Type.Optional(Type.Integer()),
+  sequence: Type.Optional(Type.Integer()),
+  payload: Type.Optional(Type.Integer()),
+  offset: Type.Optional(bytes),
+})
+export const ScrubReport = Type.Object({
+  finished: Type.Boolean(),
+  cursor: Type.Union([scrubCursor, Type.Null()], description('Where it stopped; null when finished.')),
+  records: Type.Integer(),
+  bytesVerified: bytes,
+  copiesVerified: Type.Integer(),
+  repaired: Type.Array(scrubFinding),
+  damaged: Type.Array(scrubFinding),
+  repairedCount: Type.Integer(),
+  damagedCount: Type.Integer(),
+})
+const scrubProgress = Type.Object({
+  cursor: scrubCursor,
+  records: Type.Integer(),
+  bytesVerified: bytes,
+  bytesTotal: Type.Integer(description('An estimate, all copies counted.')),
+  repaired: Type.Integer(),
+  damaged: Type.Integer(),
+})
+export const ScrubStatus = Type.Object({
+  running: Type.Boolean(),
+  progress: Type.Union([scrubProgress, Type.Null()]),
+  resumable: Type.Boolean(description('One that was stopped can be gone on with.')),
+  finished: Type.Union([Type.String(), Type.Null()], description('When the last one finished.')),
+})
 export const Status = Type.Object({ status: Type.String() })
 export const Document = Type.Object({ openapi: Type.String() }, description('OpenAPI 3.1'))

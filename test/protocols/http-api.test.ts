@@ -149,6 +149,30 @@ test('applications are added, listed and removed by who may', async () => {
   expect((await callJson(door.port, 'DELETE', '/v1/applications/camera')).status).toBe(404)
 })
 
+test('a pool is scrubbed for who may', async () => {
+  const request = { bytesPerSecond: 1024, resume: true }
+  const report = await callJson(door.port, 'POST', '/v1/pools/main/scrub', request)
+  expect(report).toMatchObject({
+    status: 200,
+    json: {
+      finished: false,
+      cursor: { stage: 'records', sequence: 2 },
+      damaged: [{ subject: 'payload', length: 4096 }],
+    },
+  })
+  expect(door.pool.asked).toEqual(request)
+  expect(await get('/v1/pools/main/scrub')).toMatchObject({
+    status: 200,
+    json: { running: true, progress: { cursor: { stage: 'pages' }, bytesTotal: 2 }, finished: null },
+  })
+  expect((await call(door.port, 'DELETE', '/v1/pools/main/scrub')).status).toBe(204)
+  expect(door.pool.stopped).toBe(1)
+  expect((await callJson(door.port, 'POST', '/v1/pools/main/scrub', { bytesPerSecond: 0 })).status).toBe(400)
+  expect((await callJson(door.port, 'POST', '/v1/pools/other/scrub', {})).status).toBe(404)
+  for (const method of ['GET', 'DELETE'])
+    expect((await call(door.port, method, '/v1/pools/main/scrub', { as: readerAuthorization })).status).toBe(403)
+})
+
 test('a pool is shown and checked for who may', async () => {
   expect(await get('/v1/pools/main')).toMatchObject({ status: 200, json: { state: 'open', atomicity: 'enforced' } })
   const check = await callJson(door.port, 'POST', '/v1/pools/main/check')

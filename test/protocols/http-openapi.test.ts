@@ -37,6 +37,9 @@ const routes: [method: string, path: string, target: string, status: number, bod
   ['delete', '/v1/applications/{id}', '/v1/applications/a', 204],
   ['get', '/v1/pools/{pool}', '/v1/pools/main', 200],
   ['post', '/v1/pools/{pool}/check', '/v1/pools/main/check', 200],
+  ['post', '/v1/pools/{pool}/scrub', '/v1/pools/main/scrub', 200, { resume: true }],
+  ['get', '/v1/pools/{pool}/scrub', '/v1/pools/main/scrub', 200],
+  ['delete', '/v1/pools/{pool}/scrub', '/v1/pools/main/scrub', 204],
 ]
 
 let door: Door

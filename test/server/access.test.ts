@@ -253,10 +253,15 @@ test('a start with another master key is refused, and names the application', as
 describe('pool inspection', () => {
   test('is for those who may', async () => {
     const report = { records: 0, payloadBytes: 0, findings: [] }
-    const inspection = inspectionOf('main', { status: () => expect.fail(), check: async () => report })
+    const scrubs = { status: 'a status' as never, run: async () => 'a report' as never, stop: async () => {} }
+    const inspection = inspectionOf('main', { status: () => expect.fail(), check: async () => report }, scrubs)
     expect(() => inspection.status(originOf('other'))).toThrow('lacks the permission pool:inspect')
     await expect(inspection.check(originOf('other'))).rejects.toEqual(code('ERR_FORBIDDEN'))
     expect(await inspection.check(manager)).toBe(report)
+    await expect(inspection.scrub(originOf('other'), {})).rejects.toEqual(code('ERR_FORBIDDEN'))
+    await expect(inspection.stopScrub(originOf('other'))).rejects.toEqual(code('ERR_FORBIDDEN'))
+    expect(() => inspection.scrubStatus(originOf('other'))).toThrow('lacks the permission pool:inspect')
+    expect(await inspection.scrub(manager, {})).toBe('a report')
   })
 })
 

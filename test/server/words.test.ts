@@ -103,7 +103,11 @@ test('metrics show figures as they are when asked', async () => {
   const registry = createMetrics({
     pool: { status: () => status },
     store: { status: { sequence: 7, catalogSequence: 6, catalogFailure: undefined, uploadsOpen: 2, buckets: 1 } },
+    scrubbing: { totals: { bytes: 4096, repaired: 2, damaged: 1 }, finishedSeconds: 1_800_000_000 },
   })
+  expect(await registry.metrics()).toMatch(
+    /cenote_scrub_finished_timestamp_seconds 1800000000[\s\S]*cenote_scrub_bytes_total 4096[\s\S]*repaired_total 2[\s\S]*damaged_total 1/,
+  )
   expect(await registry.metrics()).toMatch(
     /cenote_pool_open 1[\s\S]*cenote_catalog_sequence 6[\s\S]*cenote_pool_commits_total 3[\s\S]*process_cpu/,
   )

@@ -10,6 +10,9 @@ import {
   type PoolInspection,
   type PoolStatus,
   type Principal,
+  type ScrubReport,
+  type ScrubRequest,
+  type ScrubStatus,
   StoreError,
 } from '../../streams/index.ts'
 import { FakeStore } from './fake-store.ts'
@@ -69,6 +72,8 @@ export function fakeAdministration(): ApplicationAdministration {
 export class FakePool implements PoolInspection {
   readonly name = 'main'
   state: PoolStatus['state'] = 'open'
+  asked: ScrubRequest | undefined
+  stopped = 0
 
   status(origin: Origin): PoolStatus {
     require(origin, 'pool:inspect')
@@ -91,6 +96,27 @@ export class FakePool implements PoolInspection {
   async check(origin: Origin) {
     require(origin, 'pool:inspect')
     return { records: 1, payloadBytes: 2, findings: [{ sequence: 1, problem: 'a bit flipped' }] }
+  }
+
+  async scrub(origin: Origin, request: ScrubRequest): Promise<ScrubReport> {
+    require(origin, 'pool:inspect')
+    this.asked = request
+    const figures = { records: 1, bytesVerified: 2, copiesVerified: 3, repairedCount: 0, damagedCount: 1 }
+    const finding = { subject: 'payload', kind: 'checksum', member: 0, sequence: 1, offset: 0, length: 4096 } as const
+    const cursor = { stage: 'records', sequence: 2, payload: 0, offset: 0 } as const
+    return { finished: false, cursor, repaired: [], damaged: [finding], ...figures }
+  }
+
+  scrubStatus(origin: Origin): ScrubStatus {
+    require(origin, 'pool:inspect')
+    const cursor = { stage: 'pages', level: 0, index: 1 } as const
+    const progress = { cursor, records: 0, bytesVerified: 1, bytesTotal: 2, repaired: 0, damaged: 0 }
+    return { running: true, progress, resumable: false, finished: null }
+  }
+
+  async stopScrub(origin: Origin): Promise<void> {
+    require(origin, 'pool:inspect')
+    this.stopped++
   }
 }
 

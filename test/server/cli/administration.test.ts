@@ -6,8 +6,9 @@ import { add, list, remove } from '../../../server/cli/app.ts'
 import { attributes } from '../../../server/cli/attributes.ts'
 import { findConnection } from '../../../server/cli/client.ts'
 import { check, report, status } from '../../../server/cli/pool.ts'
+import { scrub, report as scrubReport } from '../../../server/cli/scrub.ts'
 import { humanSize, printable } from '../../../server/cli/table.ts'
-import type { CheckReport, PoolStatus } from '../../../streams/index.ts'
+import type { CheckReport, PoolStatus, ScrubReport } from '../../../streams/index.ts'
 import { FakeServer, json } from './fake-server.ts'
 
 const exit = (exit: number) => expect.objectContaining({ exit })
@@ -145,6 +146,51 @@ describe('pool', () => {
     const findings = [{ sequence: 2, problem: 'payload 0 is torn' }, { problem: 'a unit is owned twice' }]
     expect(() => report(shell, { ...healthy, findings })).toThrow(exit(6))
     expect(said().split('\n').slice(0, 2)).toEqual(['record 2: payload 0 is torn', 'a unit is owned twice'])
+  })
+})
+
+describe('pool scrub', () => {
+  const whole: ScrubReport = {
+    finished: true,
+    cursor: null,
+    records: 3,
+    bytesVerified: 4096,
+    copiesVerified: 6,
+    repaired: [],
+    damaged: [],
+    repairedCount: 0,
+    damagedCount: 0,
+  }
+  const finding = { subject: 'payload', kind: 'checksum', member: 1, sequence: 2, offset: 0, length: 65_536 } as const
+
+  test('is done by the server', async () => {
+    server.answer = json(whole)
+    const { shell, said } = server.shell()
+    scrubReport(shell, await scrub(shell, { bytesPerSecond: 1024, resume: true }))
+    const [exchange] = server.exchanges
+    expect(`${exchange?.method} ${exchange?.url}`).toBe('POST /v1/pools/main/scrub')
+    expect(JSON.parse(String(exchange?.body))).toEqual({ bytesPerSecond: 1024, resume: true })
+    expect(said()).toBe('3 records and 4.0 KiB verified in all copies, 0 repaired, 0 damaged\n')
+  })
+
+  test('tells of what was repaired, which is no failure, and of where to go on', () => {
+    const { shell, said } = server.shell()
+    const cursor = { stage: 'members', member: 1 } as const
+    scrubReport(shell, { ...whole, repaired: [finding], repairedCount: 1, finished: false, cursor })
+    expect(said().split('\n')).toEqual([
+      'repaired: record 2: payload: checksum on member 1, bytes 0 to 65535',
+      '3 records and 4.0 KiB verified in all copies, 1 repaired, 0 damaged',
+      'stopped before the end: --resume goes on from here',
+      '',
+    ])
+  })
+
+  test('that finds damage has an exit code of its own', () => {
+    const { shell, said } = server.shell()
+    const batch = { subject: 'batch', kind: 'stale', sequence: 5, records: 3, note: 'so it is' } as const
+    const damaged = { ...whole, damaged: [finding, batch], damagedCount: 2 }
+    expect(() => scrubReport(shell, damaged)).toThrow(exit(6))
+    expect(said()).toContain('damaged: records 5 to 7: batch: stale (so it is)\n')
   })
 })
 

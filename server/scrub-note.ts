@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs'
+import { readCursor, type ScrubCursor } from '../pool/index.ts'
+import { replaceFile } from './durable-file.ts'
+
+/** Where the scrub of a pool is, and when the last one finished (milliseconds since 1970). */
+export interface Noted {
+  readonly cursor?: ScrubCursor
+  readonly finished?: number
+}
+
+/**
+ * A small file beside the pool. Losing it loses nothing: the next scrub begins at the beginning. It is about one pool
+ * only; a cursor of another would skip what was never looked at.
+ */
+export class ScrubNote {
+  readonly #path: string
+  #known: (Noted & { readonly pool: string }) | undefined
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  read(pool: string): Noted {
+    this.#known ??= readNote(this.#path)
+    return this.#known.pool === pool ? this.#known : {}
+  }
+
+  async write(noted: Noted & { readonly pool: string }): Promise<void> {
+    this.#known = noted
+    await replaceFile(this.#path, `${JSON.stringify(noted)}\n`)
+  }
+}
+
+function readNote(path: string): Noted & { readonly pool: string } {
+  try {
+    const { pool, cursor, finished } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
+    const known = readCursor(cursor)
+    return {
+      pool: String(pool),
+      ...(known ? { cursor: known } : {}),
+      ...(typeof finished === 'number' ? { finished } : {}),
+    }
+  } catch {
+    return { pool: '' } // There is none, or none that can be read.
+  }
+}
