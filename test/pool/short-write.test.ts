@@ -34,7 +34,7 @@ test('a write that the kernel cut short is an error that says so, and the next o
   )
   const [whole, short, none, again] = said.split('\n')
   expect([whole, again]).toEqual(['written', 'written'])
-  expect(short).toMatch(/^ERR_IO .*4096 of 8192 bytes/)
+  expect(short).toMatch(/^ERR_IO .*8192 bytes .*only 4096 bytes/)
   expect(none).toMatch(/^ERR_IO /)
 })
 
