@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { formatDevices, MemoryDevice, type Mutation, openDevices, type Pool } from '../../pool/index.ts'
-import { MIRROR, ROOMY, type Scene, statesToKill, THREE_LEGS } from '../support/crash-plans.ts'
+import { MIRROR, ROOMY, type Scene, SHORT_LIVED, statesToKill, THREE_LEGS } from '../support/crash-plans.ts'
 import { FailingDevice } from '../support/failing-device.ts'
 import { contents, formatted, GatedDevice, pattern, put, release } from '../support/pool-client.ts'
 import { openDevice, SingleZones } from '../support/single-device.ts'
@@ -23,8 +23,8 @@ const mutants: readonly (readonly [mutations: readonly Mutation[], scene: Scene]
   [['snapshot-in-place'], ROOMY],
   [['naive-epoch'], ROOMY],
   [['epoch-not-flushed'], ROOMY],
-  [['no-epoch'], ROOMY],
-  [['no-chain', 'no-epoch'], ROOMY],
+  [['no-epoch'], SHORT_LIVED],
+  [['no-chain', 'no-epoch'], SHORT_LIVED],
   [['compaction-drops-live'], ROOMY],
   [['flush-of-one-leg'], MIRROR],
   [['no-catch-up'], THREE_LEGS],
