@@ -9,7 +9,9 @@ export function queueLimit(disk: number, name: string): string | undefined {
   for (const queue of ['queue', '../queue']) {
     try {
       return readFileSync(`${folder}/${queue}/${name}`, 'utf8').trim()
-    } catch {}
+    } catch {
+      // Not a disk, or a partition: the next folder, or none, has it.
+    }
   }
   return undefined
 }

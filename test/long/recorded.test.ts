@@ -1,8 +1,8 @@
 import { expect } from 'vitest'
 import { seedOf } from '../support/random.ts'
-import { recordedLives, refusalOfLoop } from '../support/recorded-lives.ts'
+import { recordedLives } from '../support/recorded-lives.ts'
 import { requireBuild } from '../support/server-process.ts'
-import { clientsOfAllDoors, fuseExport, loopDevice, type Skip, testWith } from '../support/system-tools.ts'
+import { clientsOfAllDoors, fuseExport, loopDevice, testWith } from '../support/system-tools.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 /* The whole form of test/e2e/recorded.test.ts: other seeds, longer lives and every image, for as long as there is time. */
@@ -14,14 +14,12 @@ const SIZE = { acknowledgements: 80, images: 2000, servedImages: 8 }
 
 for (const surface of SURFACES) {
   const needs = [...fuseExport, ...clientsOfAllDoors, ...(surface === 'loop' ? loopDevice : [])]
-  testWith(needs, `nothing acknowledged is lost on a recorded ${surface} (seed ${SEED})`, (skip) => play(surface, skip))
+  testWith(needs, `nothing acknowledged is lost on a recorded ${surface} (seed ${SEED})`, () => play(surface))
 }
 
-async function play(surface: (typeof SURFACES)[number], skip: Skip): Promise<void> {
+async function play(surface: (typeof SURFACES)[number]): Promise<void> {
   requireBuild()
   const folder = temporaryFolder()
-  const refusal = surface === 'loop' ? await refusalOfLoop(folder) : undefined
-  if (refusal) skip(`this build opens no pool on a block device: ${refusal}`)
   const end = performance.now() + MS_EACH
   const goOn = () => performance.now() < end
   const report = await recordedLives({ folder, surface, seed: SEED, goOn, ...SIZE })

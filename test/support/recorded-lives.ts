@@ -1,10 +1,9 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { LoopDevice } from './recorded-disk.ts'
 import { RecordedImages, type Verdicts } from './recorded-images.ts'
 import { RecordedLedger } from './recorded-ledger.ts'
 import { type Life, type LifeOptions, live } from './recorded-life.ts'
-import { anyPoolImage, refusalOf } from './served-pool.ts'
+import { anyPoolImage } from './served-pool.ts'
 
 export interface LivesOptions extends Pick<LifeOptions, 'surface' | 'seed' | 'acknowledgements'> {
   readonly folder: string
@@ -56,14 +55,6 @@ function add(report: LivesReport, { trace }: Life, ledger: RecordedLedger, verdi
   report.acknowledged += ledger.acknowledged
   for (const [verdict, count] of Object.entries(verdicts))
     report.verdicts[verdict] = (report.verdicts[verdict] ?? 0) + count
-}
-
-/** What the built program says to a pool on a loop device when it does not open it; undefined when it does. */
-export async function refusalOfLoop(folder: string): Promise<string | undefined> {
-  const file = join(madeFolder(folder, 'probe'), 'pool.img')
-  writeFileSync(file, await anyPoolImage())
-  using loop = new LoopDevice(file)
-  return await refusalOf(madeFolder(folder, 'probing'), loop.path)
 }
 
 function madeFolder(folder: string, name: string): string {

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { DataFolder } from '../../server/data-folder.ts'
-import { cenote, rootEnvironment, Server } from './server-process.ts'
+import { rootEnvironment, Server } from './server-process.ts'
 
 /** The smallest pool there is: its space is soon used again. */
 const POOL_BYTES = '24MiB'
@@ -60,13 +60,6 @@ export async function anyPoolImage(): Promise<Buffer> {
 
 export function startServer(folder: string, tracer: readonly string[] = []): Promise<Server> {
   return Server.start(folder, ['--pool-bytes', POOL_BYTES], rootEnvironment, tracer)
-}
-
-/** Whether the built program opens a pool on `device`; what it says when it does not. */
-export async function refusalOf(folder: string, device: string): Promise<string | undefined> {
-  placeDevice(folder, device)
-  const { code, stderr } = await cenote(folder, ['pool', 'check'])
-  return code === 0 ? undefined : stderr.trim()
 }
 
 /** Takes the catalog of one working folder to another. */

@@ -42,19 +42,11 @@ export const loopDevice: readonly Need[] = [command('losetup', 'mount'), deviceF
 
 export const isThere = (needs: readonly Need[]): boolean => needs.every((need) => need() === undefined)
 
-/** Ends a test that finds only underway that it cannot run here. */
-export type Skip = (reason: string) => never
-
 /** A test that runs where everything that it needs is there, and else says what is not. */
-export function testWith(needs: readonly Need[], name: string, body: (skip: Skip) => Promise<void>): void {
+export function testWith(needs: readonly Need[], name: string, body: () => Promise<void>): void {
   const missing = needs.map((need) => need()).filter((reason) => reason !== undefined)
   if (missing.length > 0) console.log(`skipped: ${missing.join('; ')} (${name})`)
-  test.skipIf(missing.length > 0)(name, (context) =>
-    body((reason) => {
-      console.log(`skipped: ${reason} (${name})`)
-      return context.skip(reason)
-    }),
-  )
+  test.skipIf(missing.length > 0)(name, body)
 }
 
 function isOnPath(name: string): boolean {
