@@ -131,6 +131,20 @@ describe('what does not belong together is refused, and left as it was', () => {
     await refused([one!, two!], /R25_FOREIGN: the pool has split/)
   })
 
+  test.each([
+    ['of one length', 600, 601],
+    ['of two lengths', 20, 650],
+  ])('legs to which two pools that took themselves for one have written batches %s', async (_, ...lengths) => {
+    const [one, two] = await formatted(2, mirrored)
+    const legs: FailingDevice[] = []
+    for (const [i, length] of lengths.entries()) {
+      const both = [copyOf(one!), copyOf(two!)]
+      await put(await openDevices(both, tiny()), pattern(length))
+      legs.push(both[i]!)
+    }
+    await refused(legs, /R25_FORK/)
+  })
+
   test('members of two pools', async () => {
     const [one] = await formatted(2, mirrored)
     const other = devices(2)

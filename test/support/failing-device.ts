@@ -23,7 +23,9 @@ export class FailingDevice extends MemoryDevice {
   }
 
   async #ask(request: FailingRequest, offset: number): Promise<void> {
-    await this.before(request, offset)
+    // Without a wait between them, so that of writes begun together one may be seen without the other.
+    const wait = this.before(request, offset)
+    if (wait !== undefined) await wait
     if (this.fails === request || this.fails === 'everything') throw new PoolError('ERR_IO', `no ${request}`)
   }
 }
