@@ -254,9 +254,15 @@ describe('two runs of the journal', () => {
     },
   )
 
-  test('leave what the journal cannot use of a larger member to payloads', async () => {
-    const { pool } = await filled([256, 1024])
-    const { extentBytes } = pool.status()
-    expect(extentBytes).toBeGreaterThan(850 * KIB)
+  test('leave what the journal cannot use of a larger member to payloads', () => {
+    const reserve = 4
+    const zones = new Zones(TINY_FORMAT, [256 * KIB, 1024 * KIB])
+    const [smaller, larger] = zones.spans
+    const allocator = new Allocator(zones, reserve, 2)
+    while (allocator.freeSegments > reserve) allocator.takeSegment()
+    let units = 0
+    while (allocator.hasRoom) units += allocator.allocate(1).units
+    expect(units).toBe((larger!.regions - smaller!.regions) * zones.unitsPerRegion)
+    expect(allocator.freeSegments).toBe(reserve)
   })
 })

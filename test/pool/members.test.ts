@@ -429,17 +429,23 @@ describe('a device that cannot be added', () => {
   })
 })
 
+/** What waits for it goes on once it is open. */
+function gate(): { readonly opened: Promise<void>; open(): void } {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { opened, open: () => open() }
+}
+
 describe('a leg that is lost', () => {
   test('under an upload is on record before a commit that finds it gone is acknowledged', async () => {
     const [one, two] = await formatted(2, mirrored)
     const pool = await openDevices([one!, two!], tiny())
     const { rings } = memberZonesOf(TINY_BYTES, TINY_FORMAT)
-    let letGo = () => {}
-    const gate = new Promise<void>((resolve) => {
-      letGo = resolve
-    })
+    const ring = gate()
     const isRing = (offset: number) => rings.some((ring) => offset >= ring && offset < ring + 3 * 512)
-    one!.before = (request, offset) => (request === 'write' && isRing(offset) ? gate : undefined)
+    one!.before = (request, offset) => (request === 'write' && isRing(offset) ? ring.opened : undefined)
     two!.fails = 'write'
     const upload = put(pool, pattern(9000))
     for (let turns = 0; turns < 200; turns++) await null
@@ -452,10 +458,35 @@ describe('a leg that is lost', () => {
     expect(acknowledged).toBe(false)
     const crashed = await openDevices([copyOf(one!), copyOf(two!)], tiny())
     expect(await contents(crashed)).toEqual([])
-    letGo()
+    ring.open()
     await Promise.all([upload, commit])
     const after = await openDevices([copyOf(one!), copyOf(two!)], tiny())
     expect(states(after)).toEqual(['in-sync', 'stale'])
+  })
+
+  test('after a batch was written to it, and before it was flushed, is on record before that is acknowledged', async () => {
+    const [one, two] = await formatted(2, mirrored)
+    const pool = await openDevices([one!, two!], tiny())
+    const { rings } = memberZonesOf(TINY_BYTES, TINY_FORMAT)
+    const [batch, ring] = [gate(), gate()]
+    const isRing = (offset: number) => rings.some((start) => offset >= start && offset < start + 3 * 512)
+    one!.before = (request, offset) => {
+      if (request === 'write') return (isRing(offset) ? ring : batch).opened
+    }
+    let acknowledged = false
+    const commit = put(pool, pattern(600)).then(() => {
+      acknowledged = true
+    })
+    for (let turns = 0; turns < 100; turns++) await null
+    two!.fails = 'write'
+    const upload = put(pool, pattern(9000))
+    for (let turns = 0; turns < 100; turns++) await null
+    expect(states(pool)).toEqual(['in-sync', 'stale'])
+    batch.open()
+    for (let turns = 0; turns < 1000; turns++) await null
+    expect(acknowledged).toBe(false)
+    ring.open()
+    await Promise.all([upload, commit])
   })
 
   test('while a record is read does not keep it from being read on the other', async () => {

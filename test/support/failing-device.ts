@@ -5,27 +5,33 @@ export type FailingRequest = 'read' | 'write' | 'flush'
 /** A device whose every request of some kind fails once it is told to. */
 export class FailingDevice extends MemoryDevice {
   fails: FailingRequest | 'everything' | undefined
-  /** Called before each request; what it waits for the request waits for, and a throw is the medium's failure. */
+  /**
+   * Called before each request; what it waits for the request waits for, and a throw is the medium's failure. Where there
+   * is nothing to wait for a write is done at once, so that of some begun together one may be seen without the others.
+   */
   before: (request: FailingRequest, offset: number) => Promise<void> | void = () => {}
 
   override async read(offset: number, target: Uint8Array): Promise<void> {
-    await this.#ask('read', offset)
+    const wait = this.before('read', offset)
+    if (wait !== undefined) await wait
+    this.#assertWorks('read')
     await super.read(offset, target)
   }
 
   override async write(offset: number, source: Uint8Array): Promise<void> {
-    await this.#ask('write', offset)
+    const wait = this.before('write', offset)
+    if (wait !== undefined) await wait
+    this.#assertWorks('write')
     await super.write(offset, source)
   }
 
   override async flush(): Promise<void> {
-    await this.#ask('flush', 0)
+    const wait = this.before('flush', 0)
+    if (wait !== undefined) await wait
+    this.#assertWorks('flush')
   }
 
-  async #ask(request: FailingRequest, offset: number): Promise<void> {
-    // Without a wait between them, so that of writes begun together one may be seen without the other.
-    const wait = this.before(request, offset)
-    if (wait !== undefined) await wait
+  #assertWorks(request: FailingRequest): void {
     if (this.fails === request || this.fails === 'everything') throw new PoolError('ERR_IO', `no ${request}`)
   }
 }
