@@ -47,6 +47,7 @@ function foundOf(what: string, layout: keyof typeof geometries): FoundMember {
     geometry: geometries[layout],
     atomicity: 'enforced',
     accepted: 0,
+    io: 'auto',
   }
   const superblock = members === '-' ? undefined : superblockOf(members!, Number(serial), Number(epoch))
   return { device: new MemoryDevice(BYTES), guard, superblock }
@@ -78,7 +79,7 @@ type Case = readonly [
 
 const MISSING = 'is missing: the pool opens without it only when asked'
 const ROLLED_BACK = 'rolled back or has lost its superblocks: the pool opens without it only when asked'
-const ALONE = 'R25_STALE_ONLY'
+const ALONE = 'nothing stands in for it'
 const SPLIT = 'R25_FOREIGN: the pool has split'
 
 const cases: readonly Case[] = [

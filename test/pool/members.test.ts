@@ -142,7 +142,7 @@ describe('what does not belong together is refused, and left as it was', () => {
       await put(await openDevices(both, tiny()), pattern(length))
       legs.push(both[i]!)
     }
-    await refused(legs, /R25_FORK/)
+    await refused(legs, /R25_FOREIGN: two copies hold different batches/)
   })
 
   test('members of two pools', async () => {
