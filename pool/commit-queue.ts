@@ -157,6 +157,10 @@ export class CommitQueue implements Sequencer {
       if (payloads >= segmentPayloadsMax(zones) / 2) break
       taken.add(waiting)
       this.#queueBytes -= waiting.inlineBytes
+      if (!this.#hasSpace(waiting.sequencing)) {
+        this.#again(waiting)
+        continue
+      }
       const entries = this.#draft(waiting, first)
       if (!entries) continue
       builder.add(entries, waiting.sequencing.sealed)
@@ -168,11 +172,15 @@ export class CommitQueue implements Sequencer {
     return group
   }
 
+  /** What went before it in the queue has taken the space: it asks for some once more, as if it came now. */
+  #again({ sequencing, resolve, reject }: Waiting): void {
+    this.submit(sequencing).then(resolve, reject)
+  }
+
   /** Its entries, or undefined when the transaction is refused: nothing of it has been written then. */
   #draft(waiting: Waiting, first: Sequence): readonly Entry[] | undefined {
     const { sequencing, reject } = waiting
     try {
-      if (!this.#hasSpace(sequencing)) throw full() // What went before it in the queue has filled the pool.
       const entries = sequencing.draft(first, this.#journal.builder.place(sequencing.sealed))
       if (!this.#hasSpace(sequencing, entries)) throw full()
       this.#checkBounds(sequencing, entries)
