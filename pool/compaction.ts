@@ -1,36 +1,57 @@
 import { BATCH_HEADER_BYTES, payloadOffset } from './batch.ts'
-import { BatchBuilder } from './batch-builder.ts'
+import { CompactedWriter, SEGMENTS_KEPT } from './compacted-writer.ts'
 import type { Core } from './core.ts'
 import type { Entry, Placement } from './entry.ts'
-import { isCorrupt } from './errors.ts'
+import { isCorrupt, PoolError } from './errors.ts'
 import type { Reader } from './reader.ts'
-import { encodeSegmentHeader, type Regions, Segment, type SegmentHeader, segmentPayloadsMax } from './segment.ts'
+import { type Segment, segmentPayloadsMax } from './segment.ts'
 import type { StoredBatch } from './segments.ts'
 
 /** A payload that was alive when it was copied, by its numbers in the old segment and in the new one. */
 interface Copied {
   readonly from: Segment
   readonly number: number
+  readonly to: Segment
   readonly newNumber: number
   readonly inlineBytes: number
 }
 
-/** Segments rewritten into one, not yet in their place. */
+/** Neighbours rewritten into fewer segments, which are not yet in their place. */
 export interface Compacted {
   readonly old: readonly Segment[]
-  readonly segment: Segment
+  readonly segments: readonly Segment[]
   readonly copied: readonly Copied[]
 }
 
-const GROUPS_MAX = 8
+/** What lives in segments, and is to be copied. */
+interface Content {
+  readonly bytes: number
+  readonly payloads: number
+}
 
-/** One for the journal to go on, one for the segment being written here. */
-const SEGMENTS_KEPT = 2
+/** `count` neighbours from number `first` on that fit `written` segments. */
+interface Bargain {
+  readonly first: number
+  readonly count: number
+  readonly written: number
+  /** Segments gained for each byte that is copied. */
+  readonly worth: number
+}
+
+const NOTHING: Content = { bytes: 0, payloads: 0 }
+
+const plus = (a: Content, b: Content): Content => ({ bytes: a.bytes + b.bytes, payloads: a.payloads + b.payloads })
+
+const GROUPS_MAX = 8
+/** Neighbours that are looked at together when space is short: as long as an eighth of them is dead, there is some. */
+const NEIGHBOURS_MAX = 8
+/** Segments gained with which writers go on for a while. */
+const GAIN_ENOUGH = 2
 
 /**
- * Rewrites neighbouring segments whose records and live payloads fit one segment. Every record stays, under its own
- * sequence; payloads that were released leave a gap. The old segments remain the truth until the checkpoint that
- * names the new one is durable.
+ * Rewrites neighbouring segments whose records and live payloads fit one segment; when space is short, those that fit
+ * fewer segments than they are. Every record stays, under its own sequence; payloads that were released leave a gap.
+ * The old segments remain the truth until the checkpoint that names the new ones is durable.
  */
 export class Compaction {
   readonly #core: Core
@@ -55,74 +76,115 @@ export class Compaction {
     const done: Compacted[] = []
     for (const group of this.#groups()) {
       if (this.#core.allocator.freeSegments < SEGMENTS_KEPT) break
-      const regions = this.#core.allocator.takeSegment()!
-      try {
-        done.push(await this.#rewrite(group, regions))
-      } catch (error) {
-        if (!isCorrupt(error)) throw error
-        this.#core.allocator.giveBack(regions)
-      }
+      const compacted = await this.#rewrite(group)
+      if (compacted) done.push(compacted)
     }
     return done
   }
 
   /** Between two batches, all releases worked through: the new segments take the old ones' place in memory. */
   adopt(compacted: readonly Compacted[]): void {
-    for (const { old, segment, copied } of compacted) {
-      for (const { from, number, newNumber, inlineBytes } of copied) {
-        if (from.isReleased(number)) segment.release(newNumber, inlineBytes)
+    for (const { old, segments, copied } of compacted) {
+      for (const { from, number, to, newNumber, inlineBytes } of copied) {
+        if (from.isReleased(number)) to.release(newNumber, inlineBytes)
       }
-      this.#core.segments.replace(old, segment)
-      this.#core.segments.keepIndex(segment)
+      this.#core.segments.replace(old, segments)
+      for (const segment of segments) this.#core.segments.keepIndex(segment)
     }
   }
 
-  /** Runs of neighbours that fit one segment, the active one left out. */
   #groups(): Segment[][] {
+    return this.#core.allocator.aboveReserve ? this.#fittingOne() : this.#fittingFewer()
+  }
+
+  /** Runs of neighbours that fit one segment, the active one left out. */
+  #fittingOne(): Segment[][] {
     const groups: Segment[][] = []
     let group: Segment[] = []
+    let content = NOTHING
     for (const segment of this.#core.segments.all.slice(0, -1)) {
-      if (this.#fits([...group, segment])) {
-        group.push(segment)
-        continue
-      }
-      if (group.length > 1) groups.push(group)
-      group = this.#fits([segment]) ? [segment] : []
+      const alone = this.#contentOf(segment)
+      const together = plus(content, alone)
+      const fits = this.#segmentsFor(together) === 1
+      if (!fits && group.length > 1) groups.push(group)
+      const begins = this.#segmentsFor(alone) === 1
+      group = fits ? [...group, segment] : begins ? [segment] : []
+      content = fits ? together : begins ? alone : NOTHING
     }
     if (group.length > 1) groups.push(group)
     return groups.slice(0, GROUPS_MAX)
   }
 
-  #fits(segments: readonly Segment[]): boolean {
-    const { zones, tuning } = this.#core
-    if (segments.some((segment) => this.#damaged.has(segment))) return false
-    const sum = (of: (segment: Segment) => number) => segments.reduce((total, segment) => total + of(segment), 0)
-    const bytes = sum(({ entryBytes, liveBytes }) => entryBytes + liveBytes)
-    const batches = Math.ceil(bytes / tuning.groupBytesMax) + 1
-    const overhead = batches * (BATCH_HEADER_BYTES + 8 + zones.blockBytes) + zones.blockBytes
-    return bytes + overhead <= zones.segmentBytes && sum(({ payloads }) => payloads) <= segmentPayloadsMax(zones)
+  /**
+   * Space is short. Runs of neighbours that fit fewer segments than they are: those that give the most for what is
+   * copied, and no more than are needed for a while, for whatever lives will be less by then.
+   */
+  #fittingFewer(): Segment[][] {
+    const { segments, allocator } = this.#core
+    const groups: Segment[][] = []
+    const taken = new Set<number>()
+    let room = allocator.freeSegments - SEGMENTS_KEPT + 1
+    let gained = 0
+    for (const { first, count, written } of this.#bargains(room)) {
+      if (gained >= GAIN_ENOUGH || groups.length >= GROUPS_MAX) break
+      const numbers = Array.from({ length: count }, (_, i) => first + i)
+      if (written > room || numbers.some((number) => taken.has(number))) continue
+      for (const number of numbers) taken.add(number)
+      groups.push(segments.all.slice(first, first + count))
+      room -= written
+      gained += count - written
+    }
+    return groups
   }
 
-  async #rewrite(old: readonly Segment[], regions: Regions): Promise<Compacted> {
-    const { zones, segments, pool } = this.#core
-    const { ordinal, firstSequence } = old[0]!
-    const header: SegmentHeader = {
-      compacted: true,
-      ordinal,
-      epoch: this.#epoch,
-      firstSequence,
-      regions,
-      successor: [0],
-      previous: Buffer.alloc(32),
+  /** From each segment on the run of neighbours that gives the most for each byte that is copied, the best first. */
+  #bargains(room: number): Bargain[] {
+    const all = this.#core.segments.all.slice(0, -1)
+    const bargains: Bargain[] = []
+    for (let first = 0; first < all.length; first++) {
+      let best: Bargain | undefined
+      let content = NOTHING
+      for (let count = 1; count <= NEIGHBOURS_MAX && first + count <= all.length; count++) {
+        content = plus(content, this.#contentOf(all[first + count - 1]!))
+        const written = this.#segmentsFor(content)
+        const worth = (count - written) / (content.bytes + 1)
+        if (written <= room && worth > (best?.worth ?? 0)) best = { first, count, written, worth }
+      }
+      if (best) bargains.push(best)
     }
-    const segment = Segment.open(header, zones)
-    await segments.write(header, 0, encodeSegmentHeader(header, pool, zones.blockBytes))
-    const writer = new CompactedWriter(this.#core, segment, header)
+    return bargains.sort((a, b) => b.worth - a.worth)
+  }
+
+  /** What a rewritten segment keeps; without end for one that cannot be read. */
+  #contentOf(segment: Segment): Content {
+    const { entryBytes, liveBytes, payloads } = segment
+    return { bytes: this.#damaged.has(segment) ? Number.POSITIVE_INFINITY : entryBytes + liveBytes, payloads }
+  }
+
+  #segmentsFor({ bytes, payloads }: Content): number {
+    const { zones, tuning } = this.#core
+    const batches = Math.ceil(bytes / tuning.groupBytesMax) + 1
+    const overhead = batches * (BATCH_HEADER_BYTES + 8 + zones.blockBytes) + zones.blockBytes
+    if (bytes + overhead <= zones.segmentBytes && payloads <= segmentPayloadsMax(zones)) return 1
+    // At the end of each but the last there is no room for one more record.
+    const usable = zones.segmentBytes - zones.blockBytes - tuning.inlineBytesMax
+    return Math.max(2, Math.ceil((bytes + overhead) / usable), Math.ceil(payloads / segmentPayloadsMax(zones)))
+  }
+
+  /** Undefined when the old ones cannot be read, or no room is left for new ones: then they stay as they are. */
+  async #rewrite(old: readonly Segment[]): Promise<Compacted | undefined> {
+    const writer = new CompactedWriter(this.#core, old, this.#epoch)
     const copied: Copied[] = []
     const sources = this.#core.mutations.has('compaction-drops-live') ? old.slice(0, -1) : old
-    for (const from of sources) copied.push(...(await this.#copyWhole(from, writer)))
-    await writer.finish()
-    return { old, segment, copied }
+    try {
+      for (const from of sources) copied.push(...(await this.#copyWhole(from, writer)))
+      await writer.finish()
+      return { old, segments: writer.segments, copied }
+    } catch (error) {
+      if (!isCorrupt(error) && !isFull(error)) throw error
+      for (const { regions } of writer.segments) this.#core.allocator.giveBack(regions)
+      return undefined
+    }
   }
 
   async #copyWhole(from: Segment, writer: CompactedWriter): Promise<Copied[]> {
@@ -141,18 +203,17 @@ export class Compaction {
     for await (const batch of segments.batches(from)) {
       for (const { entry } of batch.entries) {
         const chunks: Uint8Array[] = []
+        const live: { number: number; at: number; inlineBytes: number }[] = []
         const payloads: Placement[] = []
-        for (const placement of entry.payloads) {
-          const live = placement.form !== 'gap' && !from.isReleased(number)
-          if (live) {
-            const inlineBytes = placement.form === 'inline' ? placement.length : 0
-            copied.push({ from, number, newNumber: writer.payloads + payloads.length, inlineBytes })
-          }
-          if (live && placement.form === 'inline') chunks.push(await this.#readInline(from, batch, entry, placement))
-          payloads.push(live ? placement : { form: 'gap', length: placement.length })
+        for (const [at, placement] of entry.payloads.entries()) {
+          const lives = placement.form !== 'gap' && !from.isReleased(number)
+          if (lives) live.push({ number, at, inlineBytes: placement.form === 'inline' ? placement.length : 0 })
+          if (lives && placement.form === 'inline') chunks.push(await this.#readInline(from, batch, entry, placement))
+          payloads.push(lives ? placement : { form: 'gap', length: placement.length })
           number++
         }
-        await writer.add({ ...entry, payloads, releases: [] }, chunks)
+        const { to, firstPayload } = await writer.add({ ...entry, payloads, releases: [] }, chunks)
+        copied.push(...live.map(({ at, ...rest }) => ({ ...rest, from, to, newNumber: firstPayload + at })))
       }
     }
     return copied
@@ -165,61 +226,4 @@ export class Compaction {
   }
 }
 
-/** Writes entries into a fresh segment as batches with a chain of their own. */
-class CompactedWriter {
-  readonly #core: Core
-  readonly #segment: Segment
-  readonly #header: SegmentHeader
-  readonly #builder: BatchBuilder
-  #previous: Buffer
-  #firstSequence = 0
-  #pendingPayloads = 0
-
-  constructor(core: Core, segment: Segment, header: SegmentHeader) {
-    const { tuning, format } = core
-    const bytesMax = BATCH_HEADER_BYTES + tuning.groupBytesMax + tuning.transactionBytesMax + format.blockBytes
-    this.#core = core
-    this.#segment = segment
-    this.#header = header
-    this.#previous = header.previous
-    this.#builder = new BatchBuilder(bytesMax, format, core.pool)
-  }
-
-  /** Payloads added so far, which is the number of the next one. */
-  get payloads(): number {
-    return this.#segment.payloads + this.#pendingPayloads
-  }
-
-  async add(entry: Entry, chunks: readonly Uint8Array[]): Promise<void> {
-    if (this.#builder.entries.length === 0) this.#firstSequence = entry.sequence
-    const sealed = chunks.map((chunk) => ({ form: 'inline' as const, length: chunk.length, chunks: [chunk] }))
-    const placed = this.#builder.place(sealed)
-    let inline = 0
-    const payloads = entry.payloads.map((placement) => (placement.form === 'inline' ? placed[inline++]! : placement))
-    this.#builder.add([{ ...entry, payloads }], sealed)
-    this.#pendingPayloads += payloads.length
-    if (this.#builder.bytes >= this.#core.tuning.groupBytesMax) await this.finish()
-  }
-
-  /** Writes what was added since the last time. */
-  async finish(): Promise<void> {
-    if (this.#builder.entries.length === 0) return
-    const { segments, zones } = this.#core
-    const segment = this.#segment
-    const offset = segment.blocks * zones.blockBytes
-    const { bytes, digest } = this.#builder.finish({
-      previous: this.#previous,
-      lsn: segment.ordinal * zones.blocksPerSegment + segment.blocks,
-      epoch: this.#header.epoch,
-      superblockSerial: this.#core.members.superblock.serial,
-      durableLsn: 0,
-      firstSequence: this.#firstSequence,
-      seal: false,
-    })
-    await segments.write(segment, offset, bytes)
-    segment.take(this.#builder, offset)
-    this.#previous = digest
-    this.#pendingPayloads = 0
-    this.#builder.reset()
-  }
-}
+const isFull = (error: unknown): boolean => error instanceof PoolError && error.code === 'ERR_NO_SPACE'

@@ -59,16 +59,16 @@ export class Segments {
     this.touch(segment)
   }
 
-  /** One compacted segment takes the place of neighbours. */
-  replace(old: readonly Segment[], by: Segment): void {
+  /** Compacted segments take the place of neighbours. */
+  replace(old: readonly Segment[], by: readonly Segment[]): void {
     const at = this.#sorted.indexOf(old[0]!)
     assert(at >= 0 && old.every((segment, i) => this.#sorted[at + i] === segment))
-    this.#sorted.splice(at, old.length, by)
+    this.#sorted.splice(at, old.length, ...by)
     for (const segment of old) {
       this.#loaded.delete(segment)
       this.touch(segment)
     }
-    this.touch(by)
+    for (const segment of by) this.touch(segment)
   }
 
   touch(segment: Pick<Segment, 'region'>): void {

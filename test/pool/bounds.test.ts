@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import type { Device, MemoryDevice, Pool, Sequence, Timers, Tuning } from '../../pool/index.ts'
+import type { Device, MemoryDevice, Pool, Release, Sequence, Timers, Tuning } from '../../pool/index.ts'
 import { batchesOn, formatted, GatedDevice, pattern, put, readAll, release, settled } from '../support/pool-client.ts'
+import { seededRandom } from '../support/random.ts'
 import { openDevice } from '../support/single-device.ts'
 import { TINY_FORMAT, TINY_TUNING, tiny } from '../support/tiny-pool.ts'
 
@@ -300,5 +301,35 @@ describe('memory', () => {
     const costs: string[] = []
     for (const segment of [0, 0, 1, 2, 0, 3, 0, 2, 1]) costs.push(await cost(segment))
     expect(costs).toEqual(['loads', 'knows', 'loads', 'loads', 'knows', 'loads', 'knows', 'knows', 'loads'])
+  })
+})
+
+describe('a pool of which a good part lives', () => {
+  test.each([1, 16])('takes overwrites in any order, %i at a time, and loses nothing', async (inFlight) => {
+    const random = seededRandom(7)
+    const device = await formatted(1 << 20)
+    const pool = await openDevice(device, tiny())
+    const alive: { sequence: Sequence; seed: number }[] = []
+    const store = async (seed: number, releases: readonly Release[] = []) => {
+      alive.push({ sequence: await put(pool, pattern(640, seed), releases), seed })
+    }
+    const parallel = async (count: number, task: (i: number) => Promise<void>) => {
+      for (let i = 0; i < count; i += inFlight) {
+        await Promise.all(Array.from({ length: inFlight }, (_, lane) => task(i + lane)))
+      }
+    }
+    const { bytes } = pool.status()
+    await parallel(Math.floor((0.55 * bytes) / 1024), (i) => store(i))
+    await parallel(1200, (i) => {
+      const [old] = alive.splice(random.below(alive.length), 1)
+      return store(i, [{ sequence: old!.sequence, payload: 0 }])
+    })
+    expect(pool.status().freeBytes).toBeLessThan(12 * segmentBytes)
+    for (const opened of [pool, await openDevice(device, tiny())]) {
+      for (const { sequence, seed } of alive) {
+        expect((await readAll(opened, sequence)).equals(pattern(640, seed))).toBe(true)
+      }
+      expect((await opened.check()).findings).toEqual([])
+    }
   })
 })
