@@ -152,11 +152,11 @@ class ExtentWriter {
     }
   }
 
-  /** One unit at first, so that many slow uploads hold little; whole buffers once an upload has shown its pace. */
+  /** One unit at first, and never more than has come: many slow uploads hold little, and a quick one is soon at its pace. */
   #bufferBytes(): number {
     const { zones, tuning } = this.#core
     const large = Math.max(zones.unitBytes, tuning.stagingBytesMax - (tuning.stagingBytesMax % zones.unitBytes))
-    return this.#sent < large ? zones.unitBytes : large
+    return Math.min(large, Math.max(zones.unitBytes, this.#sent - (this.#sent % zones.unitBytes)))
   }
 
   async #send(): Promise<void> {
