@@ -8,7 +8,12 @@ const KIB = 1024
 const FRESH_BYTES = 256 * 2 ** 20 * SCALE
 const FILL = 0.7
 /** How often what is alive is overwritten: until the steady state, and while it is measured. */
-const TURNS = { before: 1, measured: 1 }
+const TURNS = { before: 1, measured: 0.5 }
+/** A pool of many segments in miniature: the reserve is 8 of them, whatever its size. */
+const SEGMENT_BYTES = 8 * 2 ** 20 * SCALE
+const MEAN_BYTES = 10 * KIB
+/** What stays of each object for ever, overwritten or not. */
+const RECORD_BYTES = 480
 const CHUNK = Buffer.alloc(16 * KIB, 3)
 
 /** A generator of numbers from 0 to below 1 (mulberry32): the same objects in every run. */
@@ -41,8 +46,7 @@ class Overwritten {
     return Math.floor(4 * KIB + this.#random() * 12 * KIB)
   }
 
-  async fill(bytes: number): Promise<void> {
-    const count = Math.floor(bytes / (10 * KIB))
+  async fill(count: number): Promise<void> {
     await rateOf(IN_FLIGHT, count, async () => {
       const size = this.#size()
       this.#alive.push({ sequence: await store(this.#counted, CHUNK, size), bytes: size })
@@ -80,18 +84,22 @@ async function freshWrites(path: string): Promise<{ ratio: number; rate: number 
   return { ratio, rate: rate * CHUNK.length }
 }
 
+/** Filled so that payloads and records take FILL of what the pool holds when half of what is measured is done. */
 async function overwrites(path: string): Promise<{ ratio: number; rate: number; text: string }> {
-  const counted = await freshPool([path])
+  const counted = await freshPool([path], {}, { segmentBytes: SEGMENT_BYTES })
+  const { pool } = counted
+  const room = pool.status().bytes - pool.limits.reserveBytes
   const objects = new Overwritten(counted)
-  await objects.fill(FILL * counted.pool.status().bytes)
+  await objects.fill(Math.floor((FILL * room) / (MEAN_BYTES + RECORD_BYTES * (1 + TURNS.before + TURNS.measured / 2))))
   await objects.overwrite(TURNS.before)
   const before = { ...countsOf(counted), payload: objects.payloadBytes }
   const rate = await objects.overwrite(TURNS.measured)
   const ratio = (countsOf(counted).bytesWritten - before.bytesWritten) / (objects.payloadBytes - before.payload)
-  const { bytes, freeBytes, checkpoints } = counted.pool.status()
-  const share = (part: number) => `${((100 * part) / bytes).toFixed(0)} %`
-  const text = `${share(objects.liveBytes)} alive, ${share(freeBytes)} free, ${checkpoints} checkpoints`
-  await counted.pool.close()
+  const { position, checkpoints } = pool.status()
+  const records = position.sequence * RECORD_BYTES
+  const share = (part: number) => `${((100 * part) / room).toFixed(0)} %`
+  const text = `${share(objects.liveBytes)} payloads, ${share(records)} records, ${checkpoints} checkpoints`
+  await pool.close()
   return { ratio, rate, text }
 }
 

@@ -3,11 +3,12 @@
  * read (hot) and of what was not. Absolute figures are the machine's.
  * Usage: node dist/bench/device.js [file or block device, overwritten]
  */
-import { mkdtemp, open, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FileDevice } from '../pool/index.ts'
 import { alignedSharedBuffer } from '../system/index.ts'
+import { zeros } from './block-files.ts'
 import { printTable } from './table.ts'
 
 const FILE_BYTES = 512 << 20
@@ -134,19 +135,11 @@ async function table(path: string): Promise<void> {
   printTable(['', ...MODES, 'direct is faster by'], rows)
 }
 
-async function zeros(path: string): Promise<void> {
-  const file = await open(path, 'w')
-  const chunk = Buffer.alloc(512 * 1024)
-  for (let offset = 0; offset < FILE_BYTES; offset += chunk.length) await file.write(chunk, 0, chunk.length, offset)
-  await file.sync()
-  await file.close()
-}
-
 const given = process.argv[2]
 const folder = await mkdtemp(join(process.env.BENCH_DIR ?? tmpdir(), 'cenote-bench-'))
 try {
   const path = given ?? join(folder, 'device')
-  if (!given) await zeros(path)
+  if (!given) await zeros(path, FILE_BYTES)
   const device = FileDevice.open(path)
   const start = performance.now()
   console.log(`auto: ${device.io}; limits: ${JSON.stringify(device.limits)}`)

@@ -6,7 +6,7 @@ import { printTable } from './table.ts'
 
 const MIB = 1 << 20
 const ROUND_BYTES = 256 * MIB * SCALE
-const ROUNDS = 5
+const ROUNDS = 3
 const CHUNK = Buffer.alloc(256 * 1024, 5)
 /** Size of an object in MiB, and how many are underway. */
 const CASES = [

@@ -28,7 +28,7 @@ interface Costs {
 
 /** The same work on each layout: what it costs in bytes and flushes, and how fast it is. */
 async function run(paths: readonly string[], geometry: Geometry, costs: Costs): Promise<void> {
-  const counted = await freshPool(paths, {}, geometry)
+  const counted = await freshPool(paths, {}, { geometry })
   for (const [kind, { bytes, count, inFlight }] of Object.entries({ small: SMALL, large: LARGE })) {
     const before = countsOf(counted)
     const source = CHUNK.subarray(0, bytes)

@@ -31,7 +31,7 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts)
 try {
   await zeros(first, 2.5 * GIB * Math.max(SCALE, 1 / 4))
-  await zeros(second, 1 * GIB * Math.max(SCALE, 1 / 4))
+  await zeros(second, GIB * SCALE)
   for (const part of wanted) await parts[part]!()
   printAims()
 } finally {

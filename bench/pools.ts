@@ -22,14 +22,20 @@ export const SINGLE: Geometry = { layout: 'concat', stripeUnit: 0, legs: 1, runs
 /** What describes an object: as long as an upload's record is. */
 const content = Buffer.alloc(400, 'a')
 
+interface Shape {
+  readonly geometry?: Geometry
+  readonly segmentBytes?: number
+}
+
 /** An empty pool on files that may hold an older one. */
 export async function freshPool(
   paths: readonly string[],
   options: OpenOptions = {},
-  geometry: Geometry = SINGLE,
+  { geometry = SINGLE, segmentBytes }: Shape = {},
 ): Promise<CountedPool> {
   const devices = paths.map((path) => new CountingDevice(path))
-  const format = chooseFormat(devices.reduce((sum, { limits }) => sum + limits.size, 0) / geometry.legs)
+  const chosen = chooseFormat(devices.reduce((sum, { limits }) => sum + limits.size, 0) / geometry.legs)
+  const format = segmentBytes ? { ...chosen, segmentBytes } : chosen
   const identity = { pool: randomBytes(16), members: devices.map(() => randomBytes(16)) }
   await formatDevices(devices, { format, geometry }, identity)
   return { pool: await openDevices(devices, options), devices }

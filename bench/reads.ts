@@ -7,7 +7,7 @@ import { printTable } from './table.ts'
 
 const OBJECT_BYTES = 1 << 20
 const OBJECTS = 256 * SCALE
-const ROUNDS = 5
+const ROUNDS = 3
 const IN_FLIGHT = [1, 4]
 const CHUNK = Buffer.alloc(256 * 1024, 9)
 
