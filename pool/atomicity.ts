@@ -67,5 +67,5 @@ function nativeOf(guard: Guard, members: Members): NativeAtomicity | null {
 /** A flush waits for every member, so the slowest counts. */
 function flushP50(members: Members): number {
   const inSync = members.all.filter(({ isInSync }) => isInSync)
-  return Math.max(0, ...inSync.map(({ device }) => device?.figures?.flushes.quantile(0.5) ?? 0))
+  return Math.round(Math.max(0, ...inSync.map(({ device }) => device?.figures?.flushes.quantile(0.5) ?? 0)))
 }

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
 import { access, type FileHandle, mkdir, open, rename, rm, statfs } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { PoolError } from './errors.ts'
+import { syncFolders } from './pool-folder.ts'
 
 const CHUNK_BYTES = 512 * 1024
 
@@ -9,17 +11,12 @@ export type Progress = (done: number, total: number) => void
 
 /**
  * Makes a block file at `path`: `bytes` zeros that are written, not merely promised, so that no later write needs new
- * space or new metadata. `prepare` then works on the file under a temporary name; it gets its own name last, so a file
- * that is there is whole. The folder may be there already, with other files in it.
+ * space or new metadata. It gets its name last, so a file that is there is whole. The folder may be there already, with
+ * other files in it.
  *
  * ERR_NO_SPACE when the disk lacks the room, ERR_LIMITS when there is a file already; nothing is left behind.
  */
-export async function createBlockFile(
-  path: string,
-  bytes: number,
-  prepare: (temporary: string) => Promise<void>,
-  onProgress: Progress = () => {},
-): Promise<void> {
+export async function createBlockFile(path: string, bytes: number, onProgress: Progress = () => {}): Promise<void> {
   const folder = resolve(dirname(path))
   const temporary = `${path}.new`
   await refuseOverwriting(path)
@@ -27,13 +24,19 @@ export async function createBlockFile(
   await refuseFullDisk(folder, bytes)
   try {
     await writeZeros(temporary, bytes, onProgress)
-    await prepare(temporary)
     await rename(temporary, path)
     await syncFolders(folder, made)
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
   }
+}
+
+/** The folder that is there already, of those that `path` leads through; itself, when it is one. */
+export function existingFolder(path: string): string {
+  let folder = resolve(path)
+  while (!existsSync(folder)) folder = dirname(folder)
+  return folder
 }
 
 /** What is there may be somebody's data, which no other name keeps. */
@@ -73,20 +76,4 @@ async function writeChunk(file: FileHandle, chunk: Buffer, offset: number): Prom
   if (bytesWritten !== chunk.length)
     throw new PoolError('ERR_NO_SPACE', `the disk was full after ${offset + bytesWritten} bytes`)
   return bytesWritten
-}
-
-/** A name is durable once its folder is: the file's, the folder's own, and those of the folders that were made for it. */
-async function syncFolders(folder: string, made = folder): Promise<void> {
-  const last = dirname(made)
-  for (let next = folder; next !== last; next = dirname(next)) await syncFolder(next)
-  await syncFolder(last)
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }

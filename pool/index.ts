@@ -1,5 +1,15 @@
-export { type CreatePoolOptions, createPool, openPool, POOL_BYTES_MIN } from './abstraction-manager.ts'
+export {
+  type CreatedPool,
+  type CreatePoolOptions,
+  type CreatePoolRequest,
+  createPool,
+  hasPool,
+  type OpenPoolOptions,
+  openPool,
+  POOL_BYTES_MIN,
+} from './abstraction-manager.ts'
 export type { Progress } from './block-file.ts'
+export type { MemberRequest } from './candidate.ts'
 export { crc32c } from './checksum.ts'
 export type {
   CheckReport,
@@ -8,6 +18,7 @@ export type {
   FillProgress,
   Finding,
   ManagedPool,
+  MemberFigures,
   MemberStatus,
   PayloadRange,
   Pool,
@@ -31,6 +42,7 @@ export type { FlushLatency } from './flush-latency.ts'
 export { chooseFormat, type Format, type Tuning } from './format.ts'
 export { type Geometry, LAYOUTS, type LayoutName } from './geometry.ts'
 export type { IoMode } from './io-choice.ts'
+export { addDevice, type ChangeOptions, type ReplaceOptions, replaceDevice } from './member-change.ts'
 export { MemoryDevice } from './memory-device.ts'
 export type { Mutation, Mutations } from './mutation.ts'
 export { type OpenOptions, openDevices, type Timers } from './open.ts'

@@ -113,8 +113,8 @@ function* journalRefusals(request: PoolRequest, members: readonly MemberFacts[])
   }
 }
 
-/** Undefined while a size is unknown, or the layout is. */
-function poolBytes(request: PoolRequest, members: readonly MemberFacts[]): number | undefined {
+/** What the members hold together; undefined while a size is unknown, or the layout is. */
+export function poolBytes(request: PoolRequest, members: readonly MemberFacts[]): number | undefined {
   const sizes = members.flatMap(({ size }) => size ?? [])
   if (sizes.length < members.length || isParity(request)) return undefined
   const mirrors = mirrorsOf(request, sizes).map((legs) => stackSize('mirror', legs))

@@ -7,10 +7,12 @@ import { type Refusal, refusal } from './refusal.ts'
 
 /** What is wrong with the members, each on its own and beside each other. */
 export function memberRefusals(request: PoolRequest, members: readonly MemberFacts[]): readonly Refusal[] {
-  return [...members.flatMap((member) => [...refusalsOfOne(request, member)]), ...sharingRefusals(request, members)]
+  const alone = members.flatMap((member) => [...refusalsOfOne(request, member)])
+  return [...alone, ...sharingRefusals(request, members, mirrorsOf(request, members))]
 }
 
-function* refusalsOfOne(request: PoolRequest, member: MemberFacts): Generator<Refusal> {
+/** What is wrong with a member on its own. */
+export function* refusalsOfOne(request: PoolRequest, member: MemberFacts): Generator<Refusal> {
   yield* sizeRefusals(request, member)
   yield* alignmentRefusals(request, member)
   yield* blockRefusals(request, member)
@@ -148,13 +150,17 @@ function* transformRefusals({ path, flags, extents, filesystem, block }: Storage
 }
 
 /** R16 */
-function* sharingRefusals(request: PoolRequest, members: readonly MemberFacts[]): Generator<Refusal> {
+export function* sharingRefusals(
+  request: PoolRequest,
+  members: readonly MemberFacts[],
+  mirrors: readonly (readonly MemberFacts[])[],
+): Generator<Refusal> {
   for (const [first, second] of pairsOf(members)) {
     if (!overlap(placeOf(first), placeOf(second))) continue
     yield refusal('R16_SAME_DISK', `${first.path} and ${second.path} hold the same bytes`, { acceptable: false })
   }
   if (request.atomicity === 'none') return
-  for (const [first, second] of mirrorsOf(request, members).flatMap(pairsOf)) {
+  for (const [first, second] of mirrors.flatMap(pairsOf)) {
     if (overlap(placeOf(first), placeOf(second))) continue
     const shared = sharedDisk(first, second)
     if (shared) yield refusal('R16_SAME_DISK', `${first.path} and ${second.path} on ${shared}`)

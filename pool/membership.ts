@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type { Checkpoint } from './checkpoint.ts'
-import type { FillProgress } from './contract.ts'
+import type { FillProgress, MemberStatus } from './contract.ts'
 import type { Core } from './core.ts'
 import { writeGuards } from './create.ts'
 import { type DataDevice, dataAreaOf, legOf, refuseBlocks } from './data-device.ts'
 import type { Device } from './device.ts'
 import { PoolError } from './errors.ts'
 import type { Format } from './format.ts'
-import { columnsOf } from './geometry.ts'
+import { columnsOf, type Geometry } from './geometry.ts'
 import { ConcatDevice, type Leg, MirrorDevice } from './layout.ts'
 import { Member } from './members.ts'
 import type { Pages } from './pages.ts'
@@ -71,12 +71,12 @@ export class Membership {
   async replace(index: number, device: Device, onProgress: FillProgress = () => {}): Promise<void> {
     const { members } = this.#core
     const old = members.all[index]
-    if (!old) throw new PoolError('ERR_NOT_FOUND', `there is no member ${index}: the pool has ${members.all.length}`)
+    if (!old) throw noMember(index, members.all.length)
     const columns = columnsOf(this.#guard.geometry, members.all)
     const column = columns.findIndex((legs) => legs.includes(old))
     const mirror = this.#data.columns[column]
     if (!(mirror instanceof MirrorDevice) || !members.isSpare(old)) {
-      throw refuse('R24_RESHAPE', `nothing stands in for member ${index}, so it cannot be replaced`)
+      throw irreplaceable(index)
     }
     await this.#exclusively(async () => {
       const { size } = mirror.limits
@@ -170,6 +170,20 @@ export class Membership {
 }
 
 const onlyConcatGrows = (layout: string): string => `only a concat pool grows by a device, and this one is a ${layout}`
+
+const irreplaceable = (index: number): PoolError =>
+  refuse('R24_RESHAPE', `nothing stands in for member ${index}, so it cannot be replaced`)
+
+const noMember = (index: number, count: number): PoolError =>
+  new PoolError('ERR_NOT_FOUND', `there is no member ${index}: the pool has ${count}`)
+
+/** Throws where member `index` cannot be replaced, whatever by. */
+export function refuseReplacement(index: number, members: readonly MemberStatus[], geometry: Geometry): void {
+  const old = members[index]
+  if (!old) throw noMember(index, members.length)
+  const column = columnsOf(geometry, members).find((legs) => legs.includes(old))!
+  if (!column.some((leg) => leg !== old && leg.state === 'in-sync')) throw irreplaceable(index)
+}
 
 /** Throws where no device can be added, whichever it is. */
 export function refuseGrowth(layout: string, members: number, blockBytes: number): void {

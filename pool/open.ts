@@ -2,7 +2,6 @@ import { Allocator } from './allocator.ts'
 import { assemble, type FoundMember } from './assembly.ts'
 import { SharedBuffers } from './bytes.ts'
 import { Checkpoint } from './checkpoint.ts'
-import { sha256 } from './checksum.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { Compaction } from './compaction.ts'
 import type { Core } from './core.ts'
@@ -22,7 +21,7 @@ import { Reader } from './reader.ts'
 import { Recovery } from './recovery.ts'
 import { Releases } from './releases.ts'
 import { Segments } from './segments.ts'
-import { type Guard, type Superblock, UUID_BYTES } from './superblock.ts'
+import { type Guard, poolName, type Superblock } from './superblock.ts'
 import { memberZonesOf } from './zones.ts'
 
 /** Repeats until the returned function is called. A timer never keeps the process alive. */
@@ -119,8 +118,7 @@ async function recover(guard: Guard, members: Members, options: OpenOptions): Pr
   const timers = options.timers ?? systemTimers
   const guarded = (task: () => Promise<void>) => pool!.guarded(task)
   const membership = new Membership(core, guard, data, { checkpoint, pages, guarded })
-  // The uuid itself is in the checks of every batch, and nobody's to know.
-  const name = uuidText(sha256(guard.pool).subarray(0, UUID_BYTES))
+  const name = poolName(guard.pool)
   pool = new BlockPool({
     core,
     guard,
@@ -160,9 +158,4 @@ async function beginEpoch(core: Core, found: Superblock, endLsn: number): Promis
     }),
     { flush },
   )
-}
-
-function uuidText(uuid: Buffer): string {
-  const hex = uuid.toString('hex')
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
 }

@@ -359,7 +359,7 @@ function memberStatus({ device, state, dataBytes, failure }: Member): MemberStat
 
 function memberFigures({ kind, io, flushes, stalls, isStalled }: DeviceFigures): MemberFigures {
   const { count, microsecondsTotal: microseconds, buckets } = flushes
-  const flushMicrosecondsP50 = flushes.quantile(0.5)
+  const flushMicrosecondsP50 = Math.round(flushes.quantile(0.5))
   return { kind, io, flushMicrosecondsP50, flushes: { count, microseconds, buckets: [...buckets] }, stalls, isStalled }
 }
 

@@ -1,6 +1,6 @@
 import { layoutRefusals } from './layout-refusals.ts'
 import type { MemberFacts } from './member-facts.ts'
-import { memberRefusals } from './member-refusals.ts'
+import { memberRefusals, refusalsOfOne, sharingRefusals } from './member-refusals.ts'
 import { checkPoolRequest, type PoolRequest } from './pool-request.ts'
 import { holdsOn, type Refusal } from './refusal.ts'
 
@@ -32,7 +32,24 @@ export function judge(
   members: readonly MemberFacts[],
 ): { readonly refused: readonly Refusal[]; readonly accepted: readonly Refusal[] } {
   checkPoolRequest(request, members.length)
-  const found = [...layoutRefusals(request, members), ...memberRefusals(request, members)]
+  return sorted(request, [...layoutRefusals(request, members), ...memberRefusals(request, members)])
+}
+
+/**
+ * The same for members that a pool has, or is to get: `newcomers` are judged on their own, and all of them beside each
+ * other. `mirrors` are those that hold the same bytes.
+ */
+export function judgeMembers(
+  request: PoolRequest,
+  newcomers: readonly MemberFacts[],
+  all: readonly MemberFacts[],
+  mirrors: readonly (readonly MemberFacts[])[],
+): readonly Refusal[] {
+  const alone = newcomers.flatMap((member) => [...refusalsOfOne(request, member)])
+  return sorted(request, [...alone, ...sharingRefusals(request, all, mirrors)]).refused
+}
+
+function sorted(request: PoolRequest, found: readonly Refusal[]): ReturnType<typeof judge> {
   const held = found.filter(({ code }) => holdsOn(code, request.atomicity))
   const isAccepted = ({ code, acceptable }: Refusal) => acceptable && request.accept.includes(code)
   return { refused: held.filter((each) => !isAccepted(each)), accepted: held.filter(isAccepted) }

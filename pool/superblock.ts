@@ -1,5 +1,5 @@
 import { readUint64, writeUint64 } from './bytes.ts'
-import { crc32c, DIGEST_BYTES } from './checksum.ts'
+import { crc32c, DIGEST_BYTES, sha256 } from './checksum.ts'
 import type { Device } from './device.ts'
 import { PoolError } from './errors.ts'
 import { checkFormat, type Format } from './format.ts'
@@ -246,3 +246,9 @@ export async function readSuperblock(
 /** Where superblock `serial` lies in a ring. */
 export const ringOffset = (zones: MemberZones, ring: number, serial: number): number =>
   ring + (serial % zones.ringSlots) * zones.blockBytes
+
+/** What a pool is called. Its uuid itself is in the checks of every batch, and nobody's to know. */
+export function poolName(pool: Buffer): string {
+  const hex = sha256(pool).toString('hex')
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
+}

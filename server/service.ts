@@ -115,7 +115,7 @@ export class Service {
     if (!existsSync(this.folder.pool)) {
       await this.folder.createPoolFolder()
       log.info({ bytes }, 'writing the zeros of a new pool')
-      await createPool(this.folder.pool, { bytes, onProgress: creating }).catch(suggestSmallerPool)
+      await createPool(this.folder.pool, { members: [{ bytes }] }, { onProgress: creating }).catch(suggestSmallerPool)
     }
     const pool = await openPool(this.folder.pool)
     this.#pool = pool

@@ -272,17 +272,18 @@ async function read(pool: Pool, sequence: number): Promise<Buffer> {
 
 describe('a pool on a block file', () => {
   test.each(['direct', 'buffered'] as const)('keeps small and large payloads at real sizes, %s', async (io) => {
-    const path = join(temporaryFolder(), 'pool', '0000.block')
+    const path = join(temporaryFolder(), 'pool')
     const steps: number[] = []
-    await createPool(path, { bytes: 64 * MIB, worker, io, onProgress: (done) => steps.push(done) })
+    await createPool(path, { members: [{ bytes: 64 * MIB }], io }, { worker, onProgress: (done) => steps.push(done) })
     expect(steps.at(-1)).toBe(64 * MIB)
-    expect(statSync(path).blocks * 512).toBeGreaterThanOrEqual(64 * MIB)
+    expect(statSync(join(path, '0000.block')).blocks * 512).toBeGreaterThanOrEqual(64 * MIB)
     const large = Buffer.alloc(9 * MIB + 12_345, 'large ')
     const small = Buffer.alloc(4096, 'small ')
-    const pool = await openPool(path, { worker, io })
+    const pool = await openPool(path, { worker })
+    expect(pool.status().members[0]!.figures).toMatchObject({ kind: 'file', io, stalls: 0, isStalled: false })
     const sequences = await Promise.all([commit(pool, large), commit(pool, small), commit(pool, Buffer.alloc(0))])
     await pool.close()
-    const again = await openPool(path, { worker, io })
+    const again = await openPool(path, { worker })
     expect(again.status().recovery.verdict).toBe('clean')
     expect((await read(again, sequences[0])).equals(large)).toBe(true)
     expect((await read(again, sequences[1])).equals(small)).toBe(true)
@@ -291,40 +292,12 @@ describe('a pool on a block file', () => {
     await again.close()
   })
 
-  test('refuses a size that holds no pool, and leaves nothing behind', async () => {
-    const folder = temporaryFolder()
-    const path = join(folder, '0000.block')
-    await expect(createPool(path, { bytes: POOL_BYTES_MIN - MIB - 1, worker })).rejects.toMatchObject({
-      code: 'ERR_LIMITS',
-    })
-    await expect(createPool(path, { bytes: 2 ** 50, worker })).rejects.toMatchObject({ code: 'ERR_NO_SPACE' })
-    expect(readdirSync(folder)).toEqual([])
-    await createPool(path, { bytes: POOL_BYTES_MIN, worker })
-  })
-
-  test('is made in a folder that holds others, and never over one of them', async () => {
-    const folder = join(temporaryFolder(), 'deep', 'pool')
-    const [first, second] = [join(folder, '0000.block'), join(folder, '0001.block')]
-    await createPool(first, { bytes: POOL_BYTES_MIN, worker })
-    const before = readFileSync(first)
-    await createPool(second, { bytes: POOL_BYTES_MIN, worker, io: 'direct' })
-    await expect(createPool(first, { bytes: POOL_BYTES_MIN, worker })).rejects.toMatchObject({ code: 'ERR_LIMITS' })
-    expect(readFileSync(first).equals(before)).toBe(true)
-    expect(readdirSync(folder).sort()).toEqual(['0000.block', '0001.block'])
-    for (const io of ['direct', 'buffered'] as const) await (await openPool(second, { worker, io })).close()
-  })
-
   test('is opened once at a time', async () => {
-    const path = join(temporaryFolder(), '0000.block')
-    await createPool(path, { bytes: POOL_BYTES_MIN, worker })
+    const path = join(temporaryFolder(), 'pool')
+    await createPool(path, { members: [{ bytes: POOL_BYTES_MIN }] }, { worker })
     const pool = await openPool(path, { worker })
     await expect(openPool(path, { worker })).rejects.toMatchObject({ code: 'ERR_LOCKED' })
     await pool.close()
     await (await openPool(path, { worker })).close()
-  })
-
-  test('a file that holds no pool is refused as it is', async () => {
-    await expect(openPool(zeroFile(), { worker })).rejects.toMatchObject({ code: 'ERR_FORMAT' })
-    await expect(openPool(join(temporaryFolder(), 'none'), { worker })).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
   })
 })
