@@ -67,7 +67,7 @@ const readRate = (volume: Volume) => rate(4, () => volume.read(below(BLOCKS) * B
 const root = await mkdtemp(join(process.env.BENCH_DIR ?? tmpdir(), 'cenote-bench-'))
 try {
   const path = join(root, 'pool.block')
-  await createPool(path, { bytes: 2 ** 30 })
+  await createPool(path, { members: [{ bytes: 2 ** 30 }] })
   const pool = await openPool(path)
   const volumes = await openVolumes(pool)
   const volume = await volumes.create('bench', BLOCKS * BLOCK)

@@ -84,17 +84,20 @@ export class NewFolder {
 
 /** Of several files on one disk each may fit alone. */
 export async function refuseFullDisks(candidates: readonly Candidate[]): Promise<void> {
-  const needs = new Map<string, { bytes: number; folder: string }>()
-  for (const { bytes = 0, path, facts } of candidates) {
-    const need = needs.get(facts.device) ?? { bytes: 0, folder: existingFolder(path) }
-    needs.set(facts.device, { ...need, bytes: need.bytes + bytes })
+  const needs = new Map<string, { bytes: number; files: number; folder: string }>()
+  for (const { bytes, path, facts } of candidates) {
+    if (bytes === undefined) continue
+    const {
+      bytes: before,
+      files,
+      folder,
+    } = needs.get(facts.device) ?? { bytes: 0, files: 0, folder: existingFolder(path) }
+    needs.set(facts.device, { bytes: before + bytes, files: files + 1, folder })
   }
-  for (const { bytes, folder } of needs.values()) {
+  for (const { bytes, files, folder } of needs.values()) {
     const { bavail, bsize } = await statfs(folder)
     if (bavail * bsize >= bytes) continue
-    throw new PoolError(
-      'ERR_NO_SPACE',
-      `block files of ${bytes} bytes do not fit: ${folder} has ${bavail * bsize} bytes left`,
-    )
+    const what = files === 1 ? `a block file of ${bytes} bytes does` : `block files of ${bytes} bytes do`
+    throw new PoolError('ERR_NO_SPACE', `${what} not fit: ${folder} has ${bavail * bsize} bytes left`)
   }
 }

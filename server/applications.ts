@@ -18,6 +18,7 @@ export const permissions: readonly Permission[] = Object.freeze([
   'object:write',
   'bucket:create',
   'pool:inspect',
+  'pool:manage',
   'application:manage',
 ] as const)
 

@@ -27,7 +27,7 @@ export const ConfigurationFile = Type.Object(
       networks: Type.Optional(Type.Array(Type.String(), { maxItems: 1000 })),
       messageBytesMax: Type.Optional(Size),
     }),
-    pool: section({ bytes: Type.Optional(Size) }),
+    pool: section({ bytes: Type.Optional(Size), bytesMax: Type.Optional(Size) }),
     limits: section({ objectBytesMax: Type.Optional(Size), drainMsMax: Type.Optional(Type.Integer()) }),
     log: section({ level: Type.Optional(Type.String()) }),
   },

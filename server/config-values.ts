@@ -59,6 +59,11 @@ export function parseSize(setting: Setting): number {
   throw wrong(setting, 'a size such as 1073741824 or "1GiB"')
 }
 
+/** A size, or `off`, which is null. */
+export function parseBound(setting: Setting): number | null {
+  return setting.value === 'off' ? null : parseSize(setting)
+}
+
 /** The size of a pool, which may not be too small for one. */
 export function parsePoolSize(setting: Setting): number {
   const bytes = parseSize(setting)

@@ -8,6 +8,7 @@ import {
   type PortRange,
   parseAddress,
   parseApplicationId,
+  parseBound,
   parseDomain,
   parseHours,
   parseLevel,
@@ -33,6 +34,7 @@ const settings = {
   'smtp.networks': { fallback: [] },
   'smtp.messageBytesMax': { fallback: '64MiB' },
   'pool.bytes': { fallback: '1GiB', environment: 'CENOTE_POOL_BYTES', flag: 'poolBytes' },
+  'pool.bytesMax': { fallback: 'off', environment: 'CENOTE_POOL_MAX', flag: 'poolMax' },
   'scrub.everyHours': { fallback: 0 },
   'scrub.bytesPerSecond': { fallback: '64MiB' },
   'limits.objectBytesMax': { fallback: '1TiB' },
@@ -58,7 +60,13 @@ export interface Configuration {
     readonly networks: readonly string[]
     readonly messageBytesMax: number
   }
-  readonly pool: { readonly bytes: number }
+  readonly pool: {
+    readonly bytes: number
+    /** Up to which the pool grows by itself; null for not at all. */
+    readonly bytesMax: number | null
+    /** Opens without members that are missing, where others stand in for them. */
+    readonly degraded: boolean
+  }
   readonly scrub: {
     /** 0 for never of itself. */
     readonly everyHours: number
@@ -80,6 +88,8 @@ export interface ServeFlags {
   readonly smtp?: string
   readonly config?: string
   readonly poolBytes?: string
+  readonly poolMax?: string
+  readonly degraded?: boolean
 }
 
 export type Environment = { readonly [name: string]: string | undefined }
@@ -117,7 +127,11 @@ export function parseConfiguration(
       networks: list(setting('smtp.networks')).map(parseNetwork),
       messageBytesMax: parseSize(setting('smtp.messageBytesMax')),
     },
-    pool: { bytes: parsePoolSize(setting('pool.bytes')) },
+    pool: {
+      bytes: parsePoolSize(setting('pool.bytes')),
+      bytesMax: parseBound(setting('pool.bytesMax')),
+      degraded: flags.degraded === true,
+    },
     scrub: {
       everyHours: parseHours(setting('scrub.everyHours')),
       bytesPerSecond: parseSize(setting('scrub.bytesPerSecond')),

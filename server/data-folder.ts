@@ -6,6 +6,7 @@ import { makeFolder } from './durable-file.ts'
 /** Where everything is in a data folder (docs/OPERATING.md shows the tree). */
 export class DataFolder {
   readonly path: string
+  /** The folder that names the members of the pool. */
   readonly pool: string
   readonly catalog: string
   readonly masterKey: string
@@ -15,7 +16,7 @@ export class DataFolder {
 
   constructor(path: string) {
     this.path = path
-    this.pool = join(path, 'pool', 'main', '0000.block')
+    this.pool = join(path, 'pool', 'main')
     this.catalog = join(path, 'catalog', 'main')
     this.masterKey = join(path, 'master.key')
     this.cli = join(path, 'cli.json')
@@ -29,7 +30,7 @@ export class DataFolder {
     })
   }
 
-  /** The folder that the block file of a new pool goes to. */
+  /** The folder that the folder of a new pool goes to. */
   async createPoolFolder(): Promise<void> {
     await makeFolder(dirname(this.pool))
   }

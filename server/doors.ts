@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
-import type { Pool } from '../pool/index.ts'
+import type { ManagedPool } from '../pool/index.ts'
 import { type Frontend, ftpFrontend, httpFrontend, smtpFrontend } from '../protocols/index.ts'
 import type { OpenStore } from '../streams/index.ts'
 import { inspectionOf } from './administration.ts'
@@ -8,14 +8,18 @@ import { networkPrincipal, partition } from './applications.ts'
 import type { Gate } from './bootstrap.ts'
 import type { Configuration } from './config.ts'
 import type { ListenAddress } from './config-values.ts'
+import type { DataFolder } from './data-folder.ts'
 import { createMetrics } from './metrics.ts'
+import { managementOf } from './pool-management.ts'
 import type { Scrubbing } from './scrubbing.ts'
+import { changeable } from './served-pool.ts'
 
 const random = { bytes: randomBytes }
 
 export interface DoorParts {
   readonly configuration: Configuration
-  readonly pool: Pool
+  readonly folder: DataFolder
+  readonly pool: ManagedPool
   readonly store: OpenStore
   readonly scrubbing: Scrubbing
   readonly gate: Gate
@@ -33,7 +37,8 @@ export function buildDoors(parts: DoorParts): readonly Frontend[] {
   return doors.filter((door) => door !== null)
 }
 
-function buildHttp({ configuration, pool, store, scrubbing, gate, log }: DoorParts, listen: ListenAddress): Frontend {
+function buildHttp(parts: DoorParts, listen: ListenAddress): Frontend {
+  const { configuration, folder, pool, store, scrubbing, gate, log } = parts
   const { drainMsMax, objectBytesMax } = configuration.limits
   return httpFrontend({
     ...listen,
@@ -41,6 +46,7 @@ function buildHttp({ configuration, pool, store, scrubbing, gate, log }: DoorPar
     access: gate.access,
     applications: gate.administration,
     pool: inspectionOf(partition, pool, scrubbing),
+    management: managementOf(changeable(folder, pool, log)),
     registry: createMetrics({ pool, store, scrubbing }),
     logger: log.child({ door: 'http' }),
     limits: { drainMsMax, objectBytesMax },

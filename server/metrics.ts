@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { PoolStatus, StoreStatus } from '../streams/index.ts'
+import { addFlushHistogram } from './flush-histogram.ts'
 
 /** What the figures are of. */
 export interface Measured {
@@ -18,6 +19,17 @@ type Figure = (pool: PoolStatus, store: StoreStatus, scrubbing: Scrubbed) => num
 /** Figures that go up and down. */
 const gauges: ReadonlyArray<readonly [name: string, help: string, figure: Figure]> = [
   ['cenote_pool_open', '1 while the pool takes commits, 0 once it halted.', ({ state }) => Number(state === 'open')],
+  ['cenote_pool_members', 'Members of the pool.', ({ members }) => members.length],
+  [
+    'cenote_pool_members_in_sync',
+    'Members that hold everything.',
+    ({ members }) => members.filter(({ state }) => state === 'in-sync').length,
+  ],
+  [
+    'cenote_pool_members_stalled',
+    'Members that have not answered for too long.',
+    ({ members }) => members.filter(({ figures }) => figures?.isStalled).length,
+  ],
   ['cenote_pool_bytes', 'Size of the pool.', ({ bytes }) => bytes],
   ['cenote_pool_free_bytes', 'Space that is free.', ({ freeBytes }) => freeBytes],
   ['cenote_pool_history_bytes', 'Space that the journal of records holds.', ({ historyBytes }) => historyBytes],
@@ -44,6 +56,7 @@ const counters: ReadonlyArray<readonly [name: string, help: string, figure: Figu
   ['cenote_pool_commits_total', 'Transactions committed.', ({ commits }) => commits],
   ['cenote_pool_batches_total', 'Batches written, each a group of commits.', ({ batches }) => batches],
   ['cenote_pool_flushes_total', 'Flushes of the device.', ({ flushes }) => flushes],
+  ['cenote_pool_mended_total', 'Copies that were found wrong and written anew.', ({ mended }) => mended],
   ['cenote_pool_checkpoints_total', 'Checkpoints written.', ({ checkpoints }) => checkpoints],
   [
     'cenote_scrub_bytes_total',
@@ -57,6 +70,21 @@ const counters: ReadonlyArray<readonly [name: string, help: string, figure: Figu
     (_pool, _store, { totals }) => totals.damaged,
   ],
 ]
+
+/** What the pool is, in labels. */
+function addPoolInfo(registry: Registry, pool: Measured['pool']): void {
+  const gauge: Gauge = new Gauge({
+    name: 'cenote_pool_info',
+    help: 'What the pool was configured for, and how it is; always 1.',
+    labelNames: ['atomicity', 'layout', 'health'],
+    registers: [registry],
+    collect() {
+      const { atomicity, layout, health } = pool.status()
+      gauge.reset()
+      gauge.set({ atomicity, layout, health }, 1)
+    },
+  })
+}
 
 /** The registry behind /metrics: figures of pool and store, read when asked, and those of the process. */
 export function createMetrics({ pool, store, scrubbing }: Measured): Registry {
@@ -76,6 +104,8 @@ export function createMetrics({ pool, store, scrubbing }: Measured): Registry {
     }
     const counter: Counter = new Counter({ name, help, registers: [registry], collect })
   }
+  addPoolInfo(registry, pool)
+  addFlushHistogram(registry, pool)
   collectDefaultMetrics({ register: registry })
   return registry
 }

@@ -1,7 +1,7 @@
-import { join, resolve } from 'node:path'
-import { Command, InvalidArgumentError } from 'commander'
-import { exitCode, exitCodeHelp } from './cli/exit.ts'
-import type { Shell, Voice } from './cli/shell.ts'
+import { Command } from 'commander'
+import { exitCodeHelp } from './cli/exit.ts'
+import { clientCommand, openShell, positive } from './command-parts.ts'
+import { addPool } from './pool-commands.ts'
 
 /** As in package.json. */
 const version = '0.1.0'
@@ -20,51 +20,6 @@ Environment:
   CENOTE_DATA                             the data folder, in place of --data
 `
 
-/** What every command of a client takes. */
-interface ClientOptions {
-  readonly data: string
-  readonly json?: boolean
-}
-
-/** Modules are loaded by the command that uses them, so that `cenote ls` does not wait for the server's. */
-async function openShell(options: ClientOptions): Promise<Shell> {
-  const { Client, findConnection } = await import('./cli/client.ts')
-  const client = new Client(await findConnection(process.env, join(resolve(options.data), 'cli.json')))
-  return { client, input: process.stdin, ...voiceOf(options) }
-}
-
-function voiceOf({ json = false }: ClientOptions): Voice {
-  return { output: process.stdout, json }
-}
-
-function clientCommand(parent: Command, usage: string, summary: string): Command {
-  return parent
-    .command(usage)
-    .description(summary)
-    .option('--data <dir>', 'data folder of the server to speak to', process.env.CENOTE_DATA || './cenote-data')
-    .option('--json', 'one JSON value a line, for programs')
-    .hook('preAction', leaveQuietly)
-}
-
-/** `cenote ls | head` closes the pipe: that is the reader's right, and no error. */
-function leaveQuietly(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(exitCode.ok)
-    throw error
-  })
-}
-
-function positive(text: string): number {
-  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('It must be a whole number from 1 on.')
-}
-
-function size(text: string): number {
-  const [, digits, unit] = /^([1-9]\d{0,5})([KMGT])?(?:iB)?$/.exec(text) ?? []
-  if (digits === undefined) throw new InvalidArgumentError('It must be a size such as 64MiB.')
-  return Number(digits) * 1024 ** ' KMGT'.indexOf(unit ?? ' ')
-}
-
 function addServe(program: Command): void {
   program
     .command('serve')
@@ -75,6 +30,8 @@ function addServe(program: Command): void {
     .option('--smtp <host:port>', 'listen for mail, or "off"; CENOTE_SMTP (default: 127.0.0.1:2525)')
     .option('--config <file>', 'configuration file (docs/OPERATING.md); CENOTE_CONFIG')
     .option('--pool-bytes <size>', 'size of a new pool; CENOTE_POOL_BYTES (default: 1GiB)')
+    .option('--pool-max <size>', 'let the pool grow up to it, by 1GiB at a time; CENOTE_POOL_MAX (default: off)')
+    .option('--degraded', 'start without members of the pool that are missing, where others stand in for them')
     .action(async (flags) => (await import('./serve.ts')).serve(flags))
 }
 
@@ -130,40 +87,6 @@ function addApplications(program: Command): void {
   )
 }
 
-function addPool(program: Command): void {
-  const pool = program.command('pool').description('the pool: how it is')
-  clientCommand(pool, 'status', 'show space, position and how the last start found it').action(async (options) =>
-    (await import('./cli/pool.ts')).status(await openShell(options)),
-  )
-  clientCommand(pool, 'check', 'read and verify every byte; on the closed pool in --data when no server has it').action(
-    async (options: ClientOptions) => {
-      const { check, report } = await import('./cli/pool.ts')
-      const { checkClosedPool } = await import('./closed-pool.ts')
-      const closed = process.env.CENOTE_URL ? undefined : await checkClosedPool(resolve(options.data))
-      report(voiceOf(options), closed ?? (await check(await openShell(options))))
-    },
-  )
-}
-
-function addScrub(program: Command): void {
-  const pool = program.commands.find((command) => command.name() === 'pool')
-  clientCommand(
-    pool!,
-    'scrub',
-    'verify every copy of everything and repair what is right on another; --data as for check',
-  )
-    .option('--rate <size>', 'read no more than this in a second, as 64MiB', size)
-    .option('--resume', 'go on where the last scrub stopped')
-    .action(async (options: ClientOptions & { rate?: number; resume?: boolean }) => {
-      const { report, scrub } = await import('./cli/scrub.ts')
-      const { scrubClosedPool } = await import('./closed-pool.ts')
-      const { rate, resume = false } = options
-      const request = { resume, ...(rate === undefined ? {} : { bytesPerSecond: rate }) }
-      const closed = process.env.CENOTE_URL ? undefined : await scrubClosedPool(resolve(options.data), request)
-      report(voiceOf(options), closed ?? (await scrub(await openShell(options), request)))
-    })
-}
-
 /** Every command, its help, and what runs it. */
 export function createProgram(): Command {
   const program = new Command('cenote')
@@ -180,6 +103,5 @@ export function createProgram(): Command {
   addObjects(program)
   addApplications(program)
   addPool(program)
-  addScrub(program)
   return program.addHelpText('after', examples + exitCodeHelp)
 }

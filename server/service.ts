@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import type { Logger } from 'pino'
-import { createPool, type ManagedPool, openPool, PoolError, type Progress } from '../pool/index.ts'
+import { type ManagedPool, PoolError, type Progress } from '../pool/index.ts'
 import type { Frontend } from '../protocols/index.ts'
 import { type Credentials, type OpenStore, openCatalog, openStore } from '../streams/index.ts'
 import { partition } from './applications.ts'
@@ -10,8 +9,10 @@ import { readCliFile, writeCliFile } from './cli-file.ts'
 import type { Configuration } from './config.ts'
 import { DataFolder } from './data-folder.ts'
 import { buildDoors } from './doors.ts'
+import { Growth } from './growth.ts'
 import { route } from './route.ts'
 import { Scrubbing } from './scrubbing.ts'
+import { changeable, openServedPool } from './served-pool.ts'
 import { reachable } from './welcome.ts'
 
 /** What a service tells the world while it starts. */
@@ -74,6 +75,11 @@ export class Service {
     return this.#isRootNew
   }
 
+  /** What the pool was configured for. */
+  get atomicity(): 'enforced' | 'none' {
+    return this.#pool?.status().atomicity ?? 'none'
+  }
+
   /** Why only a new start helps; undefined while all is well. */
   get failure(): string | undefined {
     if (this.#pool?.status().state === 'halted')
@@ -111,18 +117,19 @@ export class Service {
 
   async #openPool(): Promise<ManagedPool> {
     const { log, creating } = this.#surroundings
-    const { bytes } = this.#configuration.pool
-    if (!existsSync(this.folder.pool)) {
-      await this.folder.createPoolFolder()
-      log.info({ bytes }, 'writing the zeros of a new pool')
-      await createPool(this.folder.pool, { members: [{ bytes }] }, { onProgress: creating }).catch(suggestSmallerPool)
-    }
-    const pool = await openPool(this.folder.pool)
+    const { bytes, bytesMax, degraded } = this.#configuration.pool
+    const pool = await openServedPool({ folder: this.folder, log, bytes, creating, degraded })
     this.#pool = pool
     this.#closers.push(() => pool.close())
-    const { recovery, position } = pool.status()
-    log.info({ ...recovery, sequence: position.sequence }, 'pool main is open')
+    if (bytesMax !== null) this.#letGrow(pool, bytesMax)
     return pool
+  }
+
+  #letGrow(pool: ManagedPool, bytesMax: number): void {
+    const { log } = this.#surroundings
+    const { every, now } = systemTime
+    const growth = new Growth({ pool: changeable(this.folder, pool, log), bytesMax, log, every, now })
+    this.#closers.push(() => growth.close())
   }
 
   async #openStore(pool: ManagedPool): Promise<OpenStore> {
@@ -158,7 +165,7 @@ export class Service {
     const now = () => performance.now()
     const gate = await openGate({ configuration, folder, store, now, random: randomBytes })
     const scrubbing = this.#openScrubbing(pool, store)
-    for (const door of buildDoors({ configuration, pool, store, scrubbing, gate, log })) {
+    for (const door of buildDoors({ configuration, pool, store, scrubbing, gate, log, folder: this.folder })) {
       await door.listen()
       this.doors.push(door)
       this.#closers.push(() => door.close())
@@ -199,9 +206,12 @@ export class Service {
   }
 }
 
-function suggestSmallerPool(error: unknown): never {
-  if (!(error instanceof PoolError) || error.code !== 'ERR_NO_SPACE') throw error
-  throw new PoolError(error.code, `${error.message}; --pool-bytes asks for a smaller pool`, { cause: error })
+const systemTime = {
+  every(milliseconds: number, task: () => void): () => void {
+    const timer = setInterval(task, milliseconds)
+    return () => clearInterval(timer)
+  },
+  now: () => performance.now(),
 }
 
 /** Whether it came to its end in time. */

@@ -3,19 +3,25 @@ import { type Frontend, isLoopback } from '../protocols/index.ts'
 import type { Credentials, Protocol } from '../streams/index.ts'
 import type { Configuration } from './config.ts'
 
+export const NO_ATOMICITY =
+  'this pool promises no atomicity: what was acknowledged may be torn or lost when power fails'
+
 /** What there is to tell of a service that has just started. */
 export interface Started {
   readonly doors: readonly Pick<Frontend, 'protocol' | 'address'>[]
   readonly folder: { readonly path: string; readonly cli: string }
   readonly root: Credentials | undefined
   readonly isRootNew: boolean
+  readonly atomicity: 'enforced' | 'none'
 }
 
 /** What `cenote serve` prints once it serves: where the doors are, and lines to paste that work as they stand. */
 export function welcome(started: Started, { smtp }: Pick<Configuration, 'smtp'>): string {
   const { doors, folder, root, isRootNew } = started
   const addresses = doors.map(({ protocol, address }) => `  ${protocol.padEnd(6)} ${protocol}://${reachable(address)}`)
-  const heading = ['', `Cenote serves ${relative(process.cwd(), folder.path) || folder.path}`, '', ...addresses, '']
+  const warning = started.atomicity === 'none' ? [`  Beware: ${NO_ATOMICITY}`, ''] : []
+  const place = relative(process.cwd(), folder.path) || folder.path
+  const heading = ['', `Cenote serves ${place}`, '', ...addresses, '', ...warning]
   const rest = root && isRootNew ? introduction(started, root, smtp.domains[0] ?? '') : [reminder(started)]
   return [...heading, ...rest, '', ''].join('\n')
 }

@@ -12,7 +12,13 @@ export type RequestType = 'http' | 'ftp' | 'email'
 /** The door that a request came through. */
 export type Protocol = 'http' | 'ftp' | 'smtp'
 
-export type Permission = 'object:read' | 'object:write' | 'bucket:create' | 'pool:inspect' | 'application:manage'
+export type Permission =
+  | 'object:read'
+  | 'object:write'
+  | 'bucket:create'
+  | 'pool:inspect'
+  | 'pool:manage'
+  | 'application:manage'
 
 /** An application, as its door proved it. */
 export interface Principal {

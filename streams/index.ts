@@ -1,6 +1,8 @@
 export type {
   CheckReport,
+  MemberRequest,
   PayloadRange,
+  PoolAtomicity,
   PoolStatus,
   ScrubCursor,
   ScrubFinding,
@@ -27,9 +29,11 @@ export {
   type StoreOptions,
   type StoreStatus,
 } from './open-store.ts'
+export { permit } from './permission.ts'
 export { type Frozen, Pipeline } from './pipeline.ts'
+export type * from './pool-port.ts'
 export type * from './record.ts'
 export { decodeRecord, digestOf, encodeRecord } from './record-codec.ts'
 export type { Stage } from './stage.ts'
-export { inStoreWords } from './store-errors.ts'
+export { inStoreWords, toStoreError } from './store-errors.ts'
 export type * from './store-port.ts'

@@ -54,7 +54,7 @@ async function transfer(volume: Volume, from: number, to: number, cents: bigint)
 }
 
 async function openLedger(path: string) {
-  if (!existsSync(path)) await createPool(path, { bytes: 64 << 20 })
+  if (!existsSync(path)) await createPool(path, { members: [{ bytes: 64 << 20 }] })
   const pool = await openPool(path)
   const volumes = await openVolumes(pool)
   const isNew = !volumes.list().some(({ name }) => name === 'ledger')

@@ -1,4 +1,5 @@
 import { StoreError } from '../../streams/index.ts'
+import { poolDevices } from './pool-devices.ts'
 import { type Application, answers, answersNothing, type Door, jsonBody } from './routes.ts'
 import * as schemas from './schemas.ts'
 
@@ -6,6 +7,7 @@ import * as schemas from './schemas.ts'
 export function administration(application: Application, door: Door): void {
   applications(application, door)
   pools(application, door)
+  poolDevices(application, door)
 }
 
 function applications(application: Application, { applications }: Door): void {

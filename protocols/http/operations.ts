@@ -23,8 +23,8 @@ export function operations(application: Application, door: Door): void {
     url: '/readyz',
     schema: { security: [], response: answers(200, schemas.Status, 'The store takes requests') },
     async handler() {
-      requireReady(door)
-      return { status: 'ready' }
+      const health = requireReady(door)
+      return { status: health === 'ok' ? 'ready' : health }
     },
   })
   application.route({
@@ -36,9 +36,11 @@ export function operations(application: Application, door: Door): void {
   metrics(application, door)
 }
 
-function requireReady({ pool }: Door): void {
-  const { state } = pool.status(self)
+/** A pool that is degraded, or waits for a device, takes requests all the same. */
+function requireReady({ pool }: Door): string {
+  const { state, health } = pool.status(self)
   if (state !== 'open') throw new StoreError('ERR_HALTED', `the pool is ${state}`)
+  return health
 }
 
 /** Figures tell of the business done, so that they are free to take on this machine only. */

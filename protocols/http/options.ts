@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client'
-import type { Access, ApplicationAdministration, PoolInspection, Store } from '../../streams/index.ts'
+import type { Access, ApplicationAdministration, PoolInspection, PoolManagement, Store } from '../../streams/index.ts'
 
 export interface HttpLimits {
   /** Bytes of one object. */
@@ -48,6 +48,7 @@ export interface HttpOptions {
   readonly access: Access
   readonly applications: ApplicationAdministration
   readonly pool: PoolInspection
+  readonly management: PoolManagement
   /** What /metrics shows; the door adds its own figures. */
   readonly registry: Registry
   readonly logger: HttpLogger

@@ -109,6 +109,7 @@ const permissions = Type.Array(
     Type.Literal('object:write'),
     Type.Literal('bucket:create'),
     Type.Literal('pool:inspect'),
+    Type.Literal('pool:manage'),
     Type.Literal('application:manage'),
   ]),
 )
@@ -129,10 +130,54 @@ export const ApplicationList = Type.Object({
 })
 
 const bytes = Type.Integer({ minimum: 0 })
+const member = Type.Object({
+  device: Type.Optional(Type.String(description('Its path; absent while it is missing.'))),
+  state: Type.Union([Type.Literal('in-sync'), Type.Literal('stale'), Type.Literal('missing')]),
+  bytes,
+  failure: Type.Optional(Type.String(description('Why it was taken out of use.'))),
+  figures: Type.Optional(
+    Type.Object({
+      kind: Type.String(),
+      io: Type.String(),
+      flushMicrosecondsP50: Type.Integer(),
+      stalls: Type.Integer(),
+      isStalled: Type.Boolean(),
+    }),
+  ),
+})
+const recovery = Type.Object({
+  verdict: Type.String(),
+  batchesReplayed: Type.Integer(),
+  batchesDropped: Type.Integer(),
+})
+export const DeviceParams = Type.Object({
+  pool: Type.String(),
+  index: Type.Integer({ minimum: 0, ...description('The place of a member in the layout, from 0.') }),
+})
+export const NewDevice = Type.Object(
+  {
+    path: Type.Optional(
+      Type.String({
+        minLength: 1,
+        pattern: '^/',
+        ...description(
+          'Of the server: a block device, a block file, or where to make one; by default in its pool folder.',
+        ),
+      }),
+    ),
+    bytes: Type.Optional(Type.Integer({ minimum: 1, ...description('Of the block file that is made.') })),
+    overwrite: Type.Optional(Type.Boolean(description('Takes what holds a pool, which is lost.'))),
+  },
+  { ...closed, minProperties: 1 },
+)
 export const PoolFigures = Type.Object({
   state: Type.Union([Type.Literal('open'), Type.Literal('halted'), Type.Literal('closed')]),
   position: Type.Object({ pool: Type.String(), epoch: Type.Integer(), sequence }),
   atomicity: Type.String(),
+  layout: Type.String(),
+  health: Type.String(description('ok, stalled, degraded or halted')),
+  members: Type.Array(member),
+  mended: Type.Integer(),
   bytes,
   freeBytes: bytes,
   historyBytes: bytes,
@@ -143,11 +188,40 @@ export const PoolFigures = Type.Object({
   batches: Type.Integer(),
   flushes: Type.Integer(),
   checkpoints: Type.Integer(),
-  recovery: Type.Object({
-    verdict: Type.String(),
-    batchesReplayed: Type.Integer(),
-    batchesDropped: Type.Integer(),
+  recovery,
+})
+export const Atomicity = Type.Object({
+  enforced: Type.Boolean(),
+  state: Type.String(),
+  unitBytes: bytes,
+  alignmentBytes: bytes,
+  transactionBytesMax: bytes,
+  transactionPayloadsMax: Type.Integer(),
+  inlineBytesMax: bytes,
+  largePath: Type.String(),
+  native: Type.Union([
+    Type.Null(),
+    Type.Object({ unitMin: bytes, unitMax: bytes, boundary: bytes, source: Type.String() }),
+  ]),
+  durability: Type.String(),
+  isolation: Type.String(),
+  writeCache: Type.String(),
+  flushMicrosecondsP50: Type.Integer(),
+  ordering: Type.String(),
+  redundancy: Type.Object({
+    dataCopies: Type.Integer(),
+    journalCopies: Type.Integer(),
+    stale: Type.Array(Type.Integer()),
   }),
+  checksums: Type.Object({ block: Type.String(), batch: Type.String(), outOfLine: Type.Boolean() }),
+  faultModel: Type.Union([Type.String(), Type.Null()]),
+  journal: Type.Object({ bytes, sinceCheckpointBytes: bytes }),
+  stripeUnitBytes: bytes,
+  optimalWriteBytes: bytes,
+  accepted: Type.Array(Type.String()),
+  refusedOptions: Type.Array(Type.Object({ code: Type.String(), reason: Type.String() })),
+  epoch: Type.Integer(),
+  lastRecovery: recovery,
 })
 export const PoolReport = Type.Object({
   records: Type.Integer(),

@@ -1,10 +1,10 @@
 import type { CheckReport, PoolStatus } from '../../streams/index.ts'
 import { CommandError, exitCode } from './exit.ts'
 import { type Shell, tell, type Voice } from './shell.ts'
-import { humanSize, table } from './table.ts'
+import { humanSize, printable, table } from './table.ts'
 
-export async function status(shell: Shell): Promise<void> {
-  tell(shell, await shell.client.json<PoolStatus>({ method: 'GET', path: ['pools', 'main'] }), words)
+export function show(voice: Voice, status: PoolStatus): void {
+  tell(voice, status, words)
 }
 
 /** Has the server read and verify every live byte and record, which may take hours. */
@@ -24,11 +24,30 @@ export function report(voice: Voice, report: CheckReport): void {
   if (findings.length > 0) throw new CommandError(exitCode.damage, `the pool is damaged: ${findings[0]?.problem}`)
 }
 
+const atomicityWords = {
+  enforced: 'enforced',
+  none: 'none: what was acknowledged may be torn or lost when power fails',
+}
+
+/** A row for each member, in the order of the layout. */
+export function members({ members }: PoolStatus): string[][] {
+  return members.map(({ device = '', state, bytes, failure, figures }, index) => {
+    const io = figures ? [`${figures.io} I/O`] : []
+    const stalls = figures && figures.stalls > 0 ? [`${figures.stalls} requests took too long`] : []
+    const more = [humanSize(bytes), ...io, ...stalls, ...(failure === undefined ? [] : [failure])]
+    return [`member ${index}`, `${state}  ${printable(device)}  ${more.join(', ')}`]
+  })
+}
+
 function words(pool: PoolStatus): string {
   const { position, recovery } = pool
   return table([
     ['state', pool.state],
-    ['atomicity', pool.atomicity],
+    ['health', pool.health],
+    ['atomicity', atomicityWords[pool.atomicity]],
+    ['layout', pool.layout],
+    ...members(pool),
+    ['mended', `${pool.mended} copies that were wrong, since the start`],
     ['size', humanSize(pool.bytes)],
     ['free', humanSize(pool.freeBytes)],
     ['history', `${humanSize(pool.historyBytes)} in ${pool.segments} segments`],

@@ -156,7 +156,7 @@ describe('a pool in a folder', () => {
 describe('what is refused makes no file', () => {
   test.each<[string, Partial<CreatePoolRequest>, RegExp]>([
     ['too small', { members: [{ bytes: BYTES - (1 << 20) - 1 }] }, /R18_JOURNAL_SMALL: 23 segments/],
-    ['too large for the disk', { members: [{ bytes: 2 ** 50 }] }, /do not fit/],
+    ['too large for the disk', { members: [{ bytes: 2 ** 50 }] }, /a block file of .* does not fit/],
     ['two that fit alone', { members: [{ bytes: 2 ** 49 }, { bytes: 2 ** 49 }] }, /block files of .* do not fit/],
     ['no size', { members: [{ path: '/nowhere' }] }, /there is nothing at \/nowhere/],
     ['no members', { members: [] }, /it needs 1 members or more/],

@@ -185,6 +185,27 @@ test('a pool is shown and checked for who may', async () => {
   expect((await call(door.port, 'GET', '/v1/pools/main', { as: readerAuthorization })).status).toBe(403)
 })
 
+test('a pool tells what it promises, and changes its members, for who may', async () => {
+  const whole = await get('/v1/pools/main/atomicity')
+  expect(whole).toMatchObject({
+    status: 200,
+    json: { enforced: true, native: { unitMax: 65_536 }, refusedOptions: [{}] },
+  })
+  const devices = '/v1/pools/main/devices'
+  expect((await callJson(door.port, 'POST', devices, { path: '/dev/a', bytes: 9, overwrite: true })).status).toBe(201)
+  expect((await callJson(door.port, 'PUT', `${devices}/3`, { path: '/dev/b' })).status).toBe(200)
+  expect(door.management.asked).toEqual([{ path: '/dev/a', bytes: 9, overwrite: true }, [3, { path: '/dev/b' }]])
+  const as = readerAuthorization
+  expect((await call(door.port, 'GET', '/v1/pools/main/atomicity', { as })).status).toBe(403)
+  expect((await callJson(door.port, 'POST', devices, { bytes: 1 }, as)).status).toBe(403)
+  expect((await callJson(door.port, 'PUT', `${devices}/0`, { bytes: 1 }, as)).status).toBe(403)
+  expect((await get('/v1/pools/other/atomicity')).status).toBe(404)
+  for (const wrong of [{}, { path: 'relative' }, { bytes: 0 }, { bytes: 1.5 }, { size: 1 }])
+    expect((await callJson(door.port, 'POST', devices, wrong)).status).toBe(400)
+  for (const index of ['x', '-1', '1.5'])
+    expect((await callJson(door.port, 'PUT', `${devices}/${index}`, { bytes: 1 })).status).toBe(400)
+})
+
 describe('operations', () => {
   test('health and readiness need no credentials', async () => {
     await using other = await openDoor()

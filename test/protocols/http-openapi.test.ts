@@ -40,6 +40,9 @@ const routes: [method: string, path: string, target: string, status: number, bod
   ['post', '/v1/pools/{pool}/scrub', '/v1/pools/main/scrub', 200, { resume: true }],
   ['get', '/v1/pools/{pool}/scrub', '/v1/pools/main/scrub', 200],
   ['delete', '/v1/pools/{pool}/scrub', '/v1/pools/main/scrub', 204],
+  ['get', '/v1/pools/{pool}/atomicity', '/v1/pools/main/atomicity', 200],
+  ['post', '/v1/pools/{pool}/devices', '/v1/pools/main/devices', 201, { bytes: 1 }],
+  ['put', '/v1/pools/{pool}/devices/{index}', '/v1/pools/main/devices/1', 200, { path: '/dev/sdz' }],
 ]
 
 let door: Door

@@ -1,5 +1,5 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { DataFolder } from '../../server/data-folder.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -12,9 +12,9 @@ describe('a data folder', () => {
     const folder = new DataFolder(join(root, 'a/b/data'))
     await folder.create()
     await folder.createPoolFolder()
-    const made = ['a', 'a/b', 'a/b/data', 'a/b/data/pool/main'].map((path) => mode(join(root, path)))
+    const made = ['a', 'a/b', 'a/b/data', 'a/b/data/pool'].map((path) => mode(join(root, path)))
     expect(made).toEqual([0o700, 0o700, 0o700, 0o700])
-    expect(dirname(folder.pool)).toBe(join(root, 'a/b/data/pool/main'))
+    expect(folder.pool).toBe(join(root, 'a/b/data/pool/main'))
     await folder.create()
   })
 

@@ -49,7 +49,7 @@ describe('the welcome', () => {
   const configuration = parseConfiguration({}, {}, { smtp: { domains: ['example.org'] } })
 
   test('shows the key and the secret once, and a line to paste for each door', () => {
-    const words = welcome({ doors, folder, root, isRootNew: true }, configuration)
+    const words = welcome({ doors, folder, root, isRootNew: true, atomicity: 'enforced' }, configuration)
     expect(words).toContain('  key    CNKEY\n  secret the-secret\n')
     expect(words.match(/curl .*CNKEY:the-secret.*/g)).toEqual([
       expect.stringContaining(' http://127.0.0.1:8480/v1/objects/inbox/'),
@@ -59,11 +59,19 @@ describe('the welcome', () => {
   })
 
   test('shows no secret later, but where it is', () => {
-    const words = welcome({ doors, folder, root, isRootNew: false }, configuration)
+    const words = welcome({ doors, folder, root, isRootNew: false, atomicity: 'enforced' }, configuration)
     expect(words).toContain('credentials from /srv/cenote/cli.json')
     expect(words).not.toMatch(/curl|the-secret/)
-    const environment = welcome({ doors, folder, root: undefined, isRootNew: false }, configuration)
+    const environment = welcome(
+      { doors, folder, root: undefined, isRootNew: false, atomicity: 'enforced' },
+      configuration,
+    )
     expect(environment).toContain('credentials from CENOTE_KEY and CENOTE_SECRET')
+  })
+
+  test('says what the pool does not promise', () => {
+    const words = welcome({ doors, folder, root, isRootNew: false, atomicity: 'none' }, configuration)
+    expect(words).toContain('Beware: this pool promises no atomicity')
   })
 
   test('names addresses that can be connected to', () => {
@@ -111,6 +119,29 @@ test('metrics show figures as they are when asked', async () => {
   expect(await registry.metrics()).toMatch(
     /cenote_pool_open 1[\s\S]*cenote_catalog_sequence 6[\s\S]*cenote_pool_commits_total 3[\s\S]*process_cpu/,
   )
+  expect(await registry.metrics()).toContain('cenote_pool_info{atomicity="enforced",layout="concat",health="ok"} 1')
+  const flushes = { count: 3, microseconds: 2500, buckets: [0, 1, 0, ...Array(8).fill(0), 1, ...Array(15).fill(0), 1] }
+  const figures = { kind: 'file', io: 'direct', flushMicrosecondsP50: 2048, flushes, stalls: 1, isStalled: true }
+  const members = [
+    { device: '/a "b"', state: 'in-sync', bytes: 1, figures },
+    { state: 'missing', bytes: 1 },
+  ]
+  Object.assign(status, { members, mended: 2, health: 'degraded' })
+  const text = await registry.metrics()
+  for (const line of [
+    'cenote_pool_info{atomicity="enforced",layout="concat",health="degraded"} 1',
+    'cenote_pool_flush_seconds_bucket{le="0.000001",device="/a \\"b\\""} 0',
+    'cenote_pool_flush_seconds_bucket{le="0.000002",device="/a \\"b\\""} 1',
+    'cenote_pool_flush_seconds_bucket{le="0.002048",device="/a \\"b\\""} 2',
+    'cenote_pool_flush_seconds_bucket{le="+Inf",device="/a \\"b\\""} 3',
+    'cenote_pool_flush_seconds_sum{device="/a \\"b\\""} 0.0025',
+    'cenote_pool_members 2',
+    'cenote_pool_members_in_sync 1',
+    'cenote_pool_members_stalled 1',
+    'cenote_pool_mended_total 2',
+  ]) {
+    expect(text).toContain(line)
+  }
   Object.assign(status, { state: 'halted', commits: 4 })
   expect(await registry.metrics()).toMatch(/cenote_pool_open 0[\s\S]*cenote_pool_commits_total 4\n/)
 })

@@ -5,9 +5,12 @@ import {
   type Access,
   type ApplicationAdministration,
   type ApplicationSummary,
+  type MemberRequest,
   type Origin,
   type Permission,
+  type PoolAtomicity,
   type PoolInspection,
+  type PoolManagement,
   type PoolStatus,
   type Principal,
   type ScrubReport,
@@ -22,6 +25,7 @@ const permissions: readonly Permission[] = [
   'object:write',
   'bucket:create',
   'pool:inspect',
+  'pool:manage',
   'application:manage',
 ]
 
@@ -120,10 +124,63 @@ export class FakePool implements PoolInspection {
   }
 }
 
+/** What was asked of the members of a pool. */
+export class FakeManagement implements PoolManagement {
+  readonly asked: unknown[] = []
+  readonly #pool: FakePool
+
+  constructor(pool: FakePool) {
+    this.#pool = pool
+  }
+
+  atomicity(origin: Origin): PoolAtomicity {
+    require(origin, 'pool:inspect')
+    return {
+      enforced: true,
+      state: 'ok',
+      unitBytes: 4096,
+      alignmentBytes: 4096,
+      transactionBytesMax: 1,
+      transactionPayloadsMax: 1,
+      inlineBytesMax: 1,
+      largePath: 'extent-publish',
+      native: { unitMin: 4096, unitMax: 65_536, boundary: 0, source: 'file system' },
+      durability: 'flush-before-acknowledge',
+      isolation: 'nobody reads what is not durable',
+      writeCache: 'write-back',
+      flushMicrosecondsP50: 64,
+      ordering: 'commit order: a crash leaves a prefix of it',
+      redundancy: { dataCopies: 2, journalCopies: 2, stale: [1] },
+      checksums: { block: 'crc32c', batch: 'sha256', outOfLine: true },
+      faultModel: 'v1',
+      journal: { bytes: 0, sinceCheckpointBytes: 0 },
+      stripeUnitBytes: 0,
+      optimalWriteBytes: 1,
+      accepted: ['R16_SAME_DISK'],
+      refusedOptions: [{ code: 'R11_ASYNC_ACK', reason: 'no' }],
+      epoch: 1,
+      lastRecovery: { verdict: 'clean', batchesReplayed: 0, batchesDropped: 0 },
+    }
+  }
+
+  async addDevice(origin: Origin, member: MemberRequest): Promise<PoolStatus> {
+    require(origin, 'pool:manage')
+    this.asked.push(member)
+    return this.#pool.status(origin)
+  }
+
+  async replaceDevice(origin: Origin, index: number, member: MemberRequest): Promise<PoolStatus> {
+    require(origin, 'pool:manage')
+    this.asked.push([index, member])
+    return this.#pool.status(origin)
+  }
+}
+
 export interface Door extends AsyncDisposable {
   readonly frontend: Frontend
   readonly store: FakeStore
   readonly pool: FakePool
+  readonly management: FakeManagement
   readonly port: number
   readonly url: string
   /** What was logged as an error. */
@@ -134,12 +191,14 @@ export interface Door extends AsyncDisposable {
 export async function openDoor(options: Partial<HttpOptions> = {}): Promise<Door> {
   const store = options.store instanceof FakeStore ? options.store : new FakeStore()
   const pool = new FakePool()
+  const management = new FakeManagement(pool)
   const errors: object[] = []
   const frontend = httpFrontend({
     store,
     access,
     applications: fakeAdministration(),
     pool,
+    management,
     registry: new Registry(),
     logger: { error: (details) => errors.push(details) },
     host: '127.0.0.1',
@@ -149,7 +208,7 @@ export async function openDoor(options: Partial<HttpOptions> = {}): Promise<Door
   await frontend.listen()
   const port = Number(frontend.address.slice(frontend.address.lastIndexOf(':') + 1))
   const url = `http://127.0.0.1:${port}`
-  return { frontend, store, pool, port, url, errors, [Symbol.asyncDispose]: () => frontend.close() }
+  return { frontend, store, pool, management, port, url, errors, [Symbol.asyncDispose]: () => frontend.close() }
 }
 
 function require(origin: Origin, permission: Permission): void {

@@ -150,7 +150,7 @@ class MemoryPool implements Pool {
       layout: 'concat',
       members: [],
       mended: 0,
-      health: 'ok',
+      health: this.#state === 'halted' ? 'halted' : 'ok',
       bytes: this.options.bytesMax,
       freeBytes: this.freeBytes,
       historyBytes: this.#records.reduce((sum, { content }) => sum + content.length, 0),

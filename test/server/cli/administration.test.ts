@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { add, list, remove } from '../../../server/cli/app.ts'
 import { attributes } from '../../../server/cli/attributes.ts'
 import { findConnection } from '../../../server/cli/client.ts'
-import { check, report, status } from '../../../server/cli/pool.ts'
+import { check, report } from '../../../server/cli/pool.ts'
+import { add as addDevice, replace, status } from '../../../server/cli/pool-devices.ts'
 import { scrub, report as scrubReport } from '../../../server/cli/scrub.ts'
 import { humanSize, printable } from '../../../server/cli/table.ts'
 import type { CheckReport, PoolStatus, ScrubReport } from '../../../streams/index.ts'
@@ -55,7 +56,8 @@ describe('app', () => {
   })
 
   const types = '--types must be some of http, ftp, email, not'
-  const permissions = '--permissions must be some of object:read, object:write, bucket:create, pool:inspect,'
+  const permissions =
+    '--permissions must be some of object:read, object:write, bucket:create, pool:inspect, pool:manage,'
   test.each([
     [{ types: 'http,nope' }, `${types} "nope"`],
     [{ types: ' , ' }, `${types} " , "`],
@@ -108,7 +110,10 @@ describe('pool', () => {
       position: { pool: 'a-pool', epoch: 2, sequence: 7 },
       atomicity: 'enforced',
       layout: 'concat',
-      members: [],
+      members: [
+        { device: '/dev/a\u001b', state: 'in-sync', bytes: 2 ** 30 },
+        { state: 'missing', bytes: 2 ** 30 },
+      ],
       mended: 0,
       health: 'ok',
       bytes: 2 ** 30,
@@ -125,12 +130,30 @@ describe('pool', () => {
     }
     server.answer = json(pool)
     const { shell, said } = server.shell()
-    await status(shell)
+    await status(shell, { data: '/nowhere', client: async () => shell.client })
     expect(server.exchanges[0]?.url).toBe('/v1/pools/main')
     const words = said()
+    expect(words).toContain('member 0   in-sync  /dev/a\\u{1b}  1.0 GiB')
     expect(words).toContain('free       512.0 MiB')
     expect(words).toContain('staged     2.0 MiB of uploads underway, and deleted since the last checkpoint')
     expect(words).toContain('torn-tail, 3 batches replayed, 1 dropped')
+  })
+
+  test('gets devices from the server, by absolute paths', async () => {
+    server.answer = json({
+      layout: 'mirror',
+      bytes: 1024,
+      members: [{ device: '/dev/b', state: 'in-sync', bytes: 1024 }],
+    })
+    const { shell, said } = server.shell()
+    const place = { data: '/nowhere', client: async () => shell.client }
+    await addDevice(shell, place, { bytes: 5 })
+    await replace(shell, place, 1, { path: '/dev/b', overwrite: true })
+    expect(server.exchanges.map(({ method, url, body }) => `${method} ${url} ${body}`)).toEqual([
+      'POST /v1/pools/main/devices {"bytes":5}',
+      'PUT /v1/pools/main/devices/1 {"path":"/dev/b","overwrite":true}',
+    ])
+    expect(said()).toContain('1.0 KiB, mirror:\nmember 0  in-sync  /dev/b  1.0 KiB\n')
   })
 
   test('is checked by the server', async () => {

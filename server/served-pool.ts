@@ -1,0 +1,92 @@
+import type { Logger } from 'pino'
+import {
+  addDevice,
+  createPool,
+  hasPool,
+  type ManagedPool,
+  type MemberRequest,
+  openPool,
+  PoolError,
+  type PoolStatus,
+  type Progress,
+  replaceDevice,
+} from '../pool/index.ts'
+import type { DataFolder } from './data-folder.ts'
+import type { ChangeablePool } from './pool-management.ts'
+import { NO_ATOMICITY } from './welcome.ts'
+
+export interface ServedPoolOptions {
+  readonly folder: DataFolder
+  readonly log: Logger
+  /** Of a new pool. */
+  readonly bytes: number
+  readonly creating: Progress
+  readonly degraded: boolean
+}
+
+/** The pool of a server: made when there is none, and whatever happens to its devices is told to the log. */
+export async function openServedPool({ folder, log, degraded, ...made }: ServedPoolOptions): Promise<ManagedPool> {
+  if (!(await hasPool(folder.pool))) await makePool(folder, log, made)
+  const pool = await openPool(folder.pool, { degraded, ...watching(log) })
+  tellOpened(log, pool.status())
+  return pool
+}
+
+async function makePool(
+  folder: DataFolder,
+  log: Logger,
+  { bytes, creating }: Pick<ServedPoolOptions, 'bytes' | 'creating'>,
+): Promise<void> {
+  await folder.createPoolFolder()
+  log.info({ bytes }, 'writing the zeros of a new pool')
+  await createPool(folder.pool, { members: [{ bytes }] }, { onProgress: creating }).catch(suggest)
+}
+
+function suggest(error: unknown): never {
+  if (!(error instanceof PoolError)) throw error
+  const ways: { readonly [code: string]: string } = {
+    ERR_NO_SPACE: '--pool-bytes asks for a smaller pool',
+    ERR_LIMITS: '`cenote pool create` makes one elsewhere, or takes a risk by name',
+  }
+  const way = ways[error.code]
+  throw way === undefined ? error : new PoolError(error.code, `${error.message}; ${way}`, { cause: error })
+}
+
+/** What an open pool tells of its devices. */
+export function watching(log: Logger) {
+  return {
+    onStall: (device: string, { kind, milliseconds }: { kind: string; milliseconds: number }) =>
+      log.warn({ device, kind, milliseconds }, 'a device of the pool does not answer'),
+    onDropped: (device: string, cause: unknown) =>
+      log.error({ device, err: cause }, 'a member of the pool has failed and is out of use: replace it'),
+  }
+}
+
+function tellOpened(log: Logger, { recovery, position, atomicity, layout, members, health }: PoolStatus): void {
+  const figures = { sequence: position.sequence, atomicity, layout, members: members.length }
+  log.info({ ...recovery, ...figures }, 'pool main is open')
+  if (atomicity === 'none') log.warn(NO_ATOMICITY)
+  if (health !== 'degraded') return
+  const lost = members.flatMap(({ state }, index) => (state === 'in-sync' ? [] : `member ${index} is ${state}`))
+  log.error({ lost }, 'the pool is degraded: replace the members that are out of use')
+}
+
+/** The pool with its folder, for whoever changes its members. */
+export function changeable(folder: DataFolder, pool: ManagedPool, log: Logger): ChangeablePool {
+  const told = async (what: string, member: MemberRequest, change: () => Promise<void>): Promise<void> => {
+    log.info({ device: member.path, bytes: member.bytes }, `${what}: begun`)
+    await change()
+    log.info({ device: member.path }, `${what}: done`)
+  }
+  const options = watching(log)
+  return {
+    status: () => pool.status(),
+    atomicity: () => pool.atomicity(),
+    addDevice: (member) =>
+      told('a device is added to the pool', member, () => addDevice(folder.pool, pool, member, options)),
+    replaceDevice: (index, member) =>
+      told(`member ${index} of the pool is replaced`, member, () =>
+        replaceDevice(folder.pool, pool, index, member, options),
+      ),
+  }
+}
