@@ -21,6 +21,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** A route without it refuses a request that carries a body. */
     takesBody?: boolean
+    /** Of a PUT whose body is JSON, which its handler reads: fastify reads none. */
+    putsJson?: object
   }
 }
 

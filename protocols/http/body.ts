@@ -2,6 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { StoreError, type Upload } from '../../streams/index.ts'
 import type { HttpLimits } from './options.ts'
 
+/** As much of an upload as takes its bytes. */
+export type Sink = Pick<Upload, 'size' | 'write'>
+
 type Bounds = Pick<HttpLimits, 'objectBytesMax' | 'bodyIdleMsMax'>
 
 /**
@@ -18,7 +21,7 @@ export async function turn(source: IncomingMessage): Promise<void> {
  *
  * A body that is here already is taken without an event or a listener; what is not is waited for by one Arrival.
  */
-export async function receive(source: IncomingMessage, upload: Upload, bounds: Bounds): Promise<void> {
+export async function receive(source: IncomingMessage, upload: Sink, bounds: Bounds): Promise<void> {
   await turn(source)
   let arrival: Arrival | undefined
   try {
@@ -46,7 +49,7 @@ function isTaken(source: IncomingMessage): boolean {
   return source.complete && (source.readableEnded || !source.destroyed)
 }
 
-async function write(upload: Upload, chunk: Buffer, bytesMax: number): Promise<void> {
+async function write(upload: Sink, chunk: Buffer, bytesMax: number): Promise<void> {
   if (upload.size + chunk.length > bytesMax)
     throw new StoreError('ERR_TOO_LARGE', `an object has at most ${bytesMax} bytes`)
   await upload.write(chunk)

@@ -32,5 +32,6 @@ function withKey(schema: FastifySchema, url: string): FastifySchema {
 
 /** An object's bytes have no schema that could be validated either, and are still a body. */
 function withBytes(schema: FastifySchema = {}, { config, method }: RouteOptions): FastifySchema {
+  if (config?.putsJson) return { ...schema, body: config.putsJson }
   return config?.takesBody && method === 'PUT' ? { ...schema, body: {}, consumes: ['*/*'] } : schema
 }
