@@ -152,7 +152,7 @@ const recovery = Type.Object({
 })
 export const DeviceParams = Type.Object({
   pool: Type.String(),
-  index: Type.Integer({ minimum: 0, ...description('The place of a member in the layout, from 0.') }),
+  index: Type.Number({ minimum: 0, multipleOf: 1, ...description('The place of a member in the layout, from 0.') }),
 })
 export const NewDevice = Type.Object(
   {
