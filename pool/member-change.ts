@@ -153,28 +153,31 @@ class Change {
 
   /** Makes the file, or forgets what it held; names it, and has `use` make it a member. */
   async enter(candidate: Candidate, options: ReplaceOptions, use: (device: Device) => Promise<void>): Promise<void> {
+    const { isOwn, bytes, holds } = candidate
     const name = await this.#folder.freeName()
-    const path = candidate.isOwn ? join(this.#folder.path, name) : candidate.path
-    if (candidate.bytes !== undefined) await createBlockFile(path, candidate.bytes, options.onProgress)
+    const path = isOwn ? join(this.#folder.path, name) : candidate.path
+    if (bytes !== undefined) await createBlockFile(path, bytes, options.onProgress)
     let device: Device | undefined
+    let isLinked = false
     try {
       device = openMember(path, { ...options, io: this.guard.io })
-      if (candidate.holds !== undefined) await wipe(device)
-      if (!candidate.isOwn) await this.#folder.link(path, name)
+      if (holds !== undefined) await wipe(device)
+      isLinked = !(await this.#isNamed(path))
+      if (isLinked) await this.#folder.link(path, name)
       await use(device)
     } catch (error) {
       await device?.close()
-      await this.#undo(candidate, path, name)
+      // Of a pool that has halted nobody knows whether it lists the member.
+      const isListed = this.#pool.status().state !== 'open'
+      if (isLinked && !isListed) await this.#folder.remove({ name })
+      if (bytes !== undefined && !isListed) await rm(path, { force: true })
       throw error
     }
   }
 
-  /** Of a pool that has halted nobody knows whether it lists the member. */
-  async #undo({ bytes, isOwn }: Candidate, path: string, name: string): Promise<void> {
-    if (this.#pool.status().state !== 'open') return
-    const entries = await this.#folder.entries()
-    if (!isOwn && entries.some((entry) => entry.name === name)) await this.#folder.remove({ name })
-    if (bytes !== undefined) await rm(path, { force: true })
+  /** By a change that was interrupted, or as a file of its own. Two names of one device would look like a copied member. */
+  async #isNamed(path: string): Promise<boolean> {
+    return (await this.#folder.entries()).some((entry) => entry.path === path)
   }
 
   /** A member that was replaced, although others are missing still. */

@@ -314,6 +314,28 @@ describe('a device that is added', () => {
     await first
   })
 
+  test('has its name before it is listed, and the one that it replaces keeps its own until after', async () => {
+    const folder = await created()
+    const pool = await opened(folder)
+    const seen: string[][] = []
+    await addDevice(
+      folder,
+      watched(pool, 'addMember', () => seen.push(names(folder))),
+      own,
+      { worker },
+    )
+    const mirror = await created({ ...mirrored, members: [own, own] })
+    const other = watched(await opened(mirror), 'replaceMember', () => seen.push(names(mirror)))
+    await replaceDevice(mirror, other, 1, own, { worker })
+    expect(seen).toEqual([
+      ['0000.block', '0001.block'],
+      ['0000.block', '0001.block'],
+      ['0000.block', '0001.block', '0002.block'],
+      ['0000.block', '0001.block', '0002.block'],
+    ])
+    expect(names(mirror)).toEqual(['0000.block', '0002.block'])
+  })
+
   test('power fails before it is listed: the pool does not know it, and it is swept away', async () => {
     const folder = await created()
     const disk = zeroFile(BYTES)
@@ -372,6 +394,18 @@ describe('a leg that is replaced', () => {
     expect(names(folder)).toEqual(['0000.block', '0002.block'])
   })
 
+  test('was missing, and a crash left the name of the new one: it is named once', async () => {
+    const [gone, fresh] = [zeroFile(BYTES), zeroFile(BYTES)]
+    const folder = await created({ ...mirrored, members: [own, { path: gone }] })
+    rmSync(gone)
+    symlinkSync(fresh, join(folder, '0002.block'))
+    const pool = await openPool(folder, { worker, degraded: true })
+    await replaceDevice(folder, pool, 1, { path: fresh }, { worker })
+    expect(names(folder)).toEqual(['0000.block', '0002.block'])
+    await pool.close()
+    expect(states(await opened(folder))).toEqual(['in-sync', 'in-sync'])
+  })
+
   test('not by what is refused', async () => {
     const leg = zeroFile(BYTES)
     const folder = await created({ ...mirrored, accept: ['R16_SAME_DISK'], members: [own, { path: leg }] })
@@ -391,6 +425,21 @@ describe('a leg that is replaced', () => {
     await expect(replaceDevice(other, concat, 0, own, { worker })).rejects.toThrow(/R24_RESHAPE: nothing stands in/)
   })
 })
+
+/** A pool that tells before and after it does what `verb` says. */
+function watched(pool: ManagedPool, verb: 'addMember' | 'replaceMember', tell: () => void): ManagedPool {
+  const get = (target: ManagedPool, name: keyof ManagedPool) => {
+    const value = target[name]
+    if (typeof value !== 'function') return value
+    if (name !== verb) return value.bind(target)
+    return async (...given: never[]) => {
+      tell()
+      await (value as (...all: never[]) => Promise<void>).apply(target, given)
+      tell()
+    }
+  }
+  return new Proxy(pool, { get: (target, name) => get(target, name as keyof ManagedPool) })
+}
 
 /** A member as it is after its guards, and before its first superblock. */
 function withoutRings(path: string): Buffer {

@@ -1,8 +1,8 @@
-import { linkSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { linkSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { PoolError } from '../../pool/index.ts'
+import { createPool, PoolError } from '../../pool/index.ts'
 import {
   ACCEPTABLE_CODES,
   judge,
@@ -831,6 +831,22 @@ describe('real members, which are left as they were', () => {
     return { digest: digest(path), mtimeNs, ctimeNs, size, allocated }
   }
 
+  /** With every reason at once, and no file made. */
+  async function refusesToCreate(
+    asked: Partial<PoolRequest> | undefined,
+    paths: readonly string[],
+    codes: readonly RefusalCode[],
+  ): Promise<void> {
+    const parent = temporaryFolder()
+    const creating = createPool(join(parent, 'main'), { ...asked, members: paths.map((path) => ({ path })) })
+    const error: Error = await creating.then(
+      () => expect.fail('it was created'),
+      (reason) => reason,
+    )
+    expect(codes.filter((code) => !error.message.includes(`${code}: `))).toEqual([])
+    expect(readdirSync(parent)).toEqual([])
+  }
+
   interface Real {
     readonly name: string
     readonly needs?: readonly string[]
@@ -1025,17 +1041,18 @@ describe('real members, which are left as they were', () => {
   ]
 
   for (const { name, needs = [], plain, request: asked, members, expected } of REAL) {
-    const run = plain ? test : (title: string, body: () => void) => loopTest(title, needs, body)
-    run(`${expected.join(', ') || 'nothing'}: ${name}`, () => {
+    const run = plain ? test : (title: string, body: () => Promise<void>) => loopTest(title, needs, body)
+    run(`${expected.join(', ') || 'nothing'}: ${name}`, async () => {
       const paths = members()
       const files = paths.filter((path) => !statSync(path).isDirectory())
       const before = files.map(traceOf)
       expect(codesOf(request({ ...small, ...asked }), paths)).toEqual([...new Set([...ground, ...expected])].sort())
+      if (expected.length > 0) await refusesToCreate(asked, paths, expected)
       expect(files.map(traceOf)).toEqual(before)
     })
   }
 
-  loopTest('R07_NATIVE_DISJOINT: two XFS whose atomic writes have no size in common', ['mkfs.xfs'], () => {
+  loopTest('R07_NATIVE_DISJOINT: two XFS whose atomic writes have no size in common', ['mkfs.xfs'], async () => {
     const large = zeroFile(SIZE, xfs(['-b', 'size=16384']))
     const little = zeroFile(SIZE, xfs([], 'max_atomic_write=8k'))
     expect(atomicWriteOf(large).atomicWrite?.unitMin).toBe(16_384)
@@ -1045,6 +1062,7 @@ describe('real members, which are left as they were', () => {
     expect(codesOf(asked, [large, little])).toContain('R07_NATIVE_DISJOINT')
     expect(codesOf({ ...asked, native: 'off' }, [large, little])).not.toContain('R07_NATIVE_DISJOINT')
     expect(codesOf(asked, [large])).not.toContain('R07_NATIVE_DISJOINT')
+    await refusesToCreate({ native: 'probe', io: 'direct' }, [large, little], ['R07_NATIVE_DISJOINT'])
     expect([large, little].map(traceOf)).toEqual(before)
   })
 
