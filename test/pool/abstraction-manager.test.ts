@@ -17,6 +17,7 @@ import {
   addDevice,
   type CreatePoolRequest,
   createPool,
+  FileDevice,
   hasPool,
   type ManagedPool,
   type OpenPoolOptions,
@@ -185,6 +186,18 @@ describe('what is refused makes no file', () => {
     expect(existsSync('/var/tmp/same')).toBe(false)
   })
 
+  test('a member that another program holds, after the files of the others were made', async () => {
+    const parent = temporaryFolder()
+    const held = zeroFile(BYTES)
+    const before = digest(held)
+    const holder = FileDevice.open(held, { worker })
+    const members = [own, { path: join(parent, 'new'), ...own }, { path: held }]
+    await expect(created({ members }, join(parent, 'main'))).rejects.toMatchObject({ code: 'ERR_LOCKED' })
+    await holder.close()
+    expect(names(parent)).toEqual([])
+    expect(digest(held)).toBe(before)
+  })
+
   test('a folder that holds something, and one that is a file', async () => {
     const folder = await created()
     const before = digest(join(folder, '0000.block'))
@@ -281,6 +294,7 @@ describe('a device that is added', () => {
     const pool = await opened(folder)
     const memory = zeroFile(BYTES, temporaryFolder('/dev/shm'))
     const before = [foreign, memory].map(digest)
+    const tiny = zeroFile(1 << 20)
     const parent = temporaryFolder()
     for (const [member, message] of [
       [{ path: memory }, /R10_NO_FLUSH/],
@@ -289,6 +303,7 @@ describe('a device that is added', () => {
       [{ path: join(parent, 'tiny'), bytes: 1 << 20 }, /hold no segment/],
       [{ path: join(parent, 'huge'), bytes: 2 ** 50 }, /does not fit/],
       [{ path: join(parent, 'none') }, /there is nothing/],
+      [{ path: tiny }, /hold no segment/],
     ] as const) {
       await expect(addDevice(folder, pool, member, { worker })).rejects.toThrow(message)
     }
@@ -321,12 +336,12 @@ describe('a device that is added', () => {
     await addDevice(
       folder,
       watched(pool, 'addMember', () => seen.push(names(folder))),
-      own,
+      { path: zeroFile(BYTES) },
       { worker },
     )
     const mirror = await created({ ...mirrored, members: [own, own] })
     const other = watched(await opened(mirror), 'replaceMember', () => seen.push(names(mirror)))
-    await replaceDevice(mirror, other, 1, own, { worker })
+    await replaceDevice(mirror, other, 1, { path: zeroFile(BYTES) }, { worker })
     expect(seen).toEqual([
       ['0000.block', '0001.block'],
       ['0000.block', '0001.block'],
@@ -334,6 +349,17 @@ describe('a device that is added', () => {
       ['0000.block', '0001.block', '0002.block'],
     ])
     expect(names(mirror)).toEqual(['0000.block', '0002.block'])
+  })
+
+  test('that held another pool holds nothing by the time that it has a name', async () => {
+    const folder = await created()
+    const foreign = join(await created(), '0000.block')
+    const pool = await opened(folder)
+    const found: unknown[] = []
+    const looking = { ...own, path: foreign, overwrite: true }
+    const watching = watched(pool, 'addMember', () => found.push(guardIn(foreign)))
+    await addDevice(folder, watching, looking, { worker })
+    expect(found).toEqual([false, true])
   })
 
   test('power fails before it is listed: the pool does not know it, and it is swept away', async () => {
@@ -439,6 +465,12 @@ function watched(pool: ManagedPool, verb: 'addMember' | 'replaceMember', tell: (
     }
   }
   return new Proxy(pool, { get: (target, name) => get(target, name as keyof ManagedPool) })
+}
+
+/** Whether either end of a device holds a guard. */
+function guardIn(path: string): boolean {
+  const bytes = readFileSync(path)
+  return [0, bytes.length - 4096].some((offset) => bytes.toString('latin1', offset, offset + 8) === 'CENOTEPL')
 }
 
 /** A member as it is after its guards, and before its first superblock. */

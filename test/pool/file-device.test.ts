@@ -216,6 +216,7 @@ describe('a file device whose thread answers as it is told', () => {
     const behind = device.write(0, Buffer.alloc(512)).catch((error: unknown) => error)
     clock.run(59_000)
     expect(stalls).toEqual([{ kind: 'flush', milliseconds: 10_000 }])
+    expect(device.figures).toMatchObject({ stalls: 1, isStalled: true })
     clock.run(1_000)
     expect(await flush).toMatchObject({ code: 'ERR_IO', message: 'a flush has taken 60000 ms and is given up' })
     expect(await behind).toMatchObject({ code: 'ERR_IO' })

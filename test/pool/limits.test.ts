@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { AtomicWriteLimits, Limits } from '../../pool/device.ts'
+import { ConcatDevice, MirrorDevice, RangeDevice } from '../../pool/layout.ts'
 import {
   type AtomicWriteClaim,
   powerOfTwoFactor,
@@ -8,6 +9,7 @@ import {
   stackLimits,
   validateAtomicWrite,
 } from '../../pool/limits.ts'
+import { MemoryDevice } from '../../pool/memory-device.ts'
 
 // The rules are those of block/blk-settings.c; each row quotes the line or the comment it shows.
 
@@ -361,4 +363,29 @@ test.each([
   [3 * 2 ** 40, 2 ** 40],
 ])('the largest power of two that divides %d is %d', (value, factor) => {
   expect(powerOfTwoFactor(value)).toBe(factor)
+})
+
+describe('the devices of a layout', () => {
+  const device = (atomicWrite: AtomicWriteLimits) => {
+    const memory = new MemoryDevice(4 * MIB)
+    return Object.assign(memory, { limits: { ...memory.limits, requestBytesMax: MIB, atomicWrite } })
+  }
+  const leg = (whole: MemoryDevice) => ({ device: whole, isInSync: true, drop: async () => {} })
+
+  test('promise what is aligned on the whole device, too: where a range begins counts', () => {
+    const range = (start: number) => new RangeDevice(device(units(4 * KIB, 64 * KIB)), start, MIB).limits
+    expect(range(64 * KIB)).toMatchObject({ size: MIB, atomicWrite: units(4 * KIB, 64 * KIB) })
+    expect(range(8 * KIB).atomicWrite).toEqual(units(4 * KIB, 8 * KIB))
+    expect(range(2 * KIB).atomicWrite).toBeUndefined()
+  })
+
+  test('promise the lowest of all, also when they grow', () => {
+    const concat = new ConcatDevice([device(units(4 * KIB, 64 * KIB))])
+    concat.add(device(units(8 * KIB, 16 * KIB)))
+    expect(concat.limits).toMatchObject({ size: 8 * MIB, atomicWrite: units(8 * KIB, 16 * KIB) })
+    concat.add(new MemoryDevice(MIB))
+    expect(concat.limits.atomicWrite).toBeUndefined()
+    const mirror = new MirrorDevice([leg(device(units(4 * KIB, 8 * KIB))), leg(device(units(8 * KIB, 16 * KIB)))])
+    expect(mirror.limits).toMatchObject({ size: 4 * MIB, atomicWrite: units(8 * KIB, 8 * KIB) })
+  })
 })

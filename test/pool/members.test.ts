@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { formatDevices } from '../../pool/create.ts'
 import { type Geometry, MemoryDevice, openDevices, PoolError } from '../../pool/index.ts'
 import { readSuperblock } from '../../pool/superblock.ts'
@@ -244,14 +244,24 @@ describe('a leg is replaced', () => {
     await pool.replaceMember(0, fresh!)
     await put(pool, pattern(600))
     await pool.close()
+    const closed = vi.spyOn(one!, 'close')
     expect(states(await openDevices([one!, fresh!, two!], tiny()))).toEqual(['in-sync', 'in-sync'])
+    expect(closed).toHaveBeenCalledOnce()
   })
 
   test('that was stale, and the mirror is whole again', async () => {
     const [one, two] = await formatted(2, mirrored)
-    const pool = await openDevices([one!, two!], tiny())
+    const dropped: [string, unknown][] = []
+    const onDropped = (device: string, cause: unknown) => dropped.push([device, cause])
+    const pool = await openDevices([one!, two!], tiny({ onDropped }))
+    expect(pool.status().health).toBe('ok')
     two!.fails = 'write'
     await put(pool, pattern(9000))
+    expect(dropped).toEqual([['member 1', expect.objectContaining({ code: 'ERR_IO' })]])
+    expect(pool.status()).toMatchObject({
+      health: 'degraded',
+      members: [{}, { state: 'stale', failure: expect.any(String) }],
+    })
     const [fresh] = devices(1)
     await pool.replaceMember(1, fresh!)
     expect(pool.atomicity()).toMatchObject({ state: 'ok', redundancy: { dataCopies: 2, stale: [] } })

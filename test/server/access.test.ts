@@ -1,5 +1,6 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { PoolError } from '../../pool/index.ts'
 import { ApplicationAccess } from '../../server/access.ts'
 import { Administration, inspectionOf } from '../../server/administration.ts'
 import {
@@ -11,8 +12,9 @@ import {
 } from '../../server/applications.ts'
 import { EvidenceCache } from '../../server/evidence.ts'
 import { Passwords } from '../../server/passwords.ts'
+import { managementOf } from '../../server/pool-management.ts'
 import { SecretSeal } from '../../server/secrets.ts'
-import type { Admitted, Credentials, Origin, Permission, RequestType } from '../../streams/index.ts'
+import type { Admitted, Credentials, Origin, Permission, PoolStatus, RequestType } from '../../streams/index.ts'
 import { RegistryStore } from './registry-store.ts'
 
 /** Counts the argon2 computations that access asks for. */
@@ -262,6 +264,27 @@ describe('pool inspection', () => {
     await expect(inspection.stopScrub(originOf('other'))).rejects.toEqual(code('ERR_FORBIDDEN'))
     expect(() => inspection.scrubStatus(originOf('other'))).toThrow('lacks the permission pool:inspect')
     expect(await inspection.scrub(manager, {})).toBe('a report')
+  })
+})
+
+describe('pool management', () => {
+  test('is for those who may', async () => {
+    const never = () => expect.fail()
+    const asked: unknown[] = []
+    const management = managementOf({
+      status: () => ({ state: 'open' }) as PoolStatus,
+      atomicity: never,
+      addDevice: async (member) => void asked.push(member),
+      replaceDevice: () => Promise.reject(new PoolError('ERR_LIMITS', 'R24_RESHAPE: no')),
+    })
+    const other = originOf('other', 'pool:inspect')
+    expect(() => management.atomicity(originOf('other'))).toThrow('lacks the permission pool:inspect')
+    await expect(management.addDevice(other, {})).rejects.toThrow('lacks the permission pool:manage')
+    await expect(management.replaceDevice(other, 0, {})).rejects.toThrow('lacks the permission pool:manage')
+    expect(await management.addDevice(manager, { bytes: 1 })).toEqual({ state: 'open' })
+    expect(asked).toEqual([{ bytes: 1 }])
+    const refused = management.replaceDevice(manager, 0, {})
+    await expect(refused).rejects.toMatchObject({ code: 'ERR_INVALID', message: 'R24_RESHAPE: no' })
   })
 })
 
