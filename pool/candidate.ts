@@ -54,7 +54,7 @@ function toBeMade(path: string, size: number | undefined, inode: number): Omit<C
     throw new PoolError('ERR_LIMITS', `there is nothing at ${path}: a block file is made there when its size is given`)
   }
   const bytes = roundUp(size, MIB)
-  return { path, bytes, facts: factsToBe(path, bytes, inode), holds: undefined }
+  return { path, bytes, facts: { ...factsToBe(path, bytes, inode), path: `a new file at ${path}` }, holds: undefined }
 }
 
 /** No file has it, and the same path always the same. */
