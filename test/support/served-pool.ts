@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { DataFolder } from '../../server/data-folder.ts'
-import { rootEnvironment, Server } from './server-process.ts'
+import { cenote, rootEnvironment, Server } from './server-process.ts'
 
 /** The smallest pool there is: its space is soon used again. */
 const POOL_BYTES = '24MiB'
@@ -23,18 +23,21 @@ const CHUNK_BYTES = 64 * 1024
 /** The data folder in a server's working folder. */
 export const dataFolder = (folder: string): DataFolder => new DataFolder(join(folder, 'cenote-data'))
 
+/** What the folder of a pool calls its one member. */
+const memberOf = (folder: string): string => join(dataFolder(folder).pool, '0000.block')
+
 /** Puts `device`, which holds a pool, where a server looks for the pool of its data folder. */
 export function placeDevice(folder: string, device: string): void {
-  const { pool } = dataFolder(folder)
-  mkdirSync(dirname(pool), { recursive: true })
-  symlinkSync(device, pool)
+  const member = memberOf(folder)
+  mkdirSync(dirname(member), { recursive: true })
+  symlinkSync(device, member)
 }
 
 /** Puts an image of a pool there, as a block file. Holes stand for its zeros. */
 export function placeImage(folder: string, image: Buffer): string {
-  const { pool } = dataFolder(folder)
-  mkdirSync(dirname(pool), { recursive: true })
-  const descriptor = openSync(pool, 'w')
+  const member = memberOf(folder)
+  mkdirSync(dirname(member), { recursive: true })
+  const descriptor = openSync(member, 'w')
   ftruncateSync(descriptor, image.length)
   const zeros = Buffer.alloc(CHUNK_BYTES)
   for (let at = 0; at < image.length; at += CHUNK_BYTES) {
@@ -42,14 +45,20 @@ export function placeImage(folder: string, image: Buffer): string {
     if (!chunk.equals(zeros.subarray(0, chunk.length))) writeSync(descriptor, chunk, 0, chunk.length, at)
   }
   closeSync(descriptor)
-  return pool
+  return member
 }
 
-/** The image of a pool as the first start of a server makes it. */
+/**
+ * The image of a pool as the first start of a server leaves it. That it is served by way of FUSE, or as a file with
+ * holes, is accepted by name: both are the tests' own, and known to do what they say.
+ */
 export async function newPoolImage(folder: string): Promise<Buffer> {
+  const accept = ['--accept', 'R10_NO_FLUSH', 'R14_THIN']
+  const made = await cenote(folder, ['pool', 'create', '--device-bytes', POOL_BYTES, ...accept])
+  if (made.code !== 0) throw new Error(made.stderr)
   await using server = await startServer(folder)
   await server.stop()
-  return readFileSync(dataFolder(folder).pool)
+  return readFileSync(memberOf(folder))
 }
 
 /** One of them, whose folder is gone afterwards. */
