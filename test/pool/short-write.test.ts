@@ -41,8 +41,8 @@ test('a write that the kernel cut short is an error that says so, and the next o
 test('a pool whose file could not be written whole is not made, and leaves nothing behind', () => {
   const folder = temporaryFolder()
   const said = limited(
-    `await createPool(process.argv[2], { bytes: 24 << 20 }).then(() => console.log('made'), ({ code }) => console.log(code))`,
-    join(folder, '0000.block'),
+    `await createPool(process.argv[2], { members: [{ bytes: 24 << 20 }] }).then(() => console.log('made'), ({ code }) => console.log(code))`,
+    join(folder, 'pool'),
   )
   expect(said).toMatch(/^ERR_/)
   expect(readdirSync(folder)).toEqual([])
