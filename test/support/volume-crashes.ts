@@ -61,7 +61,7 @@ export class VolumeCrashes {
     this.#random = seededRandom(seed)
     this.#path = [`seed ${seed}`]
     this.#medium.rollback(0)
-    const device = new MediumDevice(this.#medium)
+    const device = new CrashDevice(this.#medium)
     await formatForVolumes(device)
     const pool = await openVolumePool(device)
     const volumes = await this.#openVolumes(pool)
@@ -70,6 +70,7 @@ export class VolumeCrashes {
     try {
       await this.#run(pool, volumes, known, WARM_UP_STEPS, () => {})
       if (this.#random.chance(0.5)) await volumes.close()
+      await device.quiet() // What is tidied behind the writes belongs to this life, not to the next.
       await this.#level(0, known)
     } catch (error) {
       throw new Error(`${this.#path.join(' / ')}: ${(error as Error).stack}`, { cause: error })
@@ -184,7 +185,9 @@ export class VolumeCrashes {
     known.model.add(await volumes.open('a').write(extents), extents)
     await volumes.close()
     const again = await openVolumePool(new MediumDevice(this.#medium))
-    await verify(await this.#openVolumes(again), known, pool.position.sequence)
+    const found = await this.#openVolumes(again)
+    await verify(found, known, pool.position.sequence)
+    await found.close()
   }
 }
 
