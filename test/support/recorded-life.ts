@@ -160,6 +160,7 @@ class LivingServer {
 
   async #acknowledged(server: Server): Promise<void> {
     await this.#options.onAcknowledged?.(server)
+    if (this.#gone.signal.aborted) return // What comes after the decision does not change what it was made on.
     if (--this.#left <= 0 && this.#isDecided()) await this.#kill(server, 'killed')
   }
 
