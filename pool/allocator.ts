@@ -8,7 +8,9 @@ export interface Run {
   readonly units: number
 }
 
-type RegionUse = 'free' | 'segment' | 'data'
+export const unitsOf = ({ unit, units }: Run): number[] => Array.from({ length: units }, (_, i) => unit + i)
+
+type RegionUse = 'free' | 'segment' | 'data' | 'retired'
 
 /**
  * Space: regions, and units within the regions that hold data.
@@ -18,6 +20,7 @@ type RegionUse = 'free' | 'segment' | 'data'
  * that were released but that the durable checkpoint, or a reader, still refers to.
  *
  *   free ──allocate──▶ used ──own──▶ used + committed ──disown──▶ used ──recycle──▶ free
+ *                       └──retire──▶ used for good: a write to it failed. The next opening has it free again.
  */
 export class Allocator {
   readonly #zones: Zones
@@ -35,6 +38,8 @@ export class Allocator {
   #committedUnits = 0
   #usedUnits = 0
   #segmentRegions = 0
+  #retiredRegions = 0
+  #retiredUnits = 0
   #cursor = 0
   #suspects: Suspects | undefined
 
@@ -74,18 +79,23 @@ export class Allocator {
 
   /** Units of uploads underway, and released ones that are not yet free. */
   get stagedUnits(): number {
-    return this.#usedUnits - this.#committedUnits
+    return this.#usedUnits - this.#committedUnits - this.#retiredUnits
   }
 
   get segmentRegions(): number {
     return this.#segmentRegions
   }
 
+  /** Units that nobody is given any more, for a write to them has failed; those of segments, too. */
+  get retiredUnits(): number {
+    return this.#retiredUnits + this.#retiredRegions * this.#zones.unitsPerRegion
+  }
+
   get freeUnits(): number {
     return (
       this.#zones.regions * this.#zones.unitsPerRegion -
       this.#usedUnits -
-      this.segmentRegions * this.#zones.unitsPerRegion
+      (this.#segmentRegions + this.#retiredRegions) * this.#zones.unitsPerRegion
     )
   }
 
@@ -136,6 +146,16 @@ export class Allocator {
       this.#use[region] = 'free'
       this.#segmentRegions--
       this.#count(region, 1)
+    }
+  }
+
+  /** The regions of a segment that could not be written, and that nothing refers to. */
+  retireSegment(regions: readonly number[]): void {
+    for (const region of regions) {
+      assert(this.#use[region] === 'segment')
+      this.#use[region] = 'retired'
+      this.#segmentRegions--
+      this.#retiredRegions++
     }
   }
 
@@ -261,6 +281,12 @@ export class Allocator {
       this.#use[region] = 'free'
       this.#count(region, 1)
     }
+  }
+
+  /** A write to these units, which nothing refers to, has failed. */
+  retire(run: Run): void {
+    assert(unitsOf(run).every((unit) => has(this.#used, unit) && !has(this.#committed, unit)))
+    this.#retiredUnits += run.units
   }
 
   /** Copies of the bitmap's pages that changed since the last call, by page index. */

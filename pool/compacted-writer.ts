@@ -24,6 +24,7 @@ export class CompactedWriter {
   #previous: Buffer = NO_DIGEST
   #firstSequence = 0
   #pendingPayloads = 0
+  #failure: unknown
 
   constructor(core: Core, old: readonly Segment[], epoch: number) {
     const { tuning, format } = core
@@ -32,6 +33,11 @@ export class CompactedWriter {
     this.#old = old
     this.#epoch = epoch
     this.#builder = new BatchBuilder(bytesMax, format, core.pool)
+  }
+
+  /** Why a segment could not be written, if that is why it ended. */
+  get failure(): unknown {
+    return this.#failure
   }
 
   /** Adds an entry; returns the segment that it goes to, and the number there of its first payload. ERR_NO_SPACE. */
@@ -62,7 +68,7 @@ export class CompactedWriter {
   }
 
   async #open(firstSequence: number): Promise<Segment> {
-    const { zones, segments, pool, allocator, reservations } = this.#core
+    const { zones, pool, allocator, reservations } = this.#core
     const ordinal = this.#old[this.segments.length]?.ordinal
     const hasSpare = reservations.freeSegments >= SEGMENTS_KEPT
     const regions = ordinal !== undefined && hasSpare ? allocator.takeSegment() : undefined
@@ -79,7 +85,7 @@ export class CompactedWriter {
     const segment = Segment.open(header, zones)
     this.segments.push(segment)
     this.#previous = NO_DIGEST
-    await segments.write(header, 0, encodeSegmentHeader(header, pool, zones.blockBytes))
+    await this.#writeTo(header, 0, encodeSegmentHeader(header, pool, zones.blockBytes))
     return segment
   }
 
@@ -90,7 +96,7 @@ export class CompactedWriter {
 
   async #write(segment: Segment): Promise<void> {
     if (this.#builder.entries.length === 0) return
-    const { segments, zones } = this.#core
+    const { zones } = this.#core
     const offset = segment.blocks * zones.blockBytes
     const { bytes, digest } = this.#builder.finish({
       previous: this.#previous,
@@ -101,10 +107,19 @@ export class CompactedWriter {
       firstSequence: this.#firstSequence,
       seal: false,
     })
-    await segments.write(segment, offset, bytes)
+    await this.#writeTo(segment, offset, bytes)
     segment.take(this.#builder, offset)
     this.#previous = digest
     this.#pendingPayloads = 0
     this.#builder.reset()
+  }
+
+  async #writeTo(segment: Pick<Segment, 'regions'>, offset: number, bytes: Uint8Array): Promise<void> {
+    try {
+      await this.#core.segments.write(segment, offset, bytes)
+    } catch (error) {
+      this.#failure = error
+      throw error
+    }
   }
 }

@@ -172,7 +172,7 @@ export class Compaction {
     return Math.max(2, Math.ceil((bytes + overhead) / usable), Math.ceil(payloads / segmentPayloadsMax(zones)))
   }
 
-  /** Undefined when the old ones cannot be read, or no room is left for new ones: then they stay as they are. */
+  /** Undefined when the old ones cannot be read, or new ones not be written: then they stay as they are. */
   async #rewrite(old: readonly Segment[]): Promise<Compacted | undefined> {
     const writer = new CompactedWriter(this.#core, old, this.#epoch)
     const copied: Copied[] = []
@@ -182,9 +182,17 @@ export class Compaction {
       await writer.finish()
       return { old, segments: writer.segments, copied }
     } catch (error) {
-      if (!isCorrupt(error) && !isFull(error)) throw error
-      for (const { regions } of writer.segments) this.#core.allocator.giveBack(regions)
-      return undefined
+      return this.#giveUp(writer, error)
+    }
+  }
+
+  /** Where a segment could not be written nothing is written again: the next checkpoint tries elsewhere. */
+  #giveUp({ segments, failure }: CompactedWriter, error: unknown): undefined {
+    const isOfMedium = failure instanceof PoolError && failure.code === 'ERR_IO'
+    if (!isCorrupt(error) && !isFull(error) && !isOfMedium) throw error
+    for (const segment of segments) {
+      if (isOfMedium) this.#core.retire(segment, failure)
+      else this.#core.allocator.giveBack(segment.regions)
     }
   }
 

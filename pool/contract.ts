@@ -117,6 +117,8 @@ export interface PoolStatus {
   readonly historyBytes: number
   readonly extentBytes: number
   readonly stagedBytes: number
+  /** Space to which a write has failed since it was opened: nobody is given it before it is opened again. */
+  readonly retiredBytes: number
   readonly segments: number
   readonly commits: number
   readonly batches: number

@@ -1,4 +1,4 @@
-import type { Allocator } from './allocator.ts'
+import type { Allocator, Run } from './allocator.ts'
 import type { SharedBuffers } from './bytes.ts'
 import type { Sequence } from './contract.ts'
 import type { Format, Tuning } from './format.ts'
@@ -6,6 +6,7 @@ import type { HaltableDevice } from './haltable-device.ts'
 import type { Members } from './members.ts'
 import type { Mutations } from './mutation.ts'
 import type { Reservations } from './reservations.ts'
+import type { Segment } from './segment.ts'
 import type { Segments } from './segments.ts'
 import type { Zones } from './zones.ts'
 
@@ -26,4 +27,6 @@ export interface Core {
   readonly held: Set<Sequence>
   /** Asks for space that was released but is not free yet; false when there is none to be had. */
   reclaim(): Promise<boolean>
+  /** Takes units out of use, or the regions of a segment, to which a write has failed; of too many the pool halts. */
+  retire(what: Run | Pick<Segment, 'regions'>, cause: unknown): void
 }

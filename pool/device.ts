@@ -55,8 +55,9 @@ export interface Place {
  * The physical-device interface: the only way to the medium. A layout is a Device made of Devices.
  *
  * Every method rejects with a PoolError: ERR_LIMITS for a request that breaks the limits, ERR_IO for a medium that
- * fails, and ERR_HALTED for every request after a failed flush, which is final for this incarnation of the device
- * (after it nobody knows what is on the medium; POOL rule 6, "fsyncgate").
+ * fails, and ERR_HALTED for every write and flush after a failed flush, which is final for this incarnation of the
+ * device (after it nobody knows what is on the medium; POOL rule 6, "fsyncgate"). Reads go on, of the medium itself; of a
+ * device that has been given up, for it did not answer, they are refused, too.
  */
 export interface Device {
   readonly limits: Limits

@@ -29,23 +29,21 @@ export function treeUnits(bytes: number, zones: Zones, recordExtentsMax: number)
 
 /** Grows a tree from the left, extent by extent; a manifest is written as soon as it is full. */
 export class ExtentTreeBuilder {
-  readonly #device: Device
   readonly #zones: Zones
   readonly #recordExtentsMax: number
   readonly #levels: Extent[][] = [[]]
-  /** Takes a unit for a manifest. */
-  readonly #allocate: () => Promise<number>
+  /** Writes a manifest to a fresh unit, and says to which. */
+  readonly #place: (manifest: Buffer) => Promise<number>
 
   constructor(
-    medium: { device: Device; zones: Zones },
+    zones: Zones,
     recordExtentsMax: number,
-    allocate: () => Promise<number>,
+    place: (manifest: Buffer) => Promise<number>,
     resumed?: Extent[][],
   ) {
-    this.#device = medium.device
-    this.#zones = medium.zones
+    this.#zones = zones
     this.#recordExtentsMax = recordExtentsMax
-    this.#allocate = allocate
+    this.#place = place
     if (resumed) this.#levels = resumed
   }
 
@@ -82,9 +80,8 @@ export class ExtentTreeBuilder {
       offset = encodeExtent(bytes, offset, extent)
       length += extent.length
     }
-    const unit = await this.#allocate()
-    await this.#device.write(this.#zones.unitOffset(unit), bytes)
-    return { length, unit, checksum: crc32c(bytes) }
+    const checksum = crc32c(bytes)
+    return { length, unit: await this.#place(bytes), checksum }
   }
 }
 

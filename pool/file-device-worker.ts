@@ -1,7 +1,8 @@
-import { fdatasyncSync, readSync, writeSync } from 'node:fs'
+import { fdatasyncSync, writeSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
-import { beginWriteback, dropCleanPages, writeOnce } from '../system/index.ts'
-import type { PoolErrorCode } from './errors.ts'
+import { beginWriteback, directAlignment, dropCleanPages, writeOnce } from '../system/index.ts'
+import { ColdReads, readAll } from './cold-reads.ts'
+import { PoolError, type PoolErrorCode } from './errors.ts'
 import type { IoReply, IoRequest, IoThreadSetup } from './io-thread.ts'
 
 /*
@@ -23,19 +24,30 @@ dropCleanPages(descriptor)
 
 type Write = Extract<IoRequest, { kind: 'write' }>
 
+/** Set once a flush has failed: from then on nothing is written, whatever waits here, and the page cache is not believed. */
+let cold: ColdReads | undefined
+
 function perform(request: IoRequest): void {
-  if (request.kind === 'flush') fdatasyncSync(descriptor)
-  else if (request.kind === 'read') readAll(request.bytes, request.offset)
+  if (cold && request.kind !== 'read') throw new PoolError('ERR_HALTED', 'a flush of the device failed')
+  if (request.kind === 'flush') flush()
+  else if (request.kind === 'read') read(request.bytes, request.offset)
   else if (request.unsplit) writeWhole(request)
   else writeAll(request.bytes, request.offset)
 }
 
-function readAll(target: Uint8Array, offset: number): void {
-  for (let done = 0; done < target.length; ) {
-    const bytes = readSync(descriptor, target, done, target.length - done, offset + done)
-    if (bytes === 0) throw new Error(`short read: only ${done} bytes are there`)
-    done += bytes
+function flush(): void {
+  try {
+    fdatasyncSync(descriptor)
+  } catch (error) {
+    cold = new ColdReads(descriptor, direct ? undefined : directAlignment(descriptor))
+    throw error
   }
+}
+
+/** Direct reads never came from the cache. */
+function read(target: Uint8Array, offset: number): void {
+  if (cold && !direct) cold.read(target, offset)
+  else readAll(descriptor, target, offset)
 }
 
 /** A short write is how a full disk shows first; it is an error, and nothing is tried again. */
@@ -60,6 +72,7 @@ function assertWhole(bytes: number, length: number): void {
 const REFUSALS = new Set(['EINVAL', 'ENOTSUP'])
 
 function failureOf(request: IoRequest, error: unknown): NonNullable<IoReply['failure']> {
+  if (error instanceof PoolError) return { code: error.code, message: error.message }
   const { code: errno, message } = error as NodeJS.ErrnoException
   const atomic = request.kind === 'write' && request.unsplit === 'atomic'
   const code: PoolErrorCode = atomic && REFUSALS.has(errno ?? '') ? 'ERR_LIMITS' : 'ERR_IO'

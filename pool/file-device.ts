@@ -6,7 +6,7 @@ import type { Device, DeviceFigures, Limits, WriteOptions } from './device.ts'
 import type { FlushLatency } from './flush-latency.ts'
 import { type ChosenIo, chooseIo, type IoMode } from './io-choice.ts'
 import { REQUEST_BYTES_MAX } from './io-measure.ts'
-import { IoThread, type IoThreadOptions } from './io-thread.ts'
+import { type IoKind, IoThread, type IoThreadOptions } from './io-thread.ts'
 import { type OpenedFile, openExclusively } from './opened-file.ts'
 import { checkRequest, checkUnsplit } from './request.ts'
 
@@ -64,7 +64,7 @@ export class FileDevice implements Device {
 
   /** Always by way of memory of the device: a read that was given up may land later, when `target` holds another copy. */
   async read(offset: number, target: Uint8Array): Promise<void> {
-    this.#check(offset, target.length)
+    this.#check('read', offset, target.length)
     await this.#withScratch(target.length, async (bytes) => {
       await this.#thread.send({ kind: 'read', offset, bytes })
       target.set(bytes)
@@ -72,7 +72,7 @@ export class FileDevice implements Device {
   }
 
   async write(offset: number, source: Uint8Array, { unsplit }: WriteOptions = {}): Promise<void> {
-    this.#check(offset, source.length)
+    this.#check('write', offset, source.length)
     checkUnsplit(this.limits, source.length, unsplit)
     if (this.#isShareable(source)) return await this.#write(offset, source, unsplit)
     await this.#withScratch(source.length, async (bytes) => {
@@ -82,7 +82,7 @@ export class FileDevice implements Device {
   }
 
   async flush(): Promise<void> {
-    this.#thread.assertUsable()
+    this.#thread.assertUsable('flush')
     await this.#thread.send({ kind: 'flush' })
   }
 
@@ -90,8 +90,8 @@ export class FileDevice implements Device {
     return this.#thread.close()
   }
 
-  #check(offset: number, length: number): void {
-    this.#thread.assertUsable()
+  #check(kind: IoKind, offset: number, length: number): void {
+    this.#thread.assertUsable(kind)
     checkRequest(this.limits, offset, length)
   }
 

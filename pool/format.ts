@@ -41,6 +41,8 @@ export interface Tuning {
   readonly sealIdleMs: number
   /** The largest single write of staged bytes. */
   readonly stagingBytesMax: number
+  /** Space to which writes have failed; beyond it the device is dying, and the pool halts. */
+  readonly retiredBytesMax: number
   /** Segments whose offset tables stay in memory. */
   readonly indexesMax: number
 }
@@ -69,6 +71,7 @@ export function chooseTuning(format: Format): Tuning {
     checkpointMsMax: 30_000,
     sealIdleMs: 50,
     stagingBytesMax: 512 * 1024,
+    retiredBytesMax: 4 * format.segmentBytes,
     indexesMax: 256,
   }
 }

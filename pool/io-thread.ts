@@ -62,8 +62,11 @@ const GRACE_MS = 1000
  * The thread that does the I/O of one open file, seen from the event loop: it takes requests one after the other, in
  * their order. It owns the descriptor and closes it.
  *
- *   working ──a flush fails, a request takes failMs, the thread dies──▶ failed ──close──▶ closed
- *      └───────────────────────────────close──────────────────────────────────────────────▲
+ *   working ──a flush fails──▶ reading ──a request takes failMs, the thread dies──▶ failed ──close──▶ closed
+ *      ├───────────a request takes failMs, the thread dies─────────────────────────────▲                 ▲
+ *      └───────────────────────────────────close, from any state─────────────────────────────────────────┘
+ *
+ * A thread that is reading only takes no more writes and flushes, for good, and reads around the page cache.
  */
 export class IoThread {
   readonly latency = new FlushLatency()
@@ -74,7 +77,10 @@ export class IoThread {
   readonly #waiting = new Map<number, Waiting>()
   readonly #descriptor: number
   #nextId = 0
+  /** Why nothing is taken any more. */
   #failure: PoolError | undefined
+  /** Why nothing is written any more. */
+  #refusal: PoolError | undefined
   #ended: Promise<void> | undefined
   #closing = false
   #tellStuck: () => void = () => {}
@@ -102,8 +108,9 @@ export class IoThread {
     return this.#watch.isStalled
   }
 
-  assertUsable(): void {
+  assertUsable(kind: IoKind): void {
     if (this.#failure) throw this.#failure
+    if (this.#refusal && kind !== 'read') throw this.#refusal
   }
 
   send(io: Io): Promise<void> {
@@ -132,31 +139,32 @@ export class IoThread {
     const waiting = this.#waiting.get(id)
     if (!waiting) return
     this.#waiting.delete(id)
-    const [next] = this.#waiting.values()
-    if (next) this.#watch.begin(next.kind)
-    else this.#watch.end()
     if (waiting.kind === 'flush') this.latency.record(microseconds)
     if (failure) this.#refuse(waiting, new PoolError(failure.code, failure.message))
     else waiting.resolve()
+    const [next] = this.#waiting.values()
+    if (next) this.#watch.begin(next.kind)
+    else this.#watch.end()
   }
 
   #refuse({ kind, reject }: Waiting, error: PoolError): void {
     reject(error)
-    if (kind === 'flush') this.#halt(error, 'a flush of the device failed')
+    if (kind === 'flush') this.#stopWriting(error)
   }
 
   /** The kernel drops what it could not write and forgets the error, so a failed flush is never tried again. */
-  #halt(cause: PoolError, message: string): void {
-    if (this.#failure) return
-    this.#failure = new PoolError('ERR_HALTED', message, { cause })
-    this.#reject(this.#failure)
+  #stopWriting(cause: PoolError): void {
+    if (this.#refusal) return
+    const refusal = new PoolError('ERR_HALTED', 'a flush of the device failed', { cause })
+    this.#refusal = refusal
+    this.#reject(refusal, ({ kind }) => kind !== 'read')
   }
 
   /** Nobody knows what became of the requests underway. */
   #fail(error: PoolError): void {
     if (this.#failure) return
     this.#reject(error)
-    this.#halt(error, error.message)
+    this.#failure = new PoolError('ERR_HALTED', error.message, { cause: error })
   }
 
   /**
@@ -178,8 +186,11 @@ export class IoThread {
     return this.#ended
   }
 
-  #reject(error: PoolError): void {
-    for (const { reject } of this.#waiting.values()) reject(error)
-    this.#waiting.clear()
+  #reject(error: PoolError, concerns: (waiting: Waiting) => boolean = () => true): void {
+    for (const [id, waiting] of this.#waiting) {
+      if (!concerns(waiting)) continue
+      this.#waiting.delete(id)
+      waiting.reject(error)
+    }
   }
 }

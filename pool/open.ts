@@ -103,6 +103,7 @@ async function recover(guard: Guard, members: Members, options: OpenOptions): Pr
     buffers: new SharedBuffers(IDLE_BUFFER_BYTES_MAX),
     held: new Set(),
     reclaim: () => pool!.reclaim(),
+    retire: (what, cause) => pool!.retire(what, cause),
   }
   const reader = new Reader(core)
   const releases = new Releases(core, reader)

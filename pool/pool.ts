@@ -1,3 +1,4 @@
+import type { Run } from './allocator.ts'
 import { atomicityOf } from './atomicity.ts'
 import { checkPool } from './check.ts'
 import type { Checkpoint } from './checkpoint.ts'
@@ -33,6 +34,7 @@ import type { Recovered } from './recovery.ts'
 import type { Releases } from './releases.ts'
 import { Scrub, type ScrubOptions } from './scrub.ts'
 import type { ScrubReport } from './scrub-report.ts'
+import type { Segment } from './segment.ts'
 import type { Guard } from './superblock.ts'
 import { PoolTransaction, type PreparedPayload } from './transaction.ts'
 
@@ -201,6 +203,16 @@ export class BlockPool implements ManagedPool {
     return await this.#reclaiming
   }
 
+  /** One bad place of a medium is passed over; from a medium that has many the pool keeps off. */
+  retire(what: Run | Pick<Segment, 'regions'>, cause: unknown): void {
+    const { allocator, tuning, zones } = this.#parts.core
+    if ('regions' in what) allocator.retireSegment(what.regions)
+    else allocator.retire(what)
+    const bytes = allocator.retiredUnits * zones.unitBytes
+    if (bytes <= tuning.retiredBytesMax) return
+    this.halt(new PoolError('ERR_IO', `writes to ${bytes} bytes have failed: the device is dying`, { cause }))
+  }
+
   /** The device failed: nobody knows what it holds, so nothing more is promised in this life. */
   halt(error: unknown): void {
     if (this.#state !== 'open') return
@@ -274,6 +286,7 @@ export class BlockPool implements ManagedPool {
       historyBytes: allocator.segmentRegions * zones.segmentBytes,
       extentBytes: allocator.committedUnits * zones.unitBytes,
       stagedBytes: allocator.stagedUnits * zones.unitBytes,
+      retiredBytes: allocator.retiredUnits * zones.unitBytes,
       segments: segments.all.length,
       commits: queue.commits,
       batches: journal.batches,

@@ -1,4 +1,4 @@
-import type { Run } from './allocator.ts'
+import { type Run, unitsOf } from './allocator.ts'
 import { roundUp } from './bytes.ts'
 import { crc32c } from './checksum.ts'
 import type { Staging } from './contract.ts'
@@ -6,6 +6,7 @@ import type { Core } from './core.ts'
 import type { Extent, Placement } from './entry.ts'
 import { PoolError } from './errors.ts'
 import { ExtentTreeBuilder, reopenTree } from './extent-tree.ts'
+import { FreshUnits } from './fresh-units.ts'
 import type { Reservation } from './reservations.ts'
 
 /** A payload that is complete for now: bytes to travel in the batch, or a tree of extents already on the device. */
@@ -101,25 +102,25 @@ const DONE = Promise.resolve()
  */
 class ExtentWriter {
   readonly #core: Core
-  readonly #reservation: Reservation
   readonly #tree: ExtentTreeBuilder
+  readonly #units: FreshUnits
   #last: Promise<unknown> = DONE
   #calls = 0
-  #runs: Run[] = []
   /** Units that the tree sealed last names for good, and those of its manifests that a later tree writes anew. */
   #sealedRuns: Run[] = []
   #partialRuns: Run[] = []
   #buffer: Buffer | undefined
   #filled = 0
   #sent = 0
-  #inFlight: Promise<void>[] = []
+  /** What is being written, in the order of the payload: where it is, once it is there. */
+  #inFlight: Promise<readonly Extent[]>[] = []
   #failure: unknown
 
   constructor(core: Core, reservation: Reservation, resumed?: Extent[][]) {
     this.#core = core
-    this.#reservation = reservation
-    const unit = async () => (await this.#allocate(1)).unit
-    this.#tree = new ExtentTreeBuilder(core, core.format.recordExtentsMax, unit, resumed)
+    this.#units = new FreshUnits(core, reservation)
+    const place = async (manifest: Buffer) => (await this.#units.place(manifest))[0]!.unit
+    this.#tree = new ExtentTreeBuilder(core.zones, core.format.recordExtentsMax, place, resumed)
   }
 
   static async resume(
@@ -180,46 +181,45 @@ class ExtentWriter {
     this.#buffer = undefined
     this.#filled = 0
     this.#sent += filled
-    const writes: Promise<void>[] = []
+    const writes: Promise<readonly Extent[]>[] = []
     try {
       for (let start = 0; start < filled; ) {
-        const run = await this.#allocate(Math.ceil((filled - start) / zones.unitBytes))
+        const run = await this.#units.allocate(Math.ceil((filled - start) / zones.unitBytes))
         const end = Math.min(filled, start + run.units * zones.unitBytes)
-        await this.#describe(run, buffer.subarray(start, end))
         writes.push(this.#write(run, buffer, start, end))
         start = end
       }
     } finally {
-      this.#inFlight.push(Promise.all(writes).then(() => this.#core.buffers.give(buffer)))
+      this.#inFlight.push(Promise.all(writes).then((extents) => this.#written(buffer, extents.flat())))
     }
-    if (this.#inFlight.length >= WRITES_IN_FLIGHT_MAX) await this.#inFlight.shift()
+    if (this.#inFlight.length >= WRITES_IN_FLIGHT_MAX) await this.#describeNext()
     this.#check()
   }
 
-  /** Free units, after asking once for released ones. ERR_NO_SPACE. */
-  async #allocate(units: number): Promise<Run> {
-    if (!this.#reservation.hasRoom) await this.#core.reclaim()
-    const run = this.#reservation.allocate(units)
-    this.#runs.push(run)
-    return run
+  #written(buffer: Buffer, extents: readonly Extent[]): readonly Extent[] {
+    this.#core.buffers.give(buffer)
+    return extents
   }
 
-  async #describe(run: Run, bytes: Buffer): Promise<void> {
-    const { unitBytes } = this.#core.zones
-    for (let i = 0; i < run.units; i++) {
-      const piece = bytes.subarray(i * unitBytes, (i + 1) * unitBytes)
-      await this.#tree.push({ length: piece.length, unit: run.unit + i, checksum: crc32c(piece) })
-    }
+  /** Only now is it known which units hold the bytes: where a write failed they are elsewhere. */
+  async #describeNext(): Promise<void> {
+    const extents = await this.#inFlight.shift()!
+    if (this.#failure) return
+    for (const extent of extents) await this.#tree.push(extent)
   }
 
-  async #write(run: Run, buffer: Buffer, start: number, end: number): Promise<void> {
-    const { device, zones } = this.#core
-    const padded = start + roundUp(end - start, zones.blockBytes)
+  async #write(run: Run, buffer: Buffer, start: number, end: number): Promise<readonly Extent[]> {
+    const { blockBytes, unitBytes } = this.#core.zones
+    const padded = start + roundUp(end - start, blockBytes)
     buffer.fill(0, end, padded)
+    const pieces = described(buffer.subarray(start, end), unitBytes)
     try {
-      await device.write(zones.unitOffset(run.unit), buffer.subarray(start, padded))
+      const runs = await this.#units.write(run, buffer.subarray(start, padded))
+      const units = runs.flatMap(unitsOf)
+      return pieces.map((piece, i) => ({ ...piece, unit: units[i]! }))
     } catch (error) {
       this.#failure ??= error
+      return []
     }
   }
 
@@ -230,17 +230,14 @@ class ExtentWriter {
     this.#check()
     this.#recycle(this.#partialRuns) // Of a tree that no record came to name.
     this.#partialRuns = []
-    this.#sealedRuns.push(...this.#runs)
-    this.#runs = []
+    this.#sealedRuns.push(...this.#units.take())
     const tree = await this.#tree.tree()
-    this.#partialRuns = this.#runs
-    this.#runs = []
+    this.#partialRuns = this.#units.take()
     return tree
   }
 
   async #settle(): Promise<void> {
-    await Promise.all(this.#inFlight)
-    this.#inFlight = []
+    while (this.#inFlight.length > 0) await this.#describeNext()
   }
 
   #check(): void {
@@ -258,13 +255,20 @@ class ExtentWriter {
     this.#failure ??= new PoolError('ERR_CLOSED', 'the transaction has ended')
     await this.#last
     await this.#settle()
-    this.#recycle([...this.takeRuns(), ...this.#runs])
-    this.#runs = []
+    this.#recycle([...this.takeRuns(), ...this.#units.take()])
   }
 
   #recycle(runs: readonly Run[]): void {
-    for (const { unit, units } of runs) {
-      for (let i = 0; i < units; i++) this.#core.allocator.recycle(unit + i)
-    }
+    for (const unit of runs.flatMap(unitsOf)) this.#core.allocator.recycle(unit)
   }
+}
+
+/** What goes to each unit: its length and checksum. */
+function described(bytes: Buffer, unitBytes: number): Omit<Extent, 'unit'>[] {
+  const pieces: Omit<Extent, 'unit'>[] = []
+  for (let start = 0; start < bytes.length; start += unitBytes) {
+    const piece = bytes.subarray(start, start + unitBytes)
+    pieces.push({ length: piece.length, checksum: crc32c(piece) })
+  }
+  return pieces
 }

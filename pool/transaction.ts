@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { unitsOf } from './allocator.ts'
 import type { Draft, Drafting, Sequence, Staging, Transaction } from './contract.ts'
 import type { Core } from './core.ts'
 import type { Entry, Placement, ReleaseEntry } from './entry.ts'
@@ -197,9 +198,7 @@ export class PoolTransaction implements Transaction {
 
   #own(staged: readonly PayloadStaging[]): void {
     for (const staging of staged) {
-      for (const run of staging.takeRuns()) {
-        for (let i = 0; i < run.units; i++) this.#core.allocator.own(run.unit + i)
-      }
+      for (const unit of staging.takeRuns().flatMap(unitsOf)) this.#core.allocator.own(unit)
     }
   }
 

@@ -39,6 +39,11 @@ const gauges: ReadonlyArray<readonly [name: string, help: string, figure: Figure
     'Space of uploads underway, and of what was deleted since the last checkpoint.',
     ({ stagedBytes }) => stagedBytes,
   ],
+  [
+    'cenote_pool_retired_bytes',
+    'Space to which a write has failed since the start, and that is out of use.',
+    ({ retiredBytes }) => retiredBytes,
+  ],
   ['cenote_pool_segments', 'Segments of the journal.', ({ segments }) => segments],
   ['cenote_pool_sequence', 'The last durable record.', ({ position }) => position.sequence],
   ['cenote_catalog_sequence', 'The last record that the catalog shows.', (_, { catalogSequence }) => catalogSequence],

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { constants, openSync } from 'node:fs'
 import koffi from 'koffi'
 import { PAGE_BYTES } from './memory.ts'
 import { STATX_DIOALIGN, statxOf } from './statx.ts'
@@ -35,4 +35,16 @@ export function turnDirect(descriptor: number): boolean {
   fcntl ??= koffi.load(null).func('int fcntl(int, int, ...)') as Call
   const flags = fcntl(descriptor, F_GETFL, 'int', 0)
   return flags >= 0 && fcntl(descriptor, F_SETFL, 'int', flags | constants.O_DIRECT) === 0
+}
+
+/**
+ * Opens an open file once more, to be read around the page cache; undefined where that cannot be had. It is the same
+ * file, whatever its name leads to by now, and has no part in a lock that the first descriptor holds.
+ */
+export function openDirect(descriptor: number): number | undefined {
+  try {
+    return openSync(`/proc/self/fd/${descriptor}`, constants.O_RDONLY | constants.O_DIRECT)
+  } catch {
+    return undefined
+  }
 }

@@ -1,7 +1,7 @@
 export { type AtomicWriteClaim, atomicWriteClaim, believe, isPowerOfTwo, writeOnce } from './atomic-write.ts'
 export { type BlockDeviceSizes, blockDeviceSizes } from './block-device.ts'
 export { type BlockFacts, blockFacts, type CacheMode } from './block-facts.ts'
-export { type DirectAlignment, directAlignment, turnDirect } from './direct-io.ts'
+export { type DirectAlignment, directAlignment, openDirect, turnDirect } from './direct-io.ts'
 export type { ExtentFacts, FileFlags } from './file-extents.ts'
 export {
   assertHashState,

@@ -183,6 +183,7 @@ export const PoolFigures = Type.Object({
   historyBytes: bytes,
   extentBytes: bytes,
   stagedBytes: bytes,
+  retiredBytes: bytes,
   segments: Type.Integer(),
   commits: Type.Integer(),
   batches: Type.Integer(),

@@ -53,6 +53,7 @@ function words(pool: PoolStatus): string {
     ['history', `${humanSize(pool.historyBytes)} in ${pool.segments} segments`],
     ['extents', humanSize(pool.extentBytes)],
     ['staged', `${humanSize(pool.stagedBytes)} of uploads underway, and deleted since the last checkpoint`],
+    ['retired', `${humanSize(pool.retiredBytes)} to which writes have failed, since the start`],
     ['position', `sequence ${position.sequence}, epoch ${position.epoch}, pool ${position.pool}`],
     ['commits', `${pool.commits} in ${pool.batches} batches, ${pool.flushes} flushes, ${pool.checkpoints} checkpoints`],
     [

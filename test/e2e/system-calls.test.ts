@@ -1,7 +1,8 @@
+import { join } from 'node:path'
 import { beforeAll, expect } from 'vitest'
 import { seedOf } from '../support/random.ts'
-import { anyPoolImage } from '../support/served-pool.ts'
-import { requireBuild } from '../support/server-process.ts'
+import { anyPoolImage, placeImage, startServer } from '../support/served-pool.ts'
+import { requireBuild, rootAuthorization } from '../support/server-process.ts'
 import { type Call, type Effect, injected } from '../support/system-calls.ts'
 import { curl, fuseExport, isThere, testWith, tracing } from '../support/system-tools.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -41,3 +42,36 @@ for (const [call, effect, number] of FAULTS) {
     expectTold(call, effect, troubled)
   })
 }
+
+/** Of which some travel in the journal and some lie in extents. */
+const SIZES = [100, 5000, 300_000]
+const PUTS_MAX = 50
+
+testWith(
+  [tracing],
+  'after a failed fdatasync a PUT hears 503, and a GET of what was acknowledged its bytes',
+  async () => {
+    const folder = temporaryFolder()
+    const device = placeImage(folder, image)
+    const { tracer, happened } = injected({ call: 'fdatasync', effect: 'error=EIO', number: 14 }, join(folder, 'calls'))
+    await using server = await startServer(folder, tracer!(device))
+    const ask = (path: string, init: RequestInit = {}) =>
+      fetch(`${server.address('http')}/v1/objects/inbox/${path}`, {
+        ...init,
+        headers: { authorization: rootAuthorization },
+      })
+    const body = (number: number) => Buffer.alloc(SIZES[number % SIZES.length]!, `object ${number}, `)
+    const put = async (number: number) => (await ask(String(number), { method: 'PUT', body: body(number) })).status
+    let acknowledged = 0
+    while (acknowledged < PUTS_MAX && (await put(acknowledged)) === 201) acknowledged++
+    expect(acknowledged).toBeGreaterThan(SIZES.length)
+    expect(happened()).toBe(true)
+    expect(await put(acknowledged + 1)).toBe(503)
+    for (let number = 0; number < acknowledged; number++) {
+      const answer = await ask(String(number))
+      expect([number, answer.status]).toEqual([number, 200])
+      expect(Buffer.from(await answer.arrayBuffer()).equals(body(number))).toBe(true)
+    }
+    expect((await ask(String(acknowledged))).status).toBe(404)
+  },
+)

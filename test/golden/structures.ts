@@ -160,7 +160,11 @@ export const manifest = {
   value: MANIFEST,
   encode: async () => {
     const device = new MemoryDevice(TINY_BYTES)
-    const builder = new ExtentTreeBuilder({ device, zones: ZONES }, 1, async () => MANIFEST_UNIT)
+    const place = async (bytes: Buffer) => {
+      await device.write(ZONES.unitOffset(MANIFEST_UNIT), bytes)
+      return MANIFEST_UNIT
+    }
+    const builder = new ExtentTreeBuilder(ZONES, 1, place)
     for (const extent of MANIFEST) await builder.push(extent)
     await builder.tree()
     return device.bytes.subarray(ZONES.unitOffset(MANIFEST_UNIT), ZONES.unitOffset(MANIFEST_UNIT + 1))

@@ -181,15 +181,32 @@ describe('a file device', () => {
 describe('a file device whose thread answers as it is told', () => {
   const EIO = `{ code: 'ERR_IO', message: 'EIO' }`
 
-  test('never flushes again after a flush that failed', async () => {
+  test('never writes or flushes again after a flush that failed, and reads on', async () => {
     const device = FileDevice.open(zeroFile(), { worker: workerThat(`request.kind === 'flush' ? ${EIO} : undefined`) })
     const flush = device.flush()
     const behind = device.write(0, Buffer.alloc(512))
+    const read = device.read(0, Buffer.alloc(512))
     await expect(flush).rejects.toMatchObject({ code: 'ERR_IO', message: 'EIO' })
     await expect(behind).rejects.toMatchObject({ code: 'ERR_HALTED' })
-    for (const request of [device.flush(), device.write(0, Buffer.alloc(512)), device.read(0, Buffer.alloc(512))]) {
+    for (const request of [device.flush(), device.write(0, Buffer.alloc(512))]) {
       await expect(request).rejects.toMatchObject({ code: 'ERR_HALTED', cause: { code: 'ERR_IO' } })
     }
+    await read
+    await device.read(0, Buffer.alloc(512))
+    await device.close()
+    await expect(device.read(0, Buffer.alloc(512))).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+  })
+
+  test('takes nothing any more once a read after a failed flush was given up', async () => {
+    const clock = new ManualClock()
+    const answer = `request.kind === 'flush' ? ${EIO} : 'silence'`
+    const device = FileDevice.open(zeroFile(), { worker: workerThat(answer), clock, stallMs: 50, failMs: 200 })
+    const flush = device.flush().catch((error: unknown) => error)
+    const reads = [0, 512].map((offset) => device.read(offset, Buffer.alloc(512)).catch((error: unknown) => error))
+    await flush
+    clock.run(200)
+    for (const read of reads) expect(await read).toMatchObject({ code: 'ERR_IO' })
+    await expect(device.read(0, Buffer.alloc(512))).rejects.toMatchObject({ code: 'ERR_HALTED' })
     await device.close()
   })
 

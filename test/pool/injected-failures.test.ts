@@ -1,5 +1,8 @@
-import { describe, expect, test } from 'vitest'
-import { canRun, preallocated, xfs } from '../support/loop-device.ts'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { ColdReads, readAll } from '../../pool/cold-reads.ts'
+import { directAlignment } from '../../system/index.ts'
+import { canRun, loopOver, preallocated, xfs } from '../support/loop-device.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { traced } from '../support/traced-device.ts'
 
@@ -17,6 +20,29 @@ describe.skipIf(!canRun('failures injected into system calls', 'strace'))('a sys
     expect(said[0]).toMatch(/^ERR_IO: flush failed: EIO/)
     expect(said[1]).toMatch(/^ERR_HALTED: /)
   })
+
+  test.each(['direct', 'buffered'] as const)(
+    'of a flush that fails is the last of its kind, and reads go on, %s',
+    (io) => {
+      const script = `
+      await device.write(4096, Buffer.alloc(4096, 'kept'))
+      await device.flush()
+      const [flush, write] = [device.flush(), device.write(8192, Buffer.alloc(4096, 'late'))]
+      say(await of(flush))
+      say(await of(write))
+      const { logicalBlockSize: block, size } = device.limits
+      const target = Buffer.alloc(8192 + block)
+      await device.read(4096 - block, target)
+      say(String(target.subarray(block, block + 8)))
+      say(target.subarray(4096 + block).every((byte) => byte === 0))
+      say(await of(device.read(size - block, Buffer.alloc(block))))`
+      const { said, writes } = traced(zeroFile(), io, script, 'fdatasync:error=EIO:when=2')
+      expect(said[0]).toMatch(/^ERR_IO: flush failed: EIO/)
+      expect(said[1]).toMatch(/^ERR_HALTED: /)
+      expect(said.slice(2)).toEqual(['keptkept', 'true', 'done'])
+      expect(writes).toEqual(['4096 at 4096'])
+    },
+  )
 
   test('of a write that fails is told by name, with its range', () => {
     const script = `say(await of(device.write(8192, Buffer.alloc(4096))))`
@@ -40,6 +66,46 @@ describe.skipIf(!canRun('failures injected into system calls', 'strace'))('a sys
     const path = preallocated(temporaryFolder(), 2 * MIB)
     const { said, wholeWrites } = traced(path, 'direct', script)
     expect(wholeWrites).toEqual(['512 at 0, flags 0', `${said[0]} at 4096, flags 0`])
+  })
+})
+
+describe.skipIf(!canRun('reads around a page cache that is wrong', 'strace', 'losetup'))('after a failed flush', () => {
+  test('a buffered device shows what is on the medium, not what the page cache believes', () => {
+    const disk = preallocated(temporaryFolder(), MIB)
+    // The loop device has a cache of its own, which does not hear of it when the file below is written to.
+    const script = `
+      const shown = async () => {
+        const target = Buffer.alloc(512)
+        await device.read(4608, target)
+        return String(target.subarray(0, 4))
+      }
+      await device.write(4096, Buffer.alloc(4096, 'kept'))
+      await device.flush()
+      const { writeFileSync } = await import('node:fs')
+      writeFileSync('${disk}', Buffer.alloc(${MIB}, 'true'), { flag: 'r+' })
+      say(await shown())
+      await of(device.flush())
+      say(await shown())`
+    const { said } = traced(loopOver(disk), 'buffered', script, 'fdatasync:error=EIO:when=2')
+    expect(said).toEqual(['kept', 'true'])
+  })
+
+  test('so it does where the file system has no direct I/O', () => {
+    const disk = preallocated(temporaryFolder(), MIB)
+    const descriptor = openSync(loopOver(disk), 'r')
+    onTestFinished(() => closeSync(descriptor))
+    const shown = (reads: Pick<ColdReads, 'read'>) => {
+      const target = Buffer.alloc(512)
+      reads.read(target, MIB - 512)
+      return String(target.subarray(0, 4))
+    }
+    const [dropping, around] = [undefined, directAlignment(descriptor)].map((way) => new ColdReads(descriptor, way))
+    const cached = { read: (target: Uint8Array, offset: number) => readAll(descriptor, target, offset) }
+    for (const bytes of ['once', 'then']) {
+      writeFileSync(disk, Buffer.alloc(MIB, bytes), { flag: 'r+' })
+      if (bytes === 'then') expect(shown(cached)).toBe('once')
+      expect([shown(around!), shown(dropping!), shown(cached)]).toEqual([bytes, bytes, bytes])
+    }
   })
 })
 

@@ -101,6 +101,7 @@ test('metrics show figures as they are when asked', async () => {
     historyBytes: 50,
     extentBytes: 40,
     stagedBytes: 10,
+    retiredBytes: 11,
     segments: 2,
     commits: 3,
     batches: 2,
@@ -139,6 +140,7 @@ test('metrics show figures as they are when asked', async () => {
     'cenote_pool_members_in_sync 1',
     'cenote_pool_members_stalled 1',
     'cenote_pool_mended_total 2',
+    'cenote_pool_retired_bytes 11',
   ]) {
     expect(text).toContain(line)
   }

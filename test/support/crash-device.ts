@@ -158,7 +158,7 @@ export class CrashDevice<Mark = never> implements Device {
 
   #count(request: Request): void {
     this.requests[request]++
-    this.#assertUsable()
+    if (request !== 'read') this.#assertUsable()
   }
 
   #failureOf(request: Request): unknown {
@@ -171,7 +171,7 @@ export class CrashDevice<Mark = never> implements Device {
     }
   }
 
-  /** A failed flush is final, for other flushes underway too. */
+  /** A failed flush is final, for other flushes underway too; reads go on. */
   #assertUsable(): void {
     if (this.#failed) throw new PoolError('ERR_HALTED', 'the device has failed')
   }

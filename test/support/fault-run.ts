@@ -127,13 +127,14 @@ export class FaultRun {
     return halted ? 'halted' : 'open'
   }
 
-  /** It takes nothing more, and asks nothing more of the device. */
+  /** It takes nothing more, and asks nothing more of the device than to read; and it shows what was acknowledged, and no more. */
   async #expectHalted(pool: Pool, early: Transaction): Promise<void> {
     const { write, flush } = this.device.requests
     const draft: Draft = { records: [{ content: Buffer.from('late'), payloads: [] }], releases: [] }
     await rejects('ERR_HALTED', async () => pool.begin())
     await rejects('ERR_HALTED', () => early.commit(() => draft))
     await rejects('ERR_HALTED', () => pool.checkpoint())
+    if (this.#fault?.request !== 'read') await verify(pool, this.#ledger.expect(this.#acknowledged), this.#random)
     await pool.close()
     assert.deepEqual([this.device.requests.write, this.device.requests.flush], [write, flush])
   }

@@ -24,6 +24,7 @@ export const TINY_TUNING: Tuning = {
   checkpointMsMax: 0,
   sealIdleMs: 0,
   stagingBytesMax: 2048,
+  retiredBytesMax: 4 * 8192,
   indexesMax: 4,
 }
 

@@ -10,6 +10,8 @@ export interface Trace {
   readonly said: readonly string[]
   /** Each pwritev2: bytes, offset, flags. */
   readonly wholeWrites: readonly string[]
+  /** Each pwrite64 on the device: bytes, offset. */
+  readonly writes: readonly string[]
 }
 
 /**
@@ -31,9 +33,11 @@ export function traced(path: string, io: 'direct' | 'buffered', script: string, 
   const traces = ['-f', '-X', 'raw', '-e', 'trace=pwritev2,pwrite64,fdatasync', ...injections]
   const { status, stdout, stderr } = spawnSync('strace', [...traces, process.execPath, program], { encoding: 'utf8' })
   if (status !== 0) throw new Error(stderr)
+  const writes = stderr.matchAll(/pwrite64\(.*, (\d+), (\d+)\)/g)
   const calls = stderr.matchAll(/pwritev2\(.*iov_len=(\d+)\}?\], 1, (\d+), (\w+)\)/g)
   return {
     said: stdout.trim().split('\n'),
+    writes: [...writes].map(([, length, offset]) => `${length} at ${offset}`),
     wholeWrites: [...calls].map(([, length, offset, flags]) => `${length} at ${offset}, flags ${Number(flags)}`),
   }
 }
