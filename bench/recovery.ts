@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises'
+import { chooseFormat, chooseTuning } from '../pool/index.ts'
 import { aim } from './aims.ts'
 import { CountingDevice } from './counting-device.ts'
 import { median, rateOf, SCALE, secondsOf } from './loops.ts'
@@ -13,7 +15,8 @@ const OBJECT = Buffer.alloc(4096, 4)
 const SMALL = Buffer.alloc(64, 4)
 const content = Buffer.alloc(400, 'a')
 /** Checkpoints come when they are called, and none because the journal has grown. */
-const MANUAL = { ...NO_TIMERS, tuning: { checkpointBytesMax: Number.MAX_SAFE_INTEGER } }
+const NEVER = Number.MAX_SAFE_INTEGER
+const MANUAL = { ...NO_TIMERS, tuning: { checkpointBytesMax: NEVER, checkpointRecordsMax: NEVER } }
 
 const journalBytes = ({ pool }: CountedPool): number => pool.atomicity().journal.sinceCheckpointBytes
 
@@ -91,11 +94,8 @@ async function recoveryOfObjects(path: string): Promise<{ row: string[]; millise
 /** All of them after a clean close; then with as much journal since the last checkpoint as there ever is. */
 async function openOfMany(path: string): Promise<{ clean: Opened; killed: Opened }> {
   const counted = await freshPool([path], MANUAL)
-  const perRecord = 512
-  const inJournal = Math.min(
-    RECORDS,
-    Math.floor(JOURNAL_BYTES / perRecord / RECORDS_PER_TRANSACTION) * RECORDS_PER_TRANSACTION,
-  )
+  const { checkpointRecordsMax } = chooseTuning(chooseFormat((await stat(path)).size))
+  const inJournal = Math.min(RECORDS, checkpointRecordsMax - (checkpointRecordsMax % RECORDS_PER_TRANSACTION))
   await addRecords(counted, RECORDS - inJournal)
   await counted.pool.checkpoint()
   await addRecords(counted, inJournal)

@@ -41,7 +41,7 @@ export function atomicityOf(
     faultModel: enforced ? 'v1' : null,
     journal: {
       bytes: allocator.segmentRegions * zones.segmentBytes,
-      sinceCheckpointBytes: journal.bytesSinceCheckpoint,
+      sinceCheckpointBytes: journal.sinceCheckpoint.bytes,
     },
     stripeUnitBytes: guard.geometry.stripeUnit,
     optimalWriteBytes: optimalWrite(tuning.stagingBytesMax, guard.geometry.stripeUnit),

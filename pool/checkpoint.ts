@@ -53,8 +53,9 @@ export class Checkpoint {
 
   /** True when the journal or the releases have grown enough since the last one. */
   get isDue(): boolean {
-    const { checkpointBytesMax, releasesMax } = this.#core.tuning
-    return this.#journal.bytesSinceCheckpoint >= checkpointBytesMax || this.#releases.count >= releasesMax
+    const { checkpointBytesMax, checkpointRecordsMax, releasesMax } = this.#core.tuning
+    const { bytes, records } = this.#journal.sinceCheckpoint
+    return bytes >= checkpointBytesMax || records >= checkpointRecordsMax || this.#releases.count >= releasesMax
   }
 
   get isDirty(): boolean {
@@ -107,7 +108,6 @@ export class Checkpoint {
   async #capture(compacted: readonly Compacted[]): Promise<Captured> {
     await this.#releases.settle()
     this.#compaction.adopt(compacted)
-    this.#journal.bytesSinceCheckpoint = 0
     return {
       position: this.#journal.position,
       pages: new Map([...this.#core.allocator.takeDirtyPages(), ...this.#core.segments.takeDirtyPages()]),

@@ -31,6 +31,8 @@ export interface Tuning {
   readonly reserveSegments: number
   /** Journal bytes between checkpoints. */
   readonly checkpointBytesMax: number
+  /** Records between checkpoints: replaying them takes the time, not their bytes. */
+  readonly checkpointRecordsMax: number
   /** Released payloads between checkpoints. */
   readonly releasesMax: number
   /** Time between checkpoints while there is something to save; 0 for never. */
@@ -62,6 +64,7 @@ export function chooseTuning(format: Format): Tuning {
     queueBytesMax: Math.min(64 * MIB, 4 * format.segmentBytes),
     reserveSegments: 8,
     checkpointBytesMax: 16 * format.segmentBytes,
+    checkpointRecordsMax: 131_072,
     releasesMax: 65_536,
     checkpointMsMax: 30_000,
     sealIdleMs: 50,

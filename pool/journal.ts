@@ -44,7 +44,6 @@ export class Journal {
   #sealed = true
   batches = 0
   flushes = 0
-  bytesSinceCheckpoint = 0
 
   constructor(core: Core, state: JournalState) {
     this.#core = core
@@ -78,6 +77,13 @@ export class Journal {
       chain: this.#chain,
       nextSequence: this.#nextSequence,
     }
+  }
+
+  /** What a recovery now would replay; what the last one replayed counts, too, until a checkpoint saves it. */
+  get sinceCheckpoint(): { readonly bytes: number; readonly records: number } {
+    const { checkpointLsn, nextSequence } = this.#core.members.superblock
+    const blocks = this.lsn - checkpointLsn
+    return { bytes: blocks * this.#core.zones.blockBytes, records: this.#nextSequence - nextSequence }
   }
 
   /** Regions chosen for the segment after the active one. */
@@ -127,7 +133,6 @@ export class Journal {
     await this.flush()
     this.#advance(segment, offset, digest)
     this.batches++
-    this.bytesSinceCheckpoint += bytes.length
     this.#sealed = seal
   }
 

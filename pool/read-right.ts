@@ -1,10 +1,12 @@
 import { roundUp } from './bytes.ts'
-import type { Device } from './device.ts'
+import { type Device, placeOf } from './device.ts'
 import { readBytes } from './io.ts'
+import { type MosaicSource, mosaic } from './mosaic.ts'
 
 /*
  * Whatever may lie in several copies is read here: on the legs of a mirror, in the runs of a segment. A copy is taken
- * only when it is right, and the ones that were found wrong before it are mended from it.
+ * only when it is right, and the ones that were found wrong before it are mended from it. What is right in no copy as a
+ * whole is put together of several, and all are mended.
  */
 
 /** One copy of some bytes: where it lies, and which of the device's copies it is. */
@@ -19,8 +21,8 @@ export interface ReadRightOptions {
 }
 
 /**
- * `length` bytes that lie at each of `offsets`: the first copy that `isRight` accepts. Undefined when none is right;
- * when none is and one could not be read, the failure is thrown.
+ * `length` bytes that lie at each of `offsets`: the first copy that `isRight` accepts, or what the copies hold between
+ * them. Undefined when nothing is right; when one could not be read either, the failure is thrown.
  */
 export async function readRight(
   device: Device,
@@ -51,7 +53,8 @@ async function readOnce(
   let right: Buffer | undefined
   let failure: unknown
   const wrong: Copy[] = []
-  for (const place of copiesOf(device, offsets)) {
+  const places = copiesOf(device, offsets)
+  for (const place of places) {
     if (right && !every) break
     const bytes = await readBytes(device, place.offset, length, place.copy).catch((error: unknown) => {
       failure = error
@@ -59,45 +62,103 @@ async function readOnce(
     if (!bytes || !isRight(bytes)) wrong.push(place)
     else if (!right) [right, source] = [bytes, place]
   }
-  const isStillRight = async () => isRight(await readBytes(device, source!.offset, length, source!.copy))
-  if (right) for (const place of wrong) await mend(device, place, right, isStillRight)
+  const among: Among = { device, places, length, isRight }
+  if (!right && places.length > 1) right = await joinedOf(among)
+  const isStillRight = async () =>
+    source
+      ? isRight(await readBytes(device, source.offset, length, source.copy))
+      : (await joinedOf(among)) !== undefined
+  if (right) for (const place of wrong) await mend(among, place, right, isStillRight)
   else if (failure) throw failure
   return right
 }
 
-function* copiesOf(device: Device, offsets: readonly number[]): Generator<Copy> {
-  for (const offset of offsets) for (let copy = 0; copy < device.copies; copy++) yield { offset, copy }
+/** What is read, and where all of its copies lie. */
+interface Among {
+  readonly device: Device
+  readonly places: readonly Copy[]
+  readonly length: number
+  isRight(bytes: Buffer): boolean
+}
+
+function copiesOf(device: Device, offsets: readonly number[]): Copy[] {
+  const copies = Array.from({ length: device.copies }, (_, copy) => copy)
+  return offsets.flatMap((offset) => copies.map((copy) => ({ offset, copy })))
+}
+
+/** Whole blocks of a copy, and those of them that could not be read. */
+interface Blocks extends MosaicSource {
+  readonly unreadable: Set<number>
+}
+
+/** What is right in no copy, of what the copies hold between them. */
+async function joinedOf({ device, places, length, isRight }: Among): Promise<Buffer | undefined> {
+  const { logicalBlockSize: blockBytes } = device.limits
+  const sources: Blocks[] = []
+  for (const place of places) sources.push(await readBlocks(device, place, length))
+  const { offset } = places[0]!
+  const start = offset % blockBytes
+  const columnOf = (block: number) => placeOf(device, offset - start + block * blockBytes, 0).device
+  return mosaic(sources, { start, length, isRight }, { blockBytes, columnOf })
+}
+
+/** The blocks that `length` bytes of a copy touch. One that the medium does not give hides no other. */
+async function readBlocks(device: Device, { offset, copy }: Copy, length: number): Promise<Blocks> {
+  const block = device.limits.logicalBlockSize
+  const start = offset - (offset % block)
+  const bytes = Buffer.alloc(roundUp(offset + length, block) - start)
+  const unreadable = new Set<number>()
+  try {
+    await device.read(start, bytes, copy)
+  } catch {
+    for (let at = 0; at < bytes.length; at += block) {
+      const one = device.read(start + at, bytes.subarray(at, at + block), copy)
+      await one.catch(() => void unreadable.add(at / block))
+    }
+  }
+  return { bytes, unreadable }
 }
 
 /**
- * Writes right bytes over wrong ones. Only they are replaced: what else lies in their blocks has not been verified, in
- * this copy or the other. A copy that cannot be mended, for its device failed or the pool has halted, stays as it is;
- * so does one whose place has been given to something new since, for then the other copy is not right either any more.
+ * Writes right bytes over wrong ones, in blocks that differ or cannot be read, and in no other: what was put together of
+ * several copies must not be torn where it is right. Only the wrong bytes are replaced: what else lies in their blocks
+ * has not been verified, in this copy or the others. A copy that cannot be mended, for its device failed or the pool has
+ * halted, stays as it is; so does one whose place has been given to something new since, for then the source is not
+ * right either any more.
  */
-async function mend(
-  device: Device,
-  { offset, copy }: Copy,
-  right: Buffer,
-  when: () => Promise<boolean>,
-): Promise<void> {
+async function mend(among: Among, place: Copy, right: Buffer, when: () => Promise<boolean>): Promise<void> {
+  const { device, length } = among
+  const { offset, copy } = place
   const block = device.limits.logicalBlockSize
-  const start = offset - (offset % block)
-  const length = roundUp(offset + right.length, block) - start
   try {
-    const whole = length === right.length ? right : await readBlocks(device, start, length, copy)
-    right.copy(whole, offset - start)
-    await device.write(start, whole, { copy, when })
+    const found = await readBlocks(device, place, length)
+    const whole = Buffer.from(found.bytes)
+    await fillIn(among, place, { bytes: whole, unreadable: new Set(found.unreadable) })
+    right.copy(whole, offset % block)
+    const isWrong = (at: number) =>
+      found.unreadable.has(at / block) || whole.compare(found.bytes, at, at + block, at, at + block) !== 0
+    for (let at = 0; at < whole.length; ) {
+      let end = at
+      while (end < whole.length && isWrong(end)) end += block
+      if (end > at) await device.write(offset - (offset % block) + at, whole.subarray(at, end), { copy, when })
+      at = end + block
+    }
   } catch {
     // Whoever writes to that copy next is told.
   }
 }
 
-/** The blocks of a copy as they are, or as another copy has them when they cannot be read. */
-async function readBlocks(device: Device, offset: number, length: number, copy: number): Promise<Buffer> {
-  try {
-    return await readBytes(device, offset, length, copy)
-  } catch (error) {
-    if (device.copies === 1) throw error
-    return await readBytes(device, offset, length, (copy + 1) % device.copies)
+/** Blocks of a copy that cannot be read, as another has them that can: a leg of the mirror, or another run. */
+async function fillIn({ device, places, length }: Among, place: Copy, { bytes, unreadable }: Blocks): Promise<void> {
+  const block = device.limits.logicalBlockSize
+  for (const other of places) {
+    if (unreadable.size === 0) return
+    if (other === place) continue
+    const found = await readBlocks(device, other, length)
+    for (const missing of [...unreadable]) {
+      if (found.unreadable.has(missing)) continue
+      found.bytes.copy(bytes, missing * block, missing * block, (missing + 1) * block)
+      unreadable.delete(missing)
+    }
   }
 }

@@ -2,7 +2,7 @@ import type { Core } from './core.ts'
 import { type Device, placeOf } from './device.ts'
 import { PoolError } from './errors.ts'
 import type { Member } from './members.ts'
-import { type MosaicSource, mosaic } from './scrub-mosaic.ts'
+import { type MosaicGrain, mosaic } from './mosaic.ts'
 import type { ScrubFinding, ScrubKind, ScrubRecord } from './scrub-report.ts'
 
 /** What a scrub works with. */
@@ -134,19 +134,16 @@ export class Copies {
   verify(part: Part): Buffer | undefined {
     const rightIn = new Set(this.#copies.filter((copy) => this.#isRight(copy, part)))
     const [first] = rightIn
-    const right = first
-      ? slice(first, part)
-      : mosaic(
-          this.#copies.map((copy) => this.#source(copy)),
-          part,
-          this.#blockBytes,
-        )
+    const right = first ? slice(first, part) : mosaic(this.#copies, part, this.#grain)
     this.#verified.push({ part, right, rightIn })
     return right
   }
 
-  #source({ bytes, unreadable }: Copy): MosaicSource {
-    return { bytes, unreadable }
+  get #grain(): MosaicGrain {
+    const blockBytes = this.#blockBytes
+    const [first] = this.#copies
+    const columnOf = (block: number) => first?.stretches.find(({ end }) => block * blockBytes < end)?.device
+    return { blockBytes, columnOf }
   }
 
   #isRight(copy: Copy, part: Part): boolean {

@@ -3,6 +3,7 @@ import type { Sequence } from './contract.ts'
 import type { Entry, Placement } from './entry.ts'
 import { isCorrupt, PoolError } from './errors.ts'
 import type { Journal } from './journal.ts'
+import type { Reader } from './reader.ts'
 import type { Releases } from './releases.ts'
 import { BatchScrub, type ScrubbedBatch } from './scrub-batch.ts'
 import type { ScrubGround } from './scrub-copies.ts'
@@ -11,6 +12,7 @@ import { SegmentHeaderScrub } from './scrub-segment-header.ts'
 import type { Segment } from './segment.ts'
 
 export interface SegmentScrubParts {
+  readonly reader: Reader
   readonly journal: Journal
   readonly releases: Releases
   readonly epoch: number
@@ -122,18 +124,19 @@ export class SegmentScrub {
     await this.#payloads.run(scrubbed, isHere ? from.offset : 0)
   }
 
-  /** Its segment may have been compacted meanwhile; then the new one knows. */
+  /** Its segment may have been compacted meanwhile; then the new one knows, where what was let go before is a gap. */
   async #isLive(segment: Segment, { entry: { sequence }, payload, number }: NumberedPayload): Promise<boolean> {
     const { segments } = this.#ground.core
-    const current = segments.find(sequence)
-    if (this.#parts.releases.isReleased(sequence, payload)) return false
-    if (current === segment) return !segment.isReleased(number!)
-    const index = await segments.index(current).catch(unlessCorrupt)
-    if (!index) return false
-    if (segments.find(sequence) !== current)
+    const { reader, releases } = this.#parts
+    if (releases.isReleased(sequence, payload)) return false
+    if (segments.find(sequence) === segment) return !segment.isReleased(number!)
+    const moved = await reader.withEntry(sequence, (located) => located).catch(unlessCorrupt)
+    if (!moved) return false
+    const { place, entry } = moved
+    if (segments.find(sequence) !== moved.segment)
       return await this.#isLive(segment, { entry: { sequence }, payload, number })
-    if (this.#parts.releases.isReleased(sequence, payload)) return false
-    return !current.isReleased(index.at(sequence - current.firstSequence).firstPayload + payload)
+    const isGone = releases.isReleased(sequence, payload) || moved.segment.isReleased(place.firstPayload + payload)
+    return entry.payloads[payload]!.form !== 'gap' && !isGone
   }
 
   /** Recovery reads inline payloads after the checkpoint whether they live or not; before it nobody reads dead ones. */

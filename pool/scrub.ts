@@ -5,6 +5,7 @@ import type { Core } from './core.ts'
 import { PoolError } from './errors.ts'
 import type { Journal } from './journal.ts'
 import type { Pages } from './pages.ts'
+import type { Reader } from './reader.ts'
 import type { Releases } from './releases.ts'
 import type { ScrubGround } from './scrub-copies.ts'
 import { MemberScrub } from './scrub-members.ts'
@@ -42,6 +43,7 @@ export interface ScrubParts {
   readonly guard: Guard
   readonly epoch: number
   readonly journal: Journal
+  readonly reader: Reader
   readonly releases: Releases
   readonly checkpoint: Checkpoint
   readonly pages: Pages

@@ -143,7 +143,7 @@ class ExtentWriter {
     this.#check()
     let offset = 0
     while (offset < chunk.length) {
-      this.#buffer ??= this.#core.buffers.take(this.#bufferBytes())
+      this.#buffer ??= this.#core.buffers.take(this.#bufferBytes(chunk.length - offset))
       const bytes = Math.min(chunk.length - offset, this.#buffer.length - this.#filled)
       this.#buffer.set(chunk.subarray(offset, offset + bytes), this.#filled)
       this.#filled += bytes
@@ -152,11 +152,11 @@ class ExtentWriter {
     }
   }
 
-  /** One unit at first, and never more than has come: many slow uploads hold little, and a quick one is soon at its pace. */
-  #bufferBytes(): number {
+  /** As large as what has come, or is here now: many slow uploads hold little, and a quick one is soon at its pace. */
+  #bufferBytes(here: number): number {
     const { zones, tuning } = this.#core
     const large = Math.max(zones.unitBytes, tuning.stagingBytesMax - (tuning.stagingBytesMax % zones.unitBytes))
-    return Math.min(large, Math.max(zones.unitBytes, this.#sent - (this.#sent % zones.unitBytes)))
+    return Math.min(large, roundUp(Math.max(1, this.#sent, here), zones.unitBytes))
   }
 
   async #send(): Promise<void> {

@@ -146,6 +146,25 @@ describe('a checkpoint is written', () => {
     expect(pool.status().checkpoints).toBe(1)
   })
 
+  test('after checkpointBytesMax of journal, of which the last opening replayed some', async () => {
+    const { device, pool } = await open({ checkpointBytesMax: 4096 })
+    for (let i = 0; i < 7; i++) await record(pool, 40)
+    const again = await openDevice(device, tiny({ tuning: { checkpointBytesMax: 4096 } }))
+    await record(again, 40)
+    await settled()
+    expect(again.status().checkpoints).toBe(1)
+  })
+
+  test('after checkpointRecordsMax of records, however small they are', async () => {
+    const { pool } = await open({ checkpointRecordsMax: 4 })
+    for (let i = 0; i < 3; i++) await record(pool, 40)
+    await settled()
+    expect(pool.status().checkpoints).toBe(0)
+    await record(pool, 40)
+    await settled()
+    expect(pool.status().checkpoints).toBe(1)
+  })
+
   test('after releasesMax released payloads', async () => {
     const { pool } = await open({ releasesMax: 3 })
     for (let i = 0; i < 4; i++) await put(pool, pattern(1024))

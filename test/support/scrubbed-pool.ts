@@ -61,6 +61,7 @@ interface FoundBatch {
   readonly offset: number
   readonly entries: readonly Entry[]
   readonly payloads: number
+  readonly blocks: number
 }
 
 const POOL = Buffer.alloc(16, 1)
@@ -187,6 +188,7 @@ export class ScrubbedPool {
           offset: number * 512,
           entries,
           payloads: payloadOffset(header.entryBytes),
+          blocks: header.blocks,
         })
       }
     }
@@ -209,6 +211,13 @@ export class ScrubbedPool {
   async batchHeader(sequence: number): Promise<Spot[]> {
     const { regions, offset } = await this.#batchOf(sequence)
     return await this.#inSegments(regions, offset, BATCH_HEADER_BYTES)
+  }
+
+  /** Every block of a batch, each in all its copies. */
+  async batchBlocks(sequence: number): Promise<Spot[][]> {
+    const { regions, offset, blocks } = await this.#batchOf(sequence)
+    const all = Array.from({ length: blocks }, (_, block) => this.#inSegments(regions, offset + block * 512, 512))
+    return await Promise.all(all)
   }
 
   async entries(sequence: number): Promise<Spot[]> {

@@ -19,6 +19,7 @@ export const TINY_TUNING: Tuning = {
   queueBytesMax: 1 << 16,
   reserveSegments: 4,
   checkpointBytesMax: 1 << 30,
+  checkpointRecordsMax: 1 << 30,
   releasesMax: 1 << 20,
   checkpointMsMax: 0,
   sealIdleMs: 0,
