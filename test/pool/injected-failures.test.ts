@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { canRun, preallocated, xfs } from '../support/loop-device.ts'
-import { temporaryFolder } from '../support/temporary-folder.ts'
+import { canRun, xfs, zeroFile } from '../support/loop-devices.ts'
 import { traced } from '../support/traced-device.ts'
 
 const MIB = 1 << 20
-const zeroFile = () => preallocated(temporaryFolder(), MIB)
+const smallFile = () => zeroFile(MIB)
 
 /** The real thread, its system calls failing at will. */
 describe.skipIf(!canRun('failures injected into system calls', 'strace'))('a system call', () => {
@@ -13,20 +12,20 @@ describe.skipIf(!canRun('failures injected into system calls', 'strace'))('a sys
       await device.write(0, Buffer.alloc(4096))
       say(await of(device.flush()))
       say(await of(device.flush()))`
-    const { said } = traced(zeroFile(), 'buffered', script, 'fdatasync:error=EIO:when=1')
+    const { said } = traced(smallFile(), 'buffered', script, 'fdatasync:error=EIO:when=1')
     expect(said[0]).toMatch(/^ERR_IO: flush failed: EIO/)
     expect(said[1]).toMatch(/^ERR_HALTED: /)
   })
 
   test('of a write that fails is told by name, with its range', () => {
     const script = `say(await of(device.write(8192, Buffer.alloc(4096))))`
-    const { said } = traced(zeroFile(), 'buffered', script, 'pwrite64:error=ENOSPC')
+    const { said } = traced(smallFile(), 'buffered', script, 'pwrite64:error=ENOSPC')
     expect(said[0]).toMatch(/^ERR_IO: write of 4096 bytes at 8192 failed: ENOSPC/)
   })
 
   test.each(['direct', 'buffered'] as const)('that writes a part has failed, %s', (io) => {
     const script = `say(await of(device.write(8192, Buffer.alloc(4096), { unsplit: true })))`
-    const { said, wholeWrites } = traced(zeroFile(), io, script, 'pwritev2:retval=512')
+    const { said, wholeWrites } = traced(smallFile(), io, script, 'pwritev2:retval=512')
     expect(said).toEqual(['ERR_IO: write of 4096 bytes at 8192 failed: short write: only 512 bytes were taken'])
     expect(wholeWrites).toEqual(['4096 at 8192, flags 0'])
   })
@@ -37,7 +36,7 @@ describe.skipIf(!canRun('failures injected into system calls', 'strace'))('a sys
       await whole(0, 512)
       await whole(4096, device.limits.requestBytesMax)
       say(device.limits.requestBytesMax)`
-    const path = preallocated(temporaryFolder(), 2 * MIB)
+    const path = zeroFile(2 * MIB)
     const { said, wholeWrites } = traced(path, 'direct', script)
     expect(wholeWrites).toEqual(['512 at 0, flags 0', `${said[0]} at 4096, flags 0`])
   })
@@ -52,7 +51,7 @@ describe.skipIf(!canRun('atomic writes by system call', 'strace', 'losetup', 'mk
       for (const length of [4096, 65536, 12288]) await whole(0, length)
       await whole(4096, 16384)
       await device.write(0, Buffer.alloc(4096))`
-    const { wholeWrites } = traced(preallocated(xfs(), MIB), 'direct', script)
+    const { wholeWrites } = traced(zeroFile(MIB, xfs()), 'direct', script)
     expect(wholeWrites).toEqual([
       `4096 at 0, flags ${RWF_ATOMIC}`,
       `65536 at 0, flags ${RWF_ATOMIC}`,
@@ -67,7 +66,7 @@ describe.skipIf(!canRun('atomic writes by system call', 'strace', 'losetup', 'mk
     ['EIO', 'EIO', 'ERR_IO'],
   ])('that fails with %s is told as %s, %s', (errno, name, code) => {
     const script = `say(await of(device.write(8192, Buffer.alloc(4096), { unsplit: true })))`
-    const { said } = traced(preallocated(xfs(), MIB), 'direct', script, `pwritev2:error=${errno}`)
+    const { said } = traced(zeroFile(MIB, xfs()), 'direct', script, `pwritev2:error=${errno}`)
     expect(said[0]).toMatch(new RegExp(`^${code}: write of 4096 bytes at 8192 failed: ${name}`))
   })
 })
