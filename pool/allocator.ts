@@ -23,7 +23,7 @@ export class Allocator {
   readonly #zones: Zones
   readonly #reserve: number
   /** Regions that a segment takes, each of another class. */
-  readonly #runs: number
+  readonly runs: number
   readonly #use: RegionUse[] = []
   readonly #freeUnits: number[] = []
   #used = new Uint8Array(0)
@@ -34,13 +34,14 @@ export class Allocator {
   #freeRegions = 0
   #committedUnits = 0
   #usedUnits = 0
+  #segmentRegions = 0
   #cursor = 0
   #suspects: Suspects | undefined
 
   constructor(zones: Zones, reserveSegments: number, runs = 1) {
     this.#zones = zones
     this.#reserve = reserveSegments
-    this.#runs = runs
+    this.runs = runs
     this.grow()
   }
 
@@ -58,7 +59,7 @@ export class Allocator {
 
   /** Segments that would find room: as many as leave each of them a region of so many different classes. */
   get freeSegments(): number {
-    return this.#runs === 1 ? this.#freeRegions : segmentsIn([...this.#freeOfClass.values()], this.#runs)
+    return this.runs === 1 ? this.#freeRegions : segmentsIn([...this.#freeOfClass.values()], this.runs)
   }
 
   #count(region: number, change: 1 | -1): void {
@@ -77,7 +78,7 @@ export class Allocator {
   }
 
   get segmentRegions(): number {
-    return this.#use.filter((use) => use === 'segment').length
+    return this.#segmentRegions
   }
 
   get freeUnits(): number {
@@ -88,23 +89,26 @@ export class Allocator {
     )
   }
 
-  /** True when a payload may open another segment, or a region of any class, without touching the journal's reserve. */
-  get aboveReserve(): boolean {
-    return this.freeSegments > this.#reserve
+  /** Units that payloads can have without touching the journal's reserve: what is left of regions in use, and whole ones. */
+  get roomUnits(): number {
+    const { unitsPerRegion } = this.#zones
+    const inUse = this.freeUnits - this.#freeRegions * unitsPerRegion
+    const spare = this.freeSegments < this.#reserve ? 0 : this.#freeRegions - this.#reserve * this.runs
+    return inUse + spare * unitsPerRegion
   }
 
   /** Whole regions for the runs of a segment, on distinct members; undefined when there are not enough. */
   takeSegment(): readonly number[] | undefined {
     if (this.freeSegments === 0) return undefined
     const classes = this.#classesByRoom()
-    const regions = classes.slice(0, this.#runs).map((of) => this.#firstFree(of)!)
+    const regions = classes.slice(0, this.runs).map((of) => this.#firstFree(of)!)
     this.claim(regions)
     return regions
   }
 
   /** Those with the most free regions first, so that pairs can be made for as long as possible. */
   #classesByRoom(): (number | undefined)[] {
-    if (this.#runs === 1) return [undefined]
+    if (this.runs === 1) return [undefined]
     return [...this.#freeOfClass].sort(([, a], [, b]) => b - a).map(([of]) => of)
   }
 
@@ -120,6 +124,7 @@ export class Allocator {
     for (const region of regions) {
       assert(this.#use[region] === 'free')
       this.#use[region] = 'segment'
+      this.#segmentRegions++
       this.#count(region, -1)
     }
   }
@@ -129,6 +134,7 @@ export class Allocator {
     for (const region of regions) {
       assert(this.#use[region] === 'segment')
       this.#use[region] = 'free'
+      this.#segmentRegions--
       this.#count(region, 1)
     }
   }
@@ -137,15 +143,18 @@ export class Allocator {
     return this.#use[region] === 'free'
   }
 
-  /** True when allocate() would find something. */
-  get hasRoom(): boolean {
-    return this.#regionWithRoom() !== undefined
+  /** True when allocate() would find something, so many segments kept. */
+  hasRoom(kept = this.#reserve): boolean {
+    return this.#regionWithRoom(kept) !== undefined
   }
 
-  /** The next run of at most `units` free units, filling regions already in use first. ERR_NO_SPACE when there is none. */
-  allocate(units: number): Run {
+  /**
+   * The next run of at most `units` free units, filling regions already in use first. ERR_NO_SPACE when there is none that
+   * leaves room for `kept` segments.
+   */
+  allocate(units: number, kept = this.#reserve): Run {
     const { unitsPerRegion } = this.#zones
-    const region = this.#regionWithRoom()
+    const region = this.#regionWithRoom(kept)
     if (region === undefined) throw new PoolError('ERR_NO_SPACE', 'the pool is full')
     this.#openForData(region)
     const first = region * unitsPerRegion
@@ -163,7 +172,7 @@ export class Allocator {
     return { unit: start, units: count }
   }
 
-  #regionWithRoom(): number | undefined {
+  #regionWithRoom(kept: number): number | undefined {
     const { regions, unitsPerRegion } = this.#zones
     const current = Math.min(regions - 1, Math.floor(this.#cursor / unitsPerRegion))
     let free: number | undefined
@@ -173,15 +182,26 @@ export class Allocator {
       if (this.#use[region] === 'free') free ??= region
     }
     if (free === undefined) return undefined
-    if (this.#runs === 1) return this.aboveReserve ? free : undefined
-    return this.#spareRegion()
+    if (this.runs === 1) return this.freeSegments > kept ? free : undefined
+    return this.#spareRegion(kept)
   }
 
   /** Of the class with the most room: where members are of unequal size it may be of no use to the journal at all. */
-  #spareRegion(): number | undefined {
-    const of = this.#classesByRoom()[0]!
-    const left = new Map(this.#freeOfClass).set(of, this.#freeOfClass.get(of)! - 1)
-    return segmentsIn([...left.values()], this.#runs) >= this.#reserve ? this.#firstFree(of) : undefined
+  #spareRegion(kept: number): number | undefined {
+    return this.#segmentsBeside(1) >= kept ? this.#firstFree(this.#classesByRoom()[0]!) : undefined
+  }
+
+  /** Segments that would find room beside `units` more for payloads. */
+  freeSegmentsBeside(units: number): number {
+    const { unitsPerRegion } = this.#zones
+    const inUse = this.freeUnits - this.#freeRegions * unitsPerRegion
+    return this.#segmentsBeside(Math.ceil(Math.max(0, units - inUse) / unitsPerRegion))
+  }
+
+  /** What is left when payloads take so many regions, each from the class with the most room. */
+  #segmentsBeside(regions: number): number {
+    if (this.runs === 1) return Math.max(0, this.#freeRegions - regions)
+    return segmentsIn(lowered([...this.#freeOfClass.values()], regions), this.runs)
   }
 
   #take(unit: number): void {
@@ -342,4 +362,17 @@ function set(bitmap: Uint8Array, bit: number): void {
 
 function clear(bitmap: Uint8Array, bit: number): void {
   bitmap[bit >>> 3]! &= ~(1 << (bit & 7))
+}
+
+/** `heights` with `by` taken away in all, each time from the highest. */
+function lowered(heights: readonly number[], by: number): number[] {
+  const sorted = [...heights].sort((a, b) => b - a)
+  let left = by
+  for (let count = 1; count <= sorted.length && left > 0; count++) {
+    const step = sorted[count - 1]! - (sorted[count] ?? 0)
+    const most = Math.min(step * count, left)
+    for (let i = 0; i < count; i++) sorted[i]! -= Math.floor(most / count) + (i < most % count ? 1 : 0)
+    left -= most
+  }
+  return sorted
 }

@@ -103,20 +103,21 @@ export class CommitQueue implements Sequencer {
 
   /** Compaction needs a free region itself, so it is asked while there still is one for it. */
   #isShortFor(sequencing: Sequencing): boolean {
-    return this.#core.allocator.freeSegments <= SEGMENTS_KEPT || !this.#hasSpace(sequencing)
+    return this.#core.reservations.freeSegments <= SEGMENTS_KEPT || !this.#hasSpace(sequencing)
   }
 
   /**
    * Payload bytes leave the reserve alone. Records without any may use half of it, and the other half those that bring
-   * nothing and let something go: so a full pool can be emptied, whatever came to it before. Until its `entries` are
-   * drafted a transaction that brings nothing may be one of these.
+   * nothing and let something go: so a full pool can be emptied, whatever came to it before; and those of payloads that
+   * were promised room. Until its `entries` are drafted a transaction that brings nothing may be one of these.
    */
   #hasSpace(sequencing: Sequencing, entries?: readonly Entry[]): boolean {
-    const { allocator, tuning } = this.#core
-    if (inlineBytesOf(sequencing) > 0) return allocator.aboveReserve
+    const { reservations, tuning } = this.#core
+    if (inlineBytesOf(sequencing) > 0) return reservations.freeSegments > tuning.reserveSegments
     const removes = entries?.some(({ releases }) => releases.length > 0) ?? true
-    const kept = sequencing.sealed.length === 0 && removes ? 0 : Math.floor(tuning.reserveSegments / 2) + 1
-    return allocator.freeSegments >= Math.max(SEGMENTS_KEPT, kept)
+    const mayUseAll = sequencing.isPromised || (sequencing.sealed.length === 0 && removes)
+    const kept = mayUseAll ? 0 : Math.floor(tuning.reserveSegments / 2) + 1
+    return reservations.freeSegments >= Math.max(SEGMENTS_KEPT, kept)
   }
 
   async #run(): Promise<void> {

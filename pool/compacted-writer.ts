@@ -62,9 +62,9 @@ export class CompactedWriter {
   }
 
   async #open(firstSequence: number): Promise<Segment> {
-    const { zones, segments, pool, allocator } = this.#core
+    const { zones, segments, pool, allocator, reservations } = this.#core
     const ordinal = this.#old[this.segments.length]?.ordinal
-    const hasSpare = allocator.freeSegments >= SEGMENTS_KEPT
+    const hasSpare = reservations.freeSegments >= SEGMENTS_KEPT
     const regions = ordinal !== undefined && hasSpare ? allocator.takeSegment() : undefined
     if (!regions) throw new PoolError('ERR_NO_SPACE', 'no free segment to compact into')
     const header: SegmentHeader = {

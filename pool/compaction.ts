@@ -75,7 +75,7 @@ export class Compaction {
   async run(): Promise<readonly Compacted[]> {
     const done: Compacted[] = []
     for (const group of this.#groups()) {
-      if (this.#core.allocator.freeSegments < SEGMENTS_KEPT) break
+      if (this.#core.reservations.freeSegments < SEGMENTS_KEPT) break
       const compacted = await this.#rewrite(group)
       if (compacted) done.push(compacted)
     }
@@ -94,7 +94,8 @@ export class Compaction {
   }
 
   #groups(): Segment[][] {
-    return this.#core.allocator.aboveReserve ? this.#fittingOne() : this.#fittingFewer()
+    const { reservations, tuning } = this.#core
+    return reservations.freeSegments > tuning.reserveSegments ? this.#fittingOne() : this.#fittingFewer()
   }
 
   /** Runs of neighbours that fit one segment, the active one left out. */
@@ -120,10 +121,10 @@ export class Compaction {
    * copied, and no more than are needed for a while, for whatever lives will be less by then.
    */
   #fittingFewer(): Segment[][] {
-    const { segments, allocator } = this.#core
+    const { segments, reservations } = this.#core
     const groups: Segment[][] = []
     const taken = new Set<number>()
-    let room = allocator.freeSegments - SEGMENTS_KEPT + 1
+    let room = reservations.freeSegments - SEGMENTS_KEPT + 1
     let gained = 0
     for (const { first, count, written } of this.#bargains(room)) {
       if (gained >= GAIN_ENOUGH || groups.length >= GROUPS_MAX) break

@@ -54,6 +54,11 @@ export interface Transaction {
   /** Opens one more payload. */
   stage(): Staging
   /**
+   * Keeps room for payloads of so many bytes more, until the transaction ends: they will not be refused for want of space.
+   * ERR_NO_SPACE when there is not so much beside what others were promised.
+   */
+  reserve(bytes: number): Promise<void>
+  /**
    * Resolves with the first record's sequence once everything is durable.
    * Rejects with ERR_NO_SPACE, ERR_LIMITS or ERR_BUSY when refused, with what `drafting` threw, or with
    * ERR_OUTCOME_UNKNOWN when the device failed underway.

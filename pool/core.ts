@@ -5,6 +5,7 @@ import type { Format, Tuning } from './format.ts'
 import type { HaltableDevice } from './haltable-device.ts'
 import type { Members } from './members.ts'
 import type { Mutations } from './mutation.ts'
+import type { Reservations } from './reservations.ts'
 import type { Segments } from './segments.ts'
 import type { Zones } from './zones.ts'
 
@@ -18,6 +19,7 @@ export interface Core {
   readonly mutations: Mutations
   readonly pool: Buffer
   readonly allocator: Allocator
+  readonly reservations: Reservations
   readonly segments: Segments
   readonly buffers: SharedBuffers
   /** Prepared records from which an upload goes on. */

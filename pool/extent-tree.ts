@@ -16,6 +16,17 @@ type Tree = Pick<Extract<Placement, { form: 'extents' }>, 'depth' | 'extents'>
 
 const fanOut = (zones: Zones): number => zones.unitBytes / EXTENT_BYTES
 
+/** Units that a payload of so many bytes takes, its manifests included. */
+export function treeUnits(bytes: number, zones: Zones, recordExtentsMax: number): number {
+  let level = Math.ceil(bytes / zones.unitBytes)
+  let units = level
+  while (level > recordExtentsMax) {
+    level = Math.ceil(level / fanOut(zones))
+    units += level
+  }
+  return units
+}
+
 /** Grows a tree from the left, extent by extent; a manifest is written as soon as it is full. */
 export class ExtentTreeBuilder {
   readonly #device: Device

@@ -20,6 +20,7 @@ import { BlockPool } from './pool.ts'
 import { Reader } from './reader.ts'
 import { Recovery } from './recovery.ts'
 import { Releases } from './releases.ts'
+import { Reservations } from './reservations.ts'
 import { Segments } from './segments.ts'
 import { type Guard, poolName, type Superblock } from './superblock.ts'
 import { memberZonesOf } from './zones.ts'
@@ -87,6 +88,7 @@ async function recover(guard: Guard, members: Members, options: OpenOptions): Pr
   const { zones } = data
   const device = new HaltableDevice(data.device, members)
   let pool: BlockPool | undefined
+  const allocator = new Allocator(zones, tuning.reserveSegments, guard.geometry.runs)
   const core: Core = {
     device,
     members,
@@ -95,7 +97,8 @@ async function recover(guard: Guard, members: Members, options: OpenOptions): Pr
     zones,
     mutations,
     pool: guard.pool,
-    allocator: new Allocator(zones, tuning.reserveSegments, guard.geometry.runs),
+    allocator,
+    reservations: new Reservations(allocator),
     segments: new Segments(device, zones, guard.pool, tuning.indexesMax),
     buffers: new SharedBuffers(IDLE_BUFFER_BYTES_MAX),
     held: new Set(),

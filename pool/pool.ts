@@ -33,9 +33,8 @@ import type { Recovered } from './recovery.ts'
 import type { Releases } from './releases.ts'
 import { Scrub, type ScrubOptions } from './scrub.ts'
 import type { ScrubReport } from './scrub-report.ts'
-import { PayloadStaging } from './staging.ts'
 import type { Guard } from './superblock.ts'
-import { PoolTransaction } from './transaction.ts'
+import { PoolTransaction, type PreparedPayload } from './transaction.ts'
 
 /** The parts of an open pool, as open() has put them together. */
 export interface PoolParts {
@@ -103,15 +102,14 @@ export class BlockPool implements ManagedPool {
     const { core, queue, reader } = this.#parts
     await queue.exclusively(async () => {}) // A release that is on its way already is seen from here on.
     return await reader.withEntry(prepared, async (located) => {
-      const payloads: PayloadStaging[] = []
+      const payloads: PreparedPayload[] = []
       for (const [number, placement] of located.entry.payloads.entries()) {
         this.#assertLive(located, number)
         const inline = placement.form === 'inline' ? await reader.readInline(located, placement) : Buffer.alloc(0)
-        payloads.push(await PayloadStaging.resume(core, placement, inline))
+        payloads.push({ placement, inline })
       }
-      const forms = located.entry.payloads.map(({ form }) => form)
-      const transaction = PoolTransaction.resume(core, queue, payloads, { sequence: prepared, forms })
-      return { transaction, payloads: [...payloads] }
+      const transaction = new PoolTransaction(core, queue)
+      return { transaction, payloads: await transaction.goOn(prepared, payloads) }
     })
   }
 

@@ -6,6 +6,7 @@ import type { Core } from './core.ts'
 import type { Extent, Placement } from './entry.ts'
 import { PoolError } from './errors.ts'
 import { ExtentTreeBuilder, reopenTree } from './extent-tree.ts'
+import type { Reservation } from './reservations.ts'
 
 /** A payload that is complete for now: bytes to travel in the batch, or a tree of extents already on the device. */
 export type Sealed =
@@ -22,20 +23,27 @@ const WRITES_IN_FLIGHT_MAX = 2
  */
 export class PayloadStaging implements Staging {
   readonly #core: Core
+  readonly #reservation: Reservation
   #length = 0
   #chunks: Uint8Array[] = []
   #extents: ExtentWriter | undefined
   #ended = false
 
-  constructor(core: Core) {
+  constructor(core: Core, reservation: Reservation) {
     this.#core = core
+    this.#reservation = reservation
   }
 
   /** Goes on with a payload that a prepared record owns. */
-  static async resume(core: Core, placement: Placement, inline: Uint8Array): Promise<PayloadStaging> {
-    const staging = new PayloadStaging(core)
+  static async resume(
+    core: Core,
+    reservation: Reservation,
+    placement: Placement,
+    inline: Uint8Array,
+  ): Promise<PayloadStaging> {
+    const staging = new PayloadStaging(core, reservation)
     staging.#length = placement.length
-    if (placement.form === 'extents') staging.#extents = await ExtentWriter.resume(core, placement)
+    if (placement.form === 'extents') staging.#extents = await ExtentWriter.resume(core, reservation, placement)
     else staging.#chunks = [inline]
     return staging
   }
@@ -54,7 +62,7 @@ export class PayloadStaging implements Staging {
   }
 
   async #spill(chunk: Uint8Array): Promise<void> {
-    const extents = new ExtentWriter(this.#core)
+    const extents = new ExtentWriter(this.#core, this.#reservation)
     this.#extents = extents
     const chunks = this.#chunks
     this.#chunks = []
@@ -93,6 +101,7 @@ const DONE = Promise.resolve()
  */
 class ExtentWriter {
   readonly #core: Core
+  readonly #reservation: Reservation
   readonly #tree: ExtentTreeBuilder
   #last: Promise<unknown> = DONE
   #calls = 0
@@ -106,14 +115,19 @@ class ExtentWriter {
   #inFlight: Promise<void>[] = []
   #failure: unknown
 
-  constructor(core: Core, resumed?: Extent[][]) {
+  constructor(core: Core, reservation: Reservation, resumed?: Extent[][]) {
     this.#core = core
+    this.#reservation = reservation
     const unit = async () => (await this.#allocate(1)).unit
     this.#tree = new ExtentTreeBuilder(core, core.format.recordExtentsMax, unit, resumed)
   }
 
-  static async resume(core: Core, placement: Extract<Placement, { form: 'extents' }>): Promise<ExtentWriter> {
-    return new ExtentWriter(core, await reopenTree(core.device, core.zones, placement))
+  static async resume(
+    core: Core,
+    reservation: Reservation,
+    placement: Extract<Placement, { form: 'extents' }>,
+  ): Promise<ExtentWriter> {
+    return new ExtentWriter(core, reservation, await reopenTree(core.device, core.zones, placement))
   }
 
   append(chunk: Uint8Array): Promise<void> {
@@ -184,9 +198,8 @@ class ExtentWriter {
 
   /** Free units, after asking once for released ones. ERR_NO_SPACE. */
   async #allocate(units: number): Promise<Run> {
-    const { allocator } = this.#core
-    if (!allocator.hasRoom) await this.#core.reclaim()
-    const run = allocator.allocate(units)
+    if (!this.#reservation.hasRoom) await this.#core.reclaim()
+    const run = this.#reservation.allocate(units)
     this.#runs.push(run)
     return run
   }

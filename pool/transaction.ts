@@ -3,12 +3,16 @@ import type { Draft, Drafting, Sequence, Staging, Transaction } from './contract
 import type { Core } from './core.ts'
 import type { Entry, Placement, ReleaseEntry } from './entry.ts'
 import { PoolError } from './errors.ts'
+import { treeUnits } from './extent-tree.ts'
 import { Mutex } from './io.ts'
+import type { Reservation } from './reservations.ts'
 import { PayloadStaging, type Sealed } from './staging.ts'
 
 /** A transaction whose payloads are sealed, waiting for its place in a batch. */
 export interface Sequencing {
   readonly sealed: readonly Sealed[]
+  /** It was let in as one that there is room for. */
+  readonly isPromised: boolean
   /** Draws up its entries from `first` on; a throw refuses it. */
   draft(first: Sequence, placements: readonly Placement[]): readonly Entry[]
   /** Drafted or half drafted, it is refused: nothing of it will be written. */
@@ -28,11 +32,18 @@ interface Prepared {
   readonly forms: readonly Placement['form'][]
 }
 
+/** A payload of a prepared record, with its bytes where it is an inline one. */
+export interface PreparedPayload {
+  readonly placement: Placement
+  readonly inline: Uint8Array
+}
+
 /** Its verbs take effect one after the other: what a record is about to own is neither given back nor taken over. */
 export class PoolTransaction implements Transaction {
   readonly #core: Core
   readonly #sequencer: Sequencer
   readonly #turn = new Mutex()
+  readonly #reservation: Reservation
   #stagings: PayloadStaging[] = []
   #prepared: Prepared | undefined
   #ended = false
@@ -40,18 +51,34 @@ export class PoolTransaction implements Transaction {
   constructor(core: Core, sequencer: Sequencer) {
     this.#core = core
     this.#sequencer = sequencer
+    this.#reservation = core.reservations.begin()
   }
 
-  static resume(core: Core, sequencer: Sequencer, stagings: PayloadStaging[], prepared: Prepared): PoolTransaction {
-    const transaction = new PoolTransaction(core, sequencer)
-    transaction.#stagings = stagings
-    transaction.#prepared = prepared
-    return transaction
+  /** Goes on with payloads that a prepared record owns. */
+  async goOn(sequence: Sequence, payloads: readonly PreparedPayload[]): Promise<readonly Staging[]> {
+    for (const { placement, inline } of payloads) {
+      this.#stagings.push(await PayloadStaging.resume(this.#core, this.#reservation, placement, inline))
+    }
+    this.#prepared = { sequence, forms: payloads.map(({ placement }) => placement.form) }
+    return [...this.#stagings]
+  }
+
+  async reserve(bytes: number): Promise<void> {
+    this.#assertOpen()
+    const { tuning, zones, format } = this.#core
+    if (bytes <= tuning.inlineBytesMax) return
+    const units = treeUnits(bytes, zones, format.recordExtentsMax)
+    if (this.#reservation.take(units)) return
+    await this.#core.reclaim()
+    this.#assertOpen()
+    if (this.#reservation.take(units)) return
+    const free = this.#core.reservations.unitsBeside * zones.unitBytes
+    throw new PoolError('ERR_NO_SPACE', `${bytes} bytes do not fit the pool, which has ${free} left to promise`)
   }
 
   stage(): Staging {
     this.#assertOpen()
-    const staging = new PayloadStaging(this.#core)
+    const staging = new PayloadStaging(this.#core, this.#reservation)
     this.#stagings.push(staging)
     return staging
   }
@@ -69,6 +96,7 @@ export class PoolTransaction implements Transaction {
       await this.#discardAfter(error)
       throw error
     } finally {
+      this.#reservation.end()
       this.#hold(undefined)
     }
   }
@@ -94,6 +122,7 @@ export class PoolTransaction implements Transaction {
     if (this.#ended) return
     this.#end()
     await this.#turn.run(async () => {
+      this.#reservation.end()
       this.#hold(undefined)
       await this.#discard()
     })
@@ -123,6 +152,7 @@ export class PoolTransaction implements Transaction {
     let draft: Draft | undefined
     return await this.#sequencer.submit({
       sealed,
+      isPromised: this.#reservation.isPromised,
       draft: (first, placements) => {
         draft = drafting(first, staged)
         return this.#entries(first, placements, draft)

@@ -24,7 +24,8 @@ type Step = (evidence: Attributes) => Change | Promise<Change>
 /**
  *   OPEN ──commit──▶ SEALED ──▶ ENDED
  *     ├──abort──▶ ENDED
- *     └──a write fails──▶ ENDED: what was staged is given back, and commit() says again why
+ *     └──a write fails, or there is no room for what was declared──▶ ENDED: what was staged is given back, and commit()
+ *        says again why
  */
 export class SequencedTransaction implements StoreTransaction {
   readonly #parts: TransactionParts
@@ -45,6 +46,7 @@ export class SequencedTransaction implements StoreTransaction {
       this.#requireRoom()
       const intake = this.#parts.admission.admit(envelope, () => this.#transaction.stage())
       this.#uploads += 1
+      await this.#orEnd(() => this.#transaction.reserve(envelope.expected.size ?? 0))
       this.#steps.push((evidence) => intake.finish(evidence))
       return new IntakeUpload(intake, (chunk) => this.#write(intake, chunk))
     })
@@ -90,8 +92,12 @@ export class SequencedTransaction implements StoreTransaction {
 
   async #write(intake: Intake, chunk: Uint8Array): Promise<void> {
     this.#requireOpen()
+    await this.#orEnd(() => intake.write(chunk))
+  }
+
+  async #orEnd(work: () => Promise<void>): Promise<void> {
     try {
-      await intake.write(chunk)
+      await work()
     } catch (error) {
       this.#failure ??= toStoreError(error)
       await this.abort()

@@ -173,7 +173,7 @@ describe('the bitmap of owned units', () => {
     expect(zones.spans.some(({ firstRegion }) => (firstRegion * zones.unitsPerRegion) % 8 !== 0)).toBe(true)
     const allocator = new Allocator(zones, 0)
     const owned: number[] = []
-    while (allocator.hasRoom) {
+    while (allocator.hasRoom()) {
       const { unit } = allocator.allocate(1)
       if (unit % 3 === 0) owned.push(unit)
     }
@@ -261,7 +261,7 @@ describe('two runs of the journal', () => {
     const allocator = new Allocator(zones, reserve, 2)
     while (allocator.freeSegments > reserve) allocator.takeSegment()
     let units = 0
-    while (allocator.hasRoom) units += allocator.allocate(1).units
+    while (allocator.hasRoom()) units += allocator.allocate(1).units
     expect(units).toBe((larger!.regions - smaller!.regions) * zones.unitsPerRegion)
     expect(allocator.freeSegments).toBe(reserve)
   })

@@ -322,6 +322,7 @@ describe('the sequencer', () => {
     let sequence = 0
     const commits: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = []
     const begin = (): Transaction => ({
+      reserve: async () => {},
       stage: () => ({ length: 0, write: async () => {} }),
       commit(drafting: Drafting) {
         const first = sequence + 1

@@ -166,6 +166,16 @@ describe.each([
       await putText(store, named('a'), '12345678')
     })
 
+    test('that declares more than there is room for is refused before its first byte, and no longer open', async () => {
+      const { store } = await open({ pool: memoryPool({ bytesMax: 8 }) })
+      const declaring = (size: number) => ({ ...envelopeOf(named('a')), expected: { size } })
+      await expect(store.begin(declaring(9))).rejects.toMatchObject(refusal('ERR_NO_SPACE'))
+      expect(store.status.uploadsOpen).toBe(0)
+      const upload = await store.begin(declaring(8))
+      await upload.write(Buffer.from('12345678'))
+      await upload.commit()
+    })
+
     test('over the bound is refused at the byte beyond it, and before the first when it was declared', async () => {
       const { store, pool } = await open({ limits: { objectBytesMax: 4 } })
       const upload = await store.begin(envelopeOf(named('a')))

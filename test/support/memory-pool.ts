@@ -340,6 +340,11 @@ class MemoryTransaction implements Transaction {
     return staging
   }
 
+  async reserve(bytes: number): Promise<void> {
+    this.#assertOpen()
+    if (bytes > this.#pool.freeBytes) throw new PoolError('ERR_NO_SPACE', 'the pool is full')
+  }
+
   async commit(drafting: Drafting): Promise<Sequence> {
     this.#assertOpen()
     this.#ended = true
