@@ -55,15 +55,15 @@ export function encodeBatchHeader(target: Buffer, header: Omit<BatchHeader, 'dig
   target.writeUInt32LE(header.seal ? SEAL : 0, 124)
   const digest = sha256(pool, target.subarray(HASHED_OFFSET, BATCH_HEADER_BYTES + header.entryBytes))
   digest.copy(target, DIGEST_OFFSET)
-  target.writeUInt32LE(crc32c(target.subarray(8, BATCH_HEADER_BYTES), crc32c(pool)), 4)
+  target.writeUInt32LE(crc32c(target.subarray(8, BATCH_HEADER_BYTES), seedOf(pool)), 4)
   return digest
 }
 
 /** Undefined when these bytes are no batch header of `pool` at position `lsn`. */
 export function decodeBatchHeader(source: Buffer, lsn: number, pool: Buffer): BatchHeader | undefined {
   if (source.length < BATCH_HEADER_BYTES || source.readUInt32LE(0) !== MAGIC) return undefined
-  if (source.readUInt32LE(4) !== crc32c(source.subarray(8, BATCH_HEADER_BYTES), crc32c(pool))) return undefined
   if (readUint64(source, 72) !== lsn) return undefined
+  if (source.readUInt32LE(4) !== crc32c(source.subarray(8, BATCH_HEADER_BYTES), seedOf(pool))) return undefined
   return {
     digest: Buffer.from(source.subarray(DIGEST_OFFSET, HASHED_OFFSET)),
     previous: Buffer.from(source.subarray(HASHED_OFFSET, HASHED_OFFSET + DIGEST_BYTES)),
@@ -77,6 +77,18 @@ export function decodeBatchHeader(source: Buffer, lsn: number, pool: Buffer): Ba
     entries: source.readUInt32LE(120),
     seal: (source.readUInt32LE(124) & SEAL) !== 0,
   }
+}
+
+const seeds = new WeakMap<Buffer, number>()
+
+/** The checksum of a pool's uuid, with which those of its headers begin. A uuid never changes. */
+function seedOf(pool: Buffer): number {
+  let seed = seeds.get(pool)
+  if (seed === undefined) {
+    seed = crc32c(pool)
+    seeds.set(pool, seed)
+  }
+  return seed
 }
 
 /** True when header and entries are what was hashed. `source` holds at least the header and the entries. */

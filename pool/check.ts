@@ -1,10 +1,11 @@
 import { payloadOffset } from './batch.ts'
 import type { CheckReport, Finding } from './contract.ts'
 import type { Entry, Placement } from './entry.ts'
-import { leaves, visitTree } from './extent-tree.ts'
+import { visitTree } from './extent-tree.ts'
 import type { PoolParts } from './pool.ts'
 import type { Located } from './reader.ts'
 import type { Segment } from './segment.ts'
+import type { StoredBatch } from './segments.ts'
 
 const FINDINGS_MAX = 10_000
 
@@ -42,11 +43,11 @@ class Check {
     let payload = 0
     segments.pin(segment)
     try {
-      for await (const { header, offset, entries } of segments.batches(segment)) {
-        const payloadsOffset = offset + payloadOffset(header.entryBytes)
-        for (const { entry, offset: entryOffset, bytes } of entries) {
+      for await (const batch of segments.batches(segment)) {
+        const payloadsOffset = batch.offset + payloadOffset(batch.header.entryBytes)
+        for (const { entry, offset: entryOffset, bytes } of batch.entries) {
           const place = { offset: entryOffset, bytes, payloadsOffset, firstPayload: payload }
-          await this.#entry({ segment, place, entry })
+          await this.#entry({ segment, place, entry }, batch)
           payload += entry.payloads.length
         }
       }
@@ -57,7 +58,7 @@ class Check {
     }
   }
 
-  async #entry(located: Located): Promise<void> {
+  async #entry(located: Located, batch: StoredBatch): Promise<void> {
     const { segment, place, entry } = located
     const { releases } = this.#parts
     this.#records++
@@ -66,7 +67,7 @@ class Check {
       if (released || placement.form === 'gap') continue
       releases.pin(entry.sequence)
       try {
-        await this.#payload(located, placement)
+        await this.#payload(located, placement, batch)
       } catch (error) {
         this.#found({ sequence: entry.sequence, problem: (error as Error).message })
       } finally {
@@ -76,25 +77,26 @@ class Check {
   }
 
   /** The scan has just found and verified its entry: nothing needs to be looked up again, and no offset table loaded. */
-  async #payload(located: Located, placement: Placement): Promise<void> {
+  async #payload(located: Located, placement: Placement, batch: StoredBatch): Promise<void> {
     const { reader, core } = this.#parts
     const { entry } = located
     this.#payloadBytes += placement.length
     if (placement.form === 'inline') {
-      await reader.readInline(located, placement)
+      await reader.readInline(located, placement, batch)
       return
     }
     if (placement.form !== 'extents') return
+    let length = 0
     await visitTree(core.device, core.zones, placement, {
       manifest: (unit) => this.#owns(entry, unit),
-      data: (unit) => void this.#owns(entry, unit),
+      data: (unit, bytes) => {
+        this.#owns(entry, unit)
+        length += bytes
+      },
     })
-    const whole = { offset: 0, length: placement.length }
-    let length = 0
-    for await (const { extent } of leaves(core.device, core.zones, placement, whole)) length += extent.length
     if (length !== placement.length)
       this.#found({ sequence: entry.sequence, problem: `${length} bytes of ${placement.length} are named` })
-    for await (const _ of reader.readExtents(entry.sequence, placement, whole));
+    for await (const _ of reader.readExtents(entry.sequence, placement, { offset: 0, length: placement.length }));
   }
 
   #owns(entry: Entry, unit: number): true {

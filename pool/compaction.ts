@@ -231,7 +231,7 @@ export class Compaction {
   async #readInline(segment: Segment, batch: StoredBatch, entry: Entry, placement: Placement & { form: 'inline' }) {
     const payloadsOffset = batch.offset + payloadOffset(batch.header.entryBytes)
     const place = { offset: 0, bytes: 0, payloadsOffset, firstPayload: 0 }
-    return await this.#reader.readInline({ segment, place, entry }, placement)
+    return await this.#reader.readInline({ segment, place, entry }, placement, batch)
   }
 }
 

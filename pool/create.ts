@@ -46,7 +46,7 @@ export async function formatDevices(
     return new Member(entry, { device, zones })
   })
   const chain = sha256(identity.pool)
-  const members = new Members({ pool: identity.pool, geometry }, present, blank(chain))
+  const members = new Members({ pool: identity.pool, geometry, format }, present, blank(chain))
   const { device, zones } = joinMembers({ geometry, format }, members)
   const [regions, successor] = firstSegments(zones, geometry.runs)
   const header: SegmentHeader = {

@@ -138,12 +138,12 @@ async function* leavesBelow(
 /** Every unit of a tree: manifests before what they name. Returning false from `manifest` skips what lies below it. */
 export interface TreeVisitor {
   manifest(unit: number): boolean
-  data(unit: number): void
+  data(unit: number, length: number): void
 }
 
 export async function visitTree(device: Device, zones: Zones, tree: Tree, visitor: TreeVisitor): Promise<void> {
   for (const extent of tree.extents) {
-    if (tree.depth === 0) visitor.data(extent.unit)
+    if (tree.depth === 0) visitor.data(extent.unit, extent.length)
     else if (visitor.manifest(extent.unit)) {
       const extents = await readManifest(device, zones, extent)
       await visitTree(device, zones, { depth: tree.depth - 1, extents }, visitor)

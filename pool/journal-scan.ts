@@ -133,7 +133,7 @@ export class JournalScan {
         const header = this.#decode(bytes, this.#lsn)
         const entries = header?.blocks === blocks ? this.#wholeEntries(header, bytes, offset) : undefined
         if (!entries) return false
-        batch ??= { header: header!, offset, entries }
+        batch ??= { header: header!, offset, entries, ahead: bytes }
         this.#assertSame(batch.header, header!)
         return true
       }

@@ -80,14 +80,18 @@ abstract class ColumnsDevice implements Device {
 
   async read(offset: number, target: Uint8Array, copy?: number): Promise<void> {
     checkRequest(this.limits, offset, target.length)
+    const first = this.locate(offset)
+    // Most requests lie on one column.
+    if (first.length >= target.length) return await this.#readFrom(first, target, copy)
     const pieces = this.#pieces(offset, target.length)
     await settled(
-      pieces.map((piece) => {
-        const column = this.columns[piece.column]!
-        const part = target.subarray(piece.start, piece.start + piece.length)
-        return column.read(piece.offset, part, copy === undefined ? undefined : copy % column.copies)
-      }),
+      pieces.map((piece) => this.#readFrom(piece, target.subarray(piece.start, piece.start + piece.length), copy)),
     )
+  }
+
+  #readFrom(place: { column: number; offset: number }, target: Uint8Array, copy: number | undefined): Promise<void> {
+    const column = this.columns[place.column]!
+    return column.read(place.offset, target, copy === undefined ? undefined : copy % column.copies)
   }
 
   async write(offset: number, source: Uint8Array, options: WriteOptions = {}): Promise<void> {

@@ -69,6 +69,7 @@ export class Members {
   readonly mutations: Mutations
   readonly #pool: Buffer
   readonly #geometry: Geometry
+  readonly #blockBytes: number
   readonly #members: Member[]
   readonly #turn = new Mutex()
   readonly #onDropped: OnDropped
@@ -78,7 +79,7 @@ export class Members {
   #halted: unknown
 
   constructor(
-    guard: Pick<Guard, 'pool' | 'geometry'>,
+    guard: Pick<Guard, 'pool' | 'geometry' | 'format'>,
     members: readonly Member[],
     superblock: Superblock,
     { onDropped = () => {}, mutations = NO_MUTATIONS }: MembersOptions = {},
@@ -86,6 +87,7 @@ export class Members {
     this.#onDropped = onDropped
     this.#pool = guard.pool
     this.#geometry = guard.geometry
+    this.#blockBytes = guard.format.blockBytes
     this.mutations = mutations
     this.#members = [...members]
     this.#superblock = superblock
@@ -176,7 +178,7 @@ export class Members {
   /** Writes the superblock in force to one member. The caller flushes. */
   async #bring({ device, zones }: Member): Promise<void> {
     const superblock = this.#superblock
-    const block = encodeSuperblock(superblock, this.#pool, zones!.blockBytes)
+    const block = encodeSuperblock(superblock, this.#pool, this.#blockBytes)
     for (const ring of zones!.rings) await device!.write(ringOffset(zones!, ring, superblock.serial), block)
   }
 
@@ -190,11 +192,9 @@ export class Members {
         ),
       )
     }
+    const block = encodeSuperblock(superblock, this.#pool, this.#blockBytes)
     for (const ring of [0, 1] as const) {
-      await each((device, zones) => {
-        const block = encodeSuperblock(superblock, this.#pool, zones.blockBytes)
-        return device.write(ringOffset(zones, zones.rings[ring], superblock.serial), block)
-      })
+      await each((device, zones) => device.write(ringOffset(zones, zones.rings[ring], superblock.serial), block))
       if (flush) await each((device) => device.flush())
     }
     return [...failed]

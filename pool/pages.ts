@@ -57,12 +57,13 @@ export class Pages {
   /** Reads the tree under `root` and hands over each page that is not zero. ERR_CORRUPT when a block does not match. */
   async load(root: PageRoot, take: (index: number, page: Buffer) => void): Promise<void> {
     this.#levels = emptyLevels(root.pages, this.#fanOut)
-    await this.#loadNode(root, this.#levels.length - 1, 0, take)
+    if (root.block !== 0) await this.#loadNode(root, this.#levels.length - 1, 0, take)
     this.grow()
   }
 
   /** Makes room for the pages of spans that were added: what there was becomes the left part of a larger tree. */
   grow(): void {
+    if (this.#levels[0]!.length === this.#zones.pages) return
     const levels = emptyLevels(this.#zones.pages, this.#fanOut)
     for (const [depth, entries] of this.#levels.entries()) {
       for (const [index, entry] of entries.entries()) levels[depth]![index] = entry
@@ -71,7 +72,6 @@ export class Pages {
   }
 
   async #loadNode(entry: PageEntry, level: number, index: number, take: (index: number, page: Buffer) => void) {
-    if (entry.block === 0) return
     const block = await this.#readBlock(entry)
     this.#levels[level]![index] = entry
     this.#used.add(entry.block)
@@ -80,7 +80,8 @@ export class Pages {
     for (let slot = 0; slot < this.#fanOut; slot++) {
       const child = index * this.#fanOut + slot
       if (child >= children.length) return
-      await this.#loadNode(decodeEntry(block, slot), level - 1, child, take)
+      const below = decodeEntry(block, slot)
+      if (below.block !== 0) await this.#loadNode(below, level - 1, child, take)
     }
   }
 

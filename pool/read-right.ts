@@ -56,12 +56,16 @@ async function readOnce(
   const places = copiesOf(device, offsets)
   for (const place of places) {
     if (right && !every) break
-    const bytes = await readBytes(device, place.offset, length, place.copy).catch((error: unknown) => {
+    let bytes: Buffer | undefined
+    try {
+      bytes = await readBytes(device, place.offset, length, place.copy)
+    } catch (error) {
       failure = error
-    })
+    }
     if (!bytes || !isRight(bytes)) wrong.push(place)
     else if (!right) [right, source] = [bytes, place]
   }
+  if (right && wrong.length === 0) return right
   const among: Among = { device, places, length, isRight }
   if (!right && places.length > 1) right = await joinedOf(among)
   const isStillRight = async () =>
@@ -82,8 +86,9 @@ interface Among {
 }
 
 function copiesOf(device: Device, offsets: readonly number[]): Copy[] {
-  const copies = Array.from({ length: device.copies }, (_, copy) => copy)
-  return offsets.flatMap((offset) => copies.map((copy) => ({ offset, copy })))
+  const places: Copy[] = []
+  for (const offset of offsets) for (let copy = 0; copy < device.copies; copy++) places.push({ offset, copy })
+  return places
 }
 
 /** Whole blocks of a copy, and those of them that could not be read. */

@@ -8,6 +8,7 @@ import { readBytes } from './io.ts'
 import { readRight } from './read-right.ts'
 import type { Segment } from './segment.ts'
 import type { EntryPlace } from './segment-index.ts'
+import type { StoredBatch } from './segments.ts'
 
 /** A record's entry, and where it was found. */
 export interface Located {
@@ -52,8 +53,12 @@ export class Reader {
     return decodeEntry(bytes, 0)
   }
 
-  /** The bytes of an inline payload, verified. */
-  async readInline({ segment, place, entry }: Located, placement: Placement & { form: 'inline' }): Promise<Buffer> {
+  /** The bytes of an inline payload, verified. Those that were read with their batch need not be read again. */
+  async readInline(
+    { segment, place, entry }: Located,
+    placement: Placement & { form: 'inline' },
+    batch?: Pick<StoredBatch, 'offset' | 'ahead'>,
+  ): Promise<Buffer> {
     if (placement.length === 0) return Buffer.alloc(0)
     const { segments, zones } = this.#core
     const offset = place.payloadsOffset + placement.offset
@@ -62,7 +67,10 @@ export class Reader {
       const start = i * zones.unitBytes
       const length = Math.min(zones.unitBytes, placement.length - start)
       const isRight = (bytes: Buffer) => crc32c(bytes) === checksum
-      const piece = await segments.read(segment, offset + start, length, isRight)
+      const at = offset + start - (batch?.offset ?? 0)
+      const ahead = batch?.ahead.subarray(at, at + length)
+      const isThere = ahead?.length === length && isRight(ahead)
+      const piece = isThere ? ahead : await segments.read(segment, offset + start, length, isRight)
       if (!piece) {
         const problem = `block ${i} of the payload of record ${entry.sequence} does not match its checksum`
         throw new PoolError('ERR_CORRUPT', problem)

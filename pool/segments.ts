@@ -4,6 +4,7 @@ import type { Sequence } from './contract.ts'
 import type { Device } from './device.ts'
 import { checkEntry, decodeEntry, type Entry } from './entry.ts'
 import { PoolError } from './errors.ts'
+import { readBytes } from './io.ts'
 import { type ReadRightOptions, readRight } from './read-right.ts'
 import type { Segment } from './segment.ts'
 import { SegmentIndex } from './segment-index.ts'
@@ -15,7 +16,12 @@ export interface StoredBatch {
   readonly offset: number
   /** Entries, and where each lies from the segment's start. */
   readonly entries: readonly { readonly entry: Entry; readonly offset: number; readonly bytes: number }[]
+  /** What lies from its start on, as far as it was read together with it; nothing behind its entries is verified. */
+  readonly ahead: Buffer
 }
+
+/** Blocks of a segment that are read with one request, for several batches. */
+const READ_AHEAD_BLOCKS = 8
 
 /**
  * The segments that hold the stream, in the order of their sequences; the last one is being written.
@@ -167,11 +173,40 @@ export class Segments {
   /** The durable batches of a segment from block `from` on, verified. ERR_CORRUPT names the place of one that is not what was written. */
   async *batches(segment: Segment, from = 1): AsyncGenerator<StoredBatch> {
     const end = segment.blocks
+    let ahead: Buffer = NOTHING
     for (let block = from; block < end; ) {
-      const batch = await this.#readBatch(segment, block)
+      let batch = this.#decodeBatch(segment, block, ahead)
+      if (!batch) {
+        ahead = await this.#readAhead(segment, block, end)
+        // What is wrong there, or not whole, is read alone and from every copy.
+        batch = this.#decodeBatch(segment, block, ahead) ?? (await this.#readBatch(segment, block))
+      }
       yield batch
       block += batch.header.blocks
+      ahead = ahead.subarray(batch.header.blocks * this.#zones.blockBytes)
     }
+  }
+
+  /** Some blocks from `block` on, up to `end`, in which anything may be; nothing when they cannot be read together. */
+  async #readAhead({ region }: Segment, block: number, end: number): Promise<Buffer> {
+    const { blockBytes } = this.#zones
+    const blocks = Math.min(READ_AHEAD_BLOCKS, end - block)
+    const offset = this.#zones.regionOffset(region) + block * blockBytes
+    try {
+      return await readBytes(this.#device, offset, blocks * blockBytes, 0)
+    } catch {
+      return NOTHING
+    }
+  }
+
+  #decodeBatch(segment: Segment, block: number, bytes: Buffer): StoredBatch | undefined {
+    const { blockBytes, blocksPerSegment } = this.#zones
+    const header = decodeBatchHeader(bytes, segment.ordinal * blocksPerSegment + block, this.#pool)
+    const isRight = header && block + header.blocks <= segment.blocks && isDigestRight(bytes, header, this.#pool)
+    if (!isRight) return undefined
+    const offset = block * blockBytes
+    const ahead = bytes.subarray(0, header.blocks * blockBytes)
+    return { header, offset, entries: decodeEntries(bytes, header, offset), ahead }
   }
 
   async #readBatch(segment: Segment, block: number): Promise<StoredBatch> {
@@ -193,7 +228,7 @@ export class Segments {
     const whole = BATCH_HEADER_BYTES + header.entryBytes
     const bytes = whole <= head.length ? head : await this.read(segment, offset, whole, isRight)
     if (!bytes) throw corrupt(segment, block, 'batch does not match its digest')
-    return { header, offset, entries: decodeEntries(bytes, header, offset) }
+    return { header, offset, entries: decodeEntries(bytes, header, offset), ahead: bytes }
   }
 
   /** Bytes of a segment that `isRight` accepts, from whichever of its runs and their copies has them. */
@@ -213,6 +248,8 @@ export class Segments {
     await Promise.all(regions.map((region) => this.#device.write(this.#zones.regionOffset(region) + offset, source)))
   }
 }
+
+const NOTHING = Buffer.alloc(0)
 
 function corrupt(segment: Segment, block: number, problem: string): PoolError {
   return new PoolError('ERR_CORRUPT', `${problem} in block ${block} of segment ${segment.ordinal}`)

@@ -146,6 +146,7 @@ export interface Superblock {
   readonly members: readonly MemberEntry[]
 }
 
+const SERIAL_OFFSET = 32
 const MEMBERS_OFFSET = 144
 const MEMBER_BYTES = 32
 
@@ -157,7 +158,7 @@ export function encodeSuperblock(superblock: Superblock, pool: Buffer, blockByte
   SUPERBLOCK_MAGIC.copy(block)
   block.writeUInt32LE(FORMAT_VERSION, 12)
   pool.copy(block, 16)
-  writeUint64(block, 32, superblock.serial)
+  writeUint64(block, SERIAL_OFFSET, superblock.serial)
   writeUint64(block, 40, superblock.epoch)
   writeUint64(block, 48, superblock.epochStartLsn)
   writeUint64(block, 56, superblock.checkpointLsn)
@@ -179,7 +180,7 @@ export function decodeSuperblock(block: Buffer, pool: Buffer): Superblock | unde
   if (!SUPERBLOCK_MAGIC.equals(block.subarray(0, 8)) || !isSealed(block)) return undefined
   if (!pool.equals(block.subarray(16, 32)) || block.readUInt32LE(12) !== FORMAT_VERSION) return undefined
   return {
-    serial: readUint64(block, 32),
+    serial: readUint64(block, SERIAL_OFFSET),
     epoch: readUint64(block, 40),
     epochStartLsn: readUint64(block, 48),
     checkpointLsn: readUint64(block, 56),
@@ -235,8 +236,9 @@ export async function readSuperblock(
       failure = error
     })
     for (let slot = 0; slot < ringSlots; slot++) {
-      const candidate = decodeSuperblock(bytes.subarray(slot * blockBytes, (slot + 1) * blockBytes), pool)
-      if (candidate && (!newest || candidate.serial > newest.serial)) newest = candidate
+      const block = bytes.subarray(slot * blockBytes, (slot + 1) * blockBytes)
+      // One that does not even claim to be newer need not be looked at.
+      if (!newest || readUint64(block, SERIAL_OFFSET) > newest.serial) newest = decodeSuperblock(block, pool) ?? newest
     }
   }
   if (!newest && failure) throw failure

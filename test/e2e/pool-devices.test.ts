@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { beforeAll, expect, onTestFinished, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import type { PoolStatus } from '../../pool/index.ts'
-import { command, loopTest, zeroFile } from '../support/loop-devices.ts'
+import { loopFor, loopTest, zeroFile } from '../support/loop-devices.ts'
 import { cenote, requireBuild, rootAuthorization, rootEnvironment, Server } from '../support/server-process.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
@@ -15,17 +15,7 @@ const run = promisify(execFile)
 const MIB = 1 << 20
 const SEED = Number(process.env.CENOTE_SEED ?? Date.now() % 1_000_000)
 
-/** A loop device that may be gone before the test ends. */
-function disk(bytes = 32 * MIB): { readonly path: string; detach(): void } {
-  const path = command('losetup', '--find', '--show', zeroFile(bytes))
-  let isThere = true
-  const detach = () => {
-    if (isThere) command('losetup', '--detach', path)
-    isThere = false
-  }
-  onTestFinished(detach)
-  return { path, detach }
-}
+const disk = (bytes = 32 * MIB) => loopFor(zeroFile(bytes))
 
 /** What curl uploaded and was told yes to. */
 class Uploads {

@@ -4,7 +4,17 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { FileDevice } from '../../pool/index.ts'
 import { worker } from '../support/file-device.ts'
-import { cachedBytes, canRun, ext4, loopDevice, loopOver, mounted, preallocated, xfs } from '../support/loop-device.ts'
+import {
+  cachedBytes,
+  canRun,
+  ext4,
+  loopDevice,
+  loopOver,
+  mounted,
+  mountedFrom,
+  xfs,
+  zeroFile,
+} from '../support/loop-devices.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const MIB = 1 << 20
@@ -50,15 +60,14 @@ describe.skipIf(!canRun('a raw block device', 'losetup', 'mkfs.ext4'))('a raw bl
 
   test('that is mounted is refused', () => {
     const disk = loopDevice(64 * MIB)
-    spawnSync('mkfs.ext4', ['-q', '-F', disk])
-    mounted(disk)
+    mounted(disk, ['mkfs.ext4', '-q', '-F'])
     expect(() => FileDevice.open(disk, { worker })).toThrow(expect.objectContaining({ code: 'ERR_LOCKED' }))
   })
 })
 
 describe.skipIf(!canRun('a file on ext4', 'losetup', 'mkfs.ext4'))('a file on ext4', () => {
   test('without direct I/O is buffered, and refused when it must be direct', async () => {
-    const path = preallocated(ext4('-o', 'data=journal'), MIB)
+    const path = zeroFile(MIB, ext4('data=journal'))
     const device = FileDevice.open(path, { worker })
     expect(device.io).toBe('buffered')
     await device.close()
@@ -69,7 +78,7 @@ describe.skipIf(!canRun('a file on ext4', 'losetup', 'mkfs.ext4'))('a file on ex
   })
 
   test('promises nothing about atomic writes', async () => {
-    const device = FileDevice.open(preallocated(ext4(), MIB), { worker, io: 'direct' })
+    const device = FileDevice.open(zeroFile(MIB, ext4()), { worker, io: 'direct' })
     expect(device.limits.atomicWrite).toBeUndefined()
     await device.write(0, Buffer.alloc(4096), { unsplit: true })
     await device.close()
@@ -78,7 +87,7 @@ describe.skipIf(!canRun('a file on ext4', 'losetup', 'mkfs.ext4'))('a file on ex
 
 describe.skipIf(!canRun('atomic writes on XFS', 'losetup', 'mkfs.xfs'))('a file on XFS', () => {
   test('says what it writes atomically when it is direct, and nothing when it is buffered', async () => {
-    const path = preallocated(xfs(), 4 * MIB)
+    const path = zeroFile(4 * MIB, xfs())
     const direct = FileDevice.open(path, { worker, io: 'direct' })
     expect(direct.limits.atomicWrite).toMatchObject({ unitMin: 4096, boundary: 0 })
     expect(direct.limits.atomicWrite!.unitMax).toBeGreaterThanOrEqual(64 * KIB)
@@ -96,7 +105,7 @@ describe.skipIf(!canRun('atomic writes on XFS', 'losetup', 'mkfs.xfs'))('a file 
     ['12 KiB', 0, 12],
     ['16 KiB off its border', 4, 16],
   ])('holds unsplit writes of %s', async (_, offset, length) => {
-    const path = preallocated(xfs(), MIB)
+    const path = zeroFile(MIB, xfs())
     const device = FileDevice.open(path, { worker, io: 'direct' })
     const bytes = Buffer.alloc(length * KIB, 'atomic ')
     await device.write(offset * KIB, bytes, { unsplit: true })
@@ -108,7 +117,7 @@ describe.skipIf(!canRun('atomic writes on XFS', 'losetup', 'mkfs.xfs'))('a file 
   })
 
   test('that takes atomic writes by copying is left buffered by itself', async () => {
-    const device = FileDevice.open(preallocated(xfs(), 4 * MIB), { worker })
+    const device = FileDevice.open(zeroFile(4 * MIB, xfs()), { worker })
     expect(device.io).toBe('buffered')
     await device.close()
   })
@@ -120,9 +129,9 @@ describe.skipIf(!canRun('atomic writes on XFS', 'losetup', 'mkfs.xfs'))('a file 
  */
 describe.skipIf(!canRun('a medium that fails', 'losetup', 'mkfs.xfs', 'fallocate'))('a medium that fails', () => {
   test('is halted by its flush, and read around the cache from then on, and when it is opened again', async () => {
-    const small = mounted('-t', 'tmpfs', '-o', 'size=96m', 'tmpfs')
+    const small = mountedFrom('tmpfs', '-t', 'tmpfs', '-o', 'size=96m')
     spawnSync('truncate', ['-s', '400M', join(small, 'disk')])
-    const path = join(xfs(loopOver(join(small, 'disk'))), 'device')
+    const path = join(mounted(loopOver(join(small, 'disk')), ['mkfs.xfs', '-q', '-f', '-m', 'reflink=1']), 'device')
     spawnSync('fallocate', ['-l', '16M', path])
     const device = FileDevice.open(path, { worker, io: 'buffered' })
     await device.write(0, Buffer.alloc(64 * KIB, 'good'))

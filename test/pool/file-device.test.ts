@@ -13,7 +13,7 @@ import {
 import type { Stall } from '../../pool/stall-watch.ts'
 import { alignedSharedBuffer } from '../../system/index.ts'
 import { worker, workerThat } from '../support/file-device.ts'
-import { cachedBytes } from '../support/loop-device.ts'
+import { cachedBytes } from '../support/loop-devices.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 

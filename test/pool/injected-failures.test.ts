@@ -2,12 +2,11 @@ import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { ColdReads, readAll } from '../../pool/cold-reads.ts'
 import { directAlignment } from '../../system/index.ts'
-import { canRun, loopOver, preallocated, xfs } from '../support/loop-device.ts'
-import { temporaryFolder } from '../support/temporary-folder.ts'
+import { canRun, loopOver, xfs, zeroFile } from '../support/loop-devices.ts'
 import { traced } from '../support/traced-device.ts'
 
 const MIB = 1 << 20
-const zeroFile = () => preallocated(temporaryFolder(), MIB)
+const smallFile = () => zeroFile(MIB)
 
 /** The real thread, its system calls failing at will. */
 describe.skipIf(!canRun('failures injected into system calls', 'strace'))('a system call', () => {
@@ -16,7 +15,7 @@ describe.skipIf(!canRun('failures injected into system calls', 'strace'))('a sys
       await device.write(0, Buffer.alloc(4096))
       say(await of(device.flush()))
       say(await of(device.flush()))`
-    const { said } = traced(zeroFile(), 'buffered', script, 'fdatasync:error=EIO:when=1')
+    const { said } = traced(smallFile(), 'buffered', script, 'fdatasync:error=EIO:when=1')
     expect(said[0]).toMatch(/^ERR_IO: flush failed: EIO/)
     expect(said[1]).toMatch(/^ERR_HALTED: /)
   })
@@ -36,7 +35,7 @@ describe.skipIf(!canRun('failures injected into system calls', 'strace'))('a sys
       say(String(target.subarray(block, block + 8)))
       say(target.subarray(4096 + block).every((byte) => byte === 0))
       say(await of(device.read(size - block, Buffer.alloc(block))))`
-      const { said, writes } = traced(zeroFile(), io, script, 'fdatasync:error=EIO:when=2')
+      const { said, writes } = traced(smallFile(), io, script, 'fdatasync:error=EIO:when=2')
       expect(said[0]).toMatch(/^ERR_IO: flush failed: EIO/)
       expect(said[1]).toMatch(/^ERR_HALTED: /)
       expect(said.slice(2)).toEqual(['keptkept', 'true', 'done'])
@@ -46,13 +45,13 @@ describe.skipIf(!canRun('failures injected into system calls', 'strace'))('a sys
 
   test('of a write that fails is told by name, with its range', () => {
     const script = `say(await of(device.write(8192, Buffer.alloc(4096))))`
-    const { said } = traced(zeroFile(), 'buffered', script, 'pwrite64:error=ENOSPC')
+    const { said } = traced(smallFile(), 'buffered', script, 'pwrite64:error=ENOSPC')
     expect(said[0]).toMatch(/^ERR_IO: write of 4096 bytes at 8192 failed: ENOSPC/)
   })
 
   test.each(['direct', 'buffered'] as const)('that writes a part has failed, %s', (io) => {
     const script = `say(await of(device.write(8192, Buffer.alloc(4096), { unsplit: true })))`
-    const { said, wholeWrites } = traced(zeroFile(), io, script, 'pwritev2:retval=512')
+    const { said, wholeWrites } = traced(smallFile(), io, script, 'pwritev2:retval=512')
     expect(said).toEqual(['ERR_IO: write of 4096 bytes at 8192 failed: short write: only 512 bytes were taken'])
     expect(wholeWrites).toEqual(['4096 at 8192, flags 0'])
   })
@@ -63,7 +62,7 @@ describe.skipIf(!canRun('failures injected into system calls', 'strace'))('a sys
       await whole(0, 512)
       await whole(4096, device.limits.requestBytesMax)
       say(device.limits.requestBytesMax)`
-    const path = preallocated(temporaryFolder(), 2 * MIB)
+    const path = zeroFile(2 * MIB)
     const { said, wholeWrites } = traced(path, 'direct', script)
     expect(wholeWrites).toEqual(['512 at 0, flags 0', `${said[0]} at 4096, flags 0`])
   })
@@ -71,7 +70,7 @@ describe.skipIf(!canRun('failures injected into system calls', 'strace'))('a sys
 
 describe.skipIf(!canRun('reads around a page cache that is wrong', 'strace', 'losetup'))('after a failed flush', () => {
   test('a buffered device shows what is on the medium, not what the page cache believes', () => {
-    const disk = preallocated(temporaryFolder(), MIB)
+    const disk = smallFile()
     // The loop device has a cache of its own, which does not hear of it when the file below is written to.
     const script = `
       const shown = async () => {
@@ -91,7 +90,7 @@ describe.skipIf(!canRun('reads around a page cache that is wrong', 'strace', 'lo
   })
 
   test('so it does where the file system has no direct I/O', () => {
-    const disk = preallocated(temporaryFolder(), MIB)
+    const disk = smallFile()
     const descriptor = openSync(loopOver(disk), 'r')
     onTestFinished(() => closeSync(descriptor))
     const shown = (reads: Pick<ColdReads, 'read'>) => {
@@ -118,7 +117,7 @@ describe.skipIf(!canRun('atomic writes by system call', 'strace', 'losetup', 'mk
       for (const length of [4096, 65536, 12288]) await whole(0, length)
       await whole(4096, 16384)
       await device.write(0, Buffer.alloc(4096))`
-    const { wholeWrites } = traced(preallocated(xfs(), MIB), 'direct', script)
+    const { wholeWrites } = traced(zeroFile(MIB, xfs()), 'direct', script)
     expect(wholeWrites).toEqual([
       `4096 at 0, flags ${RWF_ATOMIC}`,
       `65536 at 0, flags ${RWF_ATOMIC}`,
@@ -133,7 +132,7 @@ describe.skipIf(!canRun('atomic writes by system call', 'strace', 'losetup', 'mk
     ['EIO', 'EIO', 'ERR_IO'],
   ])('that fails with %s is told as %s, %s', (errno, name, code) => {
     const script = `say(await of(device.write(8192, Buffer.alloc(4096), { unsplit: true })))`
-    const { said } = traced(preallocated(xfs(), MIB), 'direct', script, `pwritev2:error=${errno}`)
+    const { said } = traced(zeroFile(MIB, xfs()), 'direct', script, `pwritev2:error=${errno}`)
     expect(said[0]).toMatch(new RegExp(`^${code}: write of 4096 bytes at 8192 failed: ${name}`))
   })
 })

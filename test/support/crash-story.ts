@@ -34,7 +34,7 @@ export async function playStory({ before, during, after, mutations = [], tuning 
   await device.quiet()
   medium.rollback(start)
   const seen = new Set<string>()
-  for (const { name, boundary } of crashStates(medium, device.trace, { random, exhaustiveMax: 6, tears: 6 })) {
+  for (const { name, boundary } of crashStates(medium, device.trace, { random, exhaustiveMax: 6, tears: 8 })) {
     if (seen.has(name)) continue
     seen.add(name)
     const crashed = medium.mark()

@@ -1,10 +1,26 @@
 import type { AtomicWriteLimits } from '../../pool/device.ts'
-import type { MemberFacts, PoolRequest } from '../../pool/refusals.ts'
+import type { MemberFacts, PoolRequest, RefusalCode } from '../../pool/refusals.ts'
 import type { BlockFacts, FilesystemFacts } from '../../system/index.ts'
 
 /** Members that no machine need have: sound ones, but for what is given. */
 
 const MIB = 1 << 20
+
+/** A request and members that are refused, and what is said of it. */
+export interface RefusedRow {
+  readonly code: RefusalCode
+  readonly why: string
+  readonly request?: Partial<PoolRequest>
+  /** By default one sound disk. */
+  readonly members?: readonly MemberFacts[]
+  readonly value: RegExp
+  readonly nearest?: string
+  readonly acceptable?: true
+  /** A code that cannot but come with it. */
+  readonly with?: RefusalCode
+  /** Whether it is refused on a pool of atomicity 'none', too. */
+  readonly alsoWithout: boolean
+}
 
 export const request = (given: Partial<PoolRequest> = {}): PoolRequest => ({
   atomicity: 'enforced',
@@ -110,3 +126,11 @@ export function loopMember(backing: MemberFacts, block: Partial<BlockFacts> = {}
 export const native = (unitMin: number, unitMax: number, boundary = 0): { atomicWrite: AtomicWriteLimits } => ({
   atomicWrite: { unitMin, unitMax, boundary },
 })
+
+export const blocks = (count: number, given: Partial<MemberFacts> = {}): MemberFacts[] =>
+  Array.from({ length: count }, () => blockMember(given))
+
+/** One file, wherever it is named. */
+export const shared = fileMember({ inode: 7 })
+
+export const oneDisk = { disks: ['one'] }

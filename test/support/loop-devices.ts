@@ -1,6 +1,6 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { onTestFinished, test } from 'vitest'
 import { temporaryFolder } from './temporary-folder.ts'
@@ -25,20 +25,26 @@ function lack(needs: readonly string[]): string | undefined {
   if (process.getuid?.() !== 0) return 'that needs root'
   const missing = needs.find((name) => run('sh', '-c', `command -v ${name}`).status !== 0)
   if (missing) return `${missing} is not installed`
+  if (!needs.includes('losetup')) return undefined
   return run('losetup', '--find').status === 0 ? undefined : 'this system gives no loop devices'
+}
+
+/** True when the tests called `what` can run; says why not otherwise. */
+export function canRun(what: string, ...needs: readonly string[]): boolean {
+  const reason = lack(needs)
+  if (reason) console.log(`skipped: ${what}: ${reason}`)
+  return reason === undefined
 }
 
 /** A test on loop devices, which says by name when it is skipped, and why. */
 export function loopTest(name: string, needs: readonly string[], body: () => void | Promise<void>): void {
-  const reason = lack(['losetup', ...needs])
-  if (reason) console.log(`skipped: ${name}: ${reason}`)
-  test.skipIf(reason !== undefined)(name, body)
+  test.skipIf(!canRun(name, 'losetup', ...needs))(name, body)
 }
 
-/** A file of zeros that are written. */
+/** A file of zeros that are written, as far as the disk. */
 export function zeroFile(bytes: number, folder = temporaryFolder()): string {
   const path = join(folder, 'zeros')
-  writeFileSync(path, Buffer.alloc(bytes))
+  writeFileSync(path, Buffer.alloc(bytes), { flush: true })
   return path
 }
 
@@ -50,12 +56,36 @@ export function sparseFile(bytes: number, folder = temporaryFolder()): string {
   return path
 }
 
-/** A loop device over `file`; `options` are losetup's. */
-export function loopOver(file: string, ...options: readonly string[]): string {
-  const device = command('losetup', '--find', '--show', ...options, file)
-  onTestFinished(() => void command('losetup', '--detach', device))
+/** A loop device over `file`, a real block device with the kernel's cache above it; `options` are losetup's. */
+export class LoopDevice {
+  readonly path: string
+  #isThere = true
+
+  constructor(file: string, ...options: readonly string[]) {
+    this.path = command('losetup', '--find', '--show', ...options, file)
+  }
+
+  detach(): void {
+    if (this.#isThere) command('losetup', '--detach', this.path)
+    this.#isThere = false
+  }
+
+  [Symbol.dispose](): void {
+    this.detach()
+  }
+}
+
+/** One that is there until the test ends, unless it is detached before. */
+export function loopFor(file: string, ...options: readonly string[]): LoopDevice {
+  const device = new LoopDevice(file, ...options)
+  onTestFinished(() => device.detach())
   return device
 }
+
+export const loopOver = (file: string, ...options: readonly string[]): string => loopFor(file, ...options).path
+
+/** A disk of so many bytes that takes no space yet. */
+export const loopDevice = (bytes: number): string => loopOver(sparseFile(bytes))
 
 /** A partition of `loop`; the kernel is told of it, so that no table need be written or understood. */
 export function partitionOf(loop: string, index: number, startSector: number, sectors: number): string {
@@ -68,28 +98,38 @@ export function partitionOf(loop: string, index: number, startSector: number, se
 export function mounted(device: string, make: readonly string[], options = 'defaults'): string {
   const [program, ...parameters] = make
   command(program!, ...parameters, device)
-  const folder = join(temporaryFolder(), basename(device))
+  return mountedFrom(device, '-o', options)
+}
+
+/** Where `source` is mounted; `parameters` are those of mount. */
+export function mountedFrom(source: string, ...parameters: readonly string[]): string {
+  const folder = join(temporaryFolder(), basename(source))
   mkdirSync(folder)
-  command('mount', '-o', options, device, folder)
-  onTestFinished(() => void command('umount', folder))
+  command('mount', ...parameters, source, folder)
+  const { dev } = statSync(folder)
+  // Lazily, so that a test that failed with a file open leaves no mount behind either.
+  onTestFinished(() => {
+    if (statSync(folder).dev === dev) command('umount', '--lazy', folder)
+  })
   return folder
 }
 
 /** mkfs.xfs makes nothing smaller. */
 const XFS_BYTES_MIN = 300 << 20
 const BTRFS_BYTES_MIN = 128 << 20
+const EXT4_BYTES = 64 << 20
 
 /** An XFS that shares extents; `make` are more options of mkfs.xfs. */
 export function xfs(make: readonly string[] = [], options?: string): string {
-  return mounted(loopOver(sparseFile(XFS_BYTES_MIN)), ['mkfs.xfs', '-q', '-m', 'reflink=1', ...make], options)
+  return mounted(loopDevice(XFS_BYTES_MIN), ['mkfs.xfs', '-q', '-m', 'reflink=1', ...make], options)
 }
 
 export function btrfs(options?: string): string {
-  return mounted(loopOver(sparseFile(BTRFS_BYTES_MIN)), ['mkfs.btrfs', '-q'], options)
+  return mounted(loopDevice(BTRFS_BYTES_MIN), ['mkfs.btrfs', '-q'], options)
 }
 
 export function ext4(options?: string): string {
-  return mounted(loopOver(sparseFile(32 << 20)), ['mkfs.ext4', '-q'], options)
+  return mounted(loopDevice(EXT4_BYTES), ['mkfs.ext4', '-q'], options)
 }
 
 /** A file of FUSE that shows `file`. */
@@ -106,6 +146,10 @@ export function fuseOver(file: string): string {
   })
   return point
 }
+
+/** Bytes of a file that the page cache holds. */
+export const cachedBytes = (path: string): number =>
+  Number(command('fincore', '--bytes', '--noheadings', '--output', 'RES', path))
 
 /** What a device or file holds, in one word. */
 export const digest = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -109,16 +109,3 @@ export class PlainDisk {
 }
 
 export type Disk = RecordedDisk | PlainDisk
-
-/** A loop device on a file: a real block device, with the kernel's cache above the recording. */
-export class LoopDevice {
-  readonly path: string
-
-  constructor(file: string) {
-    this.path = execFileSync('losetup', ['--find', '--show', file], { encoding: 'utf8' }).trim()
-  }
-
-  [Symbol.dispose](): void {
-    execFileSync('losetup', ['--detach', this.path])
-  }
-}

@@ -130,7 +130,7 @@ export class ScrubbedPool {
           zones: memberZonesOf(this.devices[i]!.limits.size, TINY_FORMAT),
         }),
     )
-    const joined = new Members({ pool: POOL, geometry: this.#geometry }, members, superblock)
+    const joined = new Members({ pool: POOL, geometry: this.#geometry, format: TINY_FORMAT }, members, superblock)
     return joinMembers({ geometry: this.#geometry, format: TINY_FORMAT }, joined)
   }
 
