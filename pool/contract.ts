@@ -203,6 +203,8 @@ export interface RecoverySummary {
   readonly batchesReplayed: number
   /** Batches after the end that were never acknowledged and were dropped. */
   readonly batchesDropped: number
+  /** Reads that failed, of which another copy was right. */
+  readonly unreadable: number
 }
 
 /** What `check` found wrong: a sentence, and the record concerned where one is. */

@@ -78,7 +78,7 @@ export interface Device {
 }
 
 /** As much of a device as is needed to look at what it holds. */
-export type Readable = Pick<Device, 'read'> & { readonly limits: Pick<Limits, 'size' | 'logicalBlockSize'> }
+export type Readable = Pick<Device, 'read' | 'name'> & { readonly limits: Pick<Limits, 'size' | 'logicalBlockSize'> }
 
 /** Where a copy of what is at `offset` of any device lies. */
 export const placeOf = (device: Device, offset: number, copy: number): Place =>

@@ -88,10 +88,9 @@ export class ExtentTreeBuilder {
 /** The extents named by a manifest. ERR_CORRUPT when its bytes are not those that were written. */
 async function readManifest(device: Device, zones: Zones, manifest: Extent): Promise<Extent[]> {
   const isRight = (candidate: Buffer) => crc32c(candidate) === manifest.checksum
-  const bytes = await readRight(device, [zones.unitOffset(manifest.unit)], zones.unitBytes, isRight)
-  if (!bytes) {
-    throw new PoolError('ERR_CORRUPT', `manifest in unit ${manifest.unit} does not match its checksum`)
-  }
+  const what = `manifest in unit ${manifest.unit}`
+  const bytes = await readRight(device, [zones.unitOffset(manifest.unit)], zones.unitBytes, isRight, { what })
+  if (!bytes) throw new PoolError('ERR_CORRUPT', `${what} does not match its checksum`)
   return decodeManifest(bytes)
 }
 

@@ -1,6 +1,7 @@
 import { type Device, type Limits, type Place, placeOf, type WriteOptions } from './device.ts'
 import { PoolError } from './errors.ts'
 import type { Members } from './members.ts'
+import type { UnreadableTally } from './unreadable.ts'
 
 /**
  * The device as the parts of an open pool see it. Once the pool has halted nothing is written any more, whoever asks: a
@@ -16,6 +17,8 @@ export class HaltableDevice implements Device {
   #failure: unknown
   /** Copies that were found wrong and written anew. */
   mended = 0
+  /** Told of reads that fail while the pool is being opened: another copy may do, but somebody should know. */
+  tally: UnreadableTally | undefined
 
   constructor(device: Device, members: Pick<Members, 'areRecorded' | 'recorded'>) {
     this.#device = device
@@ -38,8 +41,13 @@ export class HaltableDevice implements Device {
     this.#failure ??= failure
   }
 
-  read(offset: number, target: Uint8Array, copy?: number): Promise<void> {
-    return this.#device.read(offset, target, copy)
+  async read(offset: number, target: Uint8Array, copy?: number): Promise<void> {
+    try {
+      await this.#device.read(offset, target, copy)
+    } catch (error) {
+      this.tally?.add(this.placeOf(offset, copy ?? 0), target.length, error)
+      throw error
+    }
   }
 
   async write(offset: number, source: Uint8Array, options?: WriteOptions): Promise<void> {

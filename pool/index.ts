@@ -60,6 +60,7 @@ export {
   type ScrubSubject,
 } from './scrub-report.ts'
 export type { Clock, Stall } from './stall-watch.ts'
+export type { Unreadable } from './unreadable.ts'
 export type { Volume, VolumeWriteOptions } from './volume.ts'
 export { isVolumeRecord } from './volume-record.ts'
 export type { VolumeExtent, VolumeLimits } from './volume-shape.ts'

@@ -23,31 +23,3 @@ export class Mutex {
     return result
   }
 }
-
-/** Lets up to `max` tasks through at a time, begun in the order of arrival and never in the caller's own turn. */
-export class Lanes {
-  readonly #max: number
-  readonly #waiting = new Set<() => Promise<void>>()
-  #running = 0
-
-  constructor(max: number) {
-    this.#max = max
-  }
-
-  run(task: () => Promise<void>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.add(() => task().then(resolve, reject))
-      if (this.#running < this.#max) void this.#lane()
-    })
-  }
-
-  async #lane(): Promise<void> {
-    this.#running++
-    await null
-    for (const next of this.#waiting) {
-      this.#waiting.delete(next)
-      await next()
-    }
-    this.#running--
-  }
-}

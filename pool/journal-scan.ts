@@ -1,6 +1,6 @@
 import { type BatchHeader, decodeBatchHeader, isDigestRight, payloadOffset } from './batch.ts'
 import { crc32c } from './checksum.ts'
-import type { Device } from './device.ts'
+import { type Device, placeOf } from './device.ts'
 import type { Entry } from './entry.ts'
 import { PoolError } from './errors.ts'
 import { readBytes } from './io.ts'
@@ -9,6 +9,7 @@ import { refuse } from './refusal.ts'
 import { decodeSegmentHeader, type Regions, type SegmentHeader } from './segment.ts'
 import { decodeEntries, type Segments, type StoredBatch } from './segments.ts'
 import type { Superblock } from './superblock.ts'
+import { unreadable } from './unreadable.ts'
 import type { Zones } from './zones.ts'
 
 /** A segment of the journal as the scan sees it. */
@@ -79,6 +80,10 @@ export class JournalScan {
     return this.#segment.ordinal * this.#zones.blocksPerSegment + this.#block
   }
 
+  get #what(): string {
+    return `the journal from position ${this.#lsn} on`
+  }
+
   async *batches(): AsyncGenerator<ScannedBatch> {
     for (;;) {
       const found = await this.#readBatch()
@@ -137,7 +142,7 @@ export class JournalScan {
         this.#assertSame(batch.header, header!)
         return true
       }
-      await this.#segments.read(this.#segment, offset, blocks * blockBytes, isRight, { every })
+      await this.#segments.read(this.#segment, offset, blocks * blockBytes, isRight, { every, what: this.#what })
       if (batch) return batch
     }
     return undefined
@@ -255,7 +260,7 @@ export class JournalScan {
       found ??= header
       return true
     }
-    await this.#segments.read({ regions }, 0, blockBytes, isRight, { every: true })
+    await this.#segments.read({ regions }, 0, blockBytes, isRight, { every: true, what: this.#what, mayLack: true })
     return found
   }
 
@@ -329,7 +334,7 @@ export class JournalScan {
       for (let copy = 0; copy < this.#device.copies; copy++) {
         const offset = this.#zones.regionOffset(region) + block * blockBytes
         const bytes = await readBytes(this.#device, offset, blocks * blockBytes, copy).catch((error: unknown) => {
-          failure = error
+          failure = unreadable(this.#what, placeOf(this.#device, offset, copy), blocks * blockBytes, error)
         })
         if (bytes) see(bytes)
         if (bytes) seen++

@@ -23,6 +23,7 @@ import { Releases } from './releases.ts'
 import { Reservations } from './reservations.ts'
 import { Segments } from './segments.ts'
 import { type Guard, poolName, type Superblock } from './superblock.ts'
+import { type Unreadable, UnreadableTally } from './unreadable.ts'
 import { memberZonesOf } from './zones.ts'
 
 /** Repeats until the returned function is called. A timer never keeps the process alive. */
@@ -45,6 +46,8 @@ export interface OpenOptions {
   readonly degraded?: boolean
   /** Told of each member that is taken out of use, and why. */
   readonly onDropped?: OnDropped
+  /** Told of what cannot be read while the pool is opened, of the first UNREADABLE_TOLD_MAX; another copy may do. */
+  readonly onUnreadable?: (place: Unreadable) => void
 }
 
 /**
@@ -55,11 +58,12 @@ export interface OpenOptions {
  */
 export async function openDevices(devices: readonly Device[], options: OpenOptions = {}): Promise<BlockPool> {
   const { degraded = false } = options
+  const tally = new UnreadableTally(options.onUnreadable)
   // One that cannot even be read is as good as missing, too.
   const orMissing = (error: unknown): undefined => {
     if (!degraded || devices.length === 1 || !isIoFailure(error)) throw error
   }
-  const looked = await Promise.all(devices.map((device) => look(device).catch(orMissing)))
+  const looked = await Promise.all(devices.map((device) => look(device, tally).catch(orMissing)))
   const found = looked.filter((member) => member !== undefined)
   // A leg whose guards are both lost is as good as missing.
   if (found.length === 0 || (found.length < looked.length && !degraded)) {
@@ -68,7 +72,7 @@ export async function openDevices(devices: readonly Device[], options: OpenOptio
   const { superblock, members } = assemble(found, degraded)
   const { guard } = members.find(({ found }) => found)!.found!
   const present = members.map(({ entry, found }) => new Member(entry, found && presentOf(found)))
-  const pool = await recover(guard, new Members(guard, present, superblock, options), options)
+  const pool = await recover(guard, new Members(guard, present, superblock, options), { ...options, tally })
   const strangers = devices.filter((device) => !present.some((member) => member.device === device))
   await Promise.all(strangers.map((device) => device.close()))
   return pool
@@ -81,12 +85,17 @@ function presentOf({ device, guard, superblock }: FoundMember) {
   return { device, zones: memberZonesOf(guard.deviceBytes, guard.format), serial: superblock?.serial ?? 0 }
 }
 
-async function recover(guard: Guard, members: Members, options: OpenOptions): Promise<BlockPool> {
+async function recover(
+  guard: Guard,
+  members: Members,
+  { tally, ...options }: OpenOptions & { readonly tally: UnreadableTally },
+): Promise<BlockPool> {
   const tuning = { ...chooseTuning(guard.format), ...options.tuning }
   const mutations = options.mutations ?? NO_MUTATIONS
   const data = joinMembers(guard, members)
   const { zones } = data
   const device = new HaltableDevice(data.device, members)
+  device.tally = tally
   let pool: BlockPool | undefined
   const allocator = new Allocator(zones, tuning.reserveSegments, guard.geometry.runs)
   const core: Core = {
@@ -112,6 +121,7 @@ async function recover(guard: Guard, members: Members, options: OpenOptions): Pr
   const recovered = await new Recovery(core, releases, found).run(pages)
   const superblock = await beginEpoch(core, found, recovered.endLsn)
   const { epoch } = superblock
+  device.tally = undefined
   const journal = new Journal(core, { ...recovered.journal, epoch })
   const queue = new CommitQueue(core, journal, releases, {
     durable: (sequence) => pool!.advance(sequence),
@@ -136,7 +146,7 @@ async function recover(guard: Guard, members: Members, options: OpenOptions): Pr
     membership,
     pages,
     timers,
-    recovery: recovered.summary,
+    recovery: { ...recovered.summary, unreadable: tally.count },
   })
   return pool
 }

@@ -89,11 +89,12 @@ export class Pages {
     const { blockBytes, spans } = this.#zones
     const inZone = spans.some((span) => isInZone(entry.block, span))
     const isRight = (bytes: Buffer) => crc32c(bytes) === entry.checksum
+    const what = `metadata page in block ${entry.block}`
     const block = inZone
-      ? await readRight(this.#device, [entry.block * blockBytes], blockBytes, isRight, { every })
+      ? await readRight(this.#device, [entry.block * blockBytes], blockBytes, isRight, { every, what })
       : undefined
     if (!block) {
-      throw new PoolError('ERR_CORRUPT', `metadata page in block ${entry.block} does not match its checksum`)
+      throw new PoolError('ERR_CORRUPT', `${what} does not match its checksum`)
     }
     return block
   }

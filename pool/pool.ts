@@ -15,6 +15,7 @@ import type {
   PoolPosition,
   PoolRecord,
   PoolStatus,
+  RecoverySummary,
   Sequence,
   Staging,
   Transaction,
@@ -30,7 +31,6 @@ import type { Timers } from './open.ts'
 import type { Pages } from './pages.ts'
 import type { Located, Reader } from './reader.ts'
 import { toRecord } from './reader.ts'
-import type { Recovered } from './recovery.ts'
 import type { Releases } from './releases.ts'
 import { Scrub, type ScrubOptions } from './scrub.ts'
 import type { ScrubReport } from './scrub-report.ts'
@@ -52,7 +52,7 @@ export interface PoolParts {
   readonly membership: Membership
   readonly pages: Pages
   readonly timers: Timers
-  readonly recovery: Recovered['summary']
+  readonly recovery: RecoverySummary
 }
 
 /** The pool on block devices. Each verb is short here; the work is in the parts. */

@@ -2,6 +2,7 @@ import { roundUp } from './bytes.ts'
 import { type Device, placeOf } from './device.ts'
 import { readBytes } from './io.ts'
 import { type MosaicSource, mosaic } from './mosaic.ts'
+import { unreadable } from './unreadable.ts'
 
 /*
  * Whatever may lie in several copies is read here: on the legs of a mirror, in the runs of a segment. A copy is taken
@@ -18,11 +19,15 @@ interface Copy {
 export interface ReadRightOptions {
   /** Looks at every copy, not only up to the first that is right. */
   readonly every?: boolean
+  /** What is read, for the failure to say. */
+  readonly what?: string
+  /** It may not be there at all: a copy that was read and lacks it says so, even where another cannot be read. */
+  readonly mayLack?: boolean
 }
 
 /**
  * `length` bytes that lie at each of `offsets`: the first copy that `isRight` accepts, or what the copies hold between
- * them. Undefined when nothing is right; when one could not be read either, the failure is thrown.
+ * them. Undefined when nothing is right; when one could not be read either, the failure is thrown, with its place. ERR_IO.
  */
 export async function readRight(
   device: Device,
@@ -47,21 +52,20 @@ async function readOnce(
   offsets: readonly number[],
   length: number,
   isRight: (bytes: Buffer) => boolean,
-  { every = false }: ReadRightOptions = {},
+  { every = false, what = 'a copy', mayLack = false }: ReadRightOptions = {},
 ): Promise<Buffer | undefined> {
   let source: Copy | undefined
   let right: Buffer | undefined
   let failure: unknown
+  let wasRead = false
   const wrong: Copy[] = []
   const places = copiesOf(device, offsets)
   for (const place of places) {
     if (right && !every) break
-    let bytes: Buffer | undefined
-    try {
-      bytes = await readBytes(device, place.offset, length, place.copy)
-    } catch (error) {
-      failure = error
-    }
+    const bytes = await readBytes(device, place.offset, length, place.copy).catch((error: unknown) => {
+      failure = unreadable(what, placeOf(device, place.offset, place.copy), length, error)
+    })
+    if (bytes) wasRead = true
     if (!bytes || !isRight(bytes)) wrong.push(place)
     else if (!right) [right, source] = [bytes, place]
   }
@@ -73,7 +77,7 @@ async function readOnce(
       ? isRight(await readBytes(device, source.offset, length, source.copy))
       : (await joinedOf(among)) !== undefined
   if (right) for (const place of wrong) await mend(among, place, right, isStillRight)
-  else if (failure) throw failure
+  else if (failure && !(mayLack && wasRead)) throw failure
   return right
 }
 

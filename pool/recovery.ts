@@ -15,7 +15,7 @@ export interface Recovered {
   readonly journal: Omit<JournalState, 'epoch'>
   /** Position from which the new life of the journal writes. */
   readonly endLsn: number
-  readonly summary: RecoverySummary
+  readonly summary: Omit<RecoverySummary, 'unreadable'>
 }
 
 /**
@@ -46,7 +46,7 @@ export class Recovery {
     for await (const found of scan.batches()) await this.#replay(found)
     const end = await scan.end()
     if (end.opened) this.#open(end.opened)
-    const summary: RecoverySummary = {
+    const summary: Recovered['summary'] = {
       verdict: verdict(end, this.#superblock),
       batchesReplayed: this.#batches,
       batchesDropped: end.later.length,
@@ -84,8 +84,9 @@ export class Recovery {
       const header = decodeSegmentHeader(bytes, pool)
       return header?.ordinal === segment.ordinal && header.regions[0] === segment.region
     }
-    const block = await segments.read(segment, 0, zones.blockBytes, isRight, { every: true })
-    if (!block) throw new PoolError('ERR_CORRUPT', `the header of segment ${segment.ordinal} is damaged`)
+    const what = `the header of segment ${segment.ordinal}`
+    const block = await segments.read(segment, 0, zones.blockBytes, isRight, { every: true, what })
+    if (!block) throw new PoolError('ERR_CORRUPT', `${what} is damaged`)
     return decodeSegmentHeader(block, pool)!
   }
 

@@ -3,16 +3,12 @@ import type { Core } from './core.ts'
 import type { Placement, ReleaseEntry } from './entry.ts'
 import { isCorrupt } from './errors.ts'
 import { visitTree } from './extent-tree.ts'
-import { Lanes } from './io.ts'
 import type { Reader } from './reader.ts'
 
 interface Order {
   readonly by: Sequence
   readonly release: ReleaseEntry
 }
-
-/** Releases read back at once. A few blocks each, one after the other, would hold a checkpoint up for seconds. */
-export const RELEASES_IN_FLIGHT_MAX = 16
 
 /**
  * Payloads that durable records let go, on their way to free space. What a release frees is read back from the
@@ -26,8 +22,7 @@ export class Releases {
   /** Let go by records, or with manifests, that cannot be read any more: what they own stays owned. */
   readonly #stuck = new Map<string, unknown>()
   readonly #orders = new Map<string, Order>()
-  readonly #lanes = new Lanes(RELEASES_IN_FLIGHT_MAX)
-  readonly #underway = new Set<Promise<void>>()
+  #work: Promise<void> = Promise.resolve()
   #failure: unknown
   #freed: { unit: number; sequence: Sequence }[] = []
   readonly #readers = new Map<Sequence, number>()
@@ -42,20 +37,13 @@ export class Releases {
     return this.#pending.size + this.#freed.length
   }
 
-  /**
-   * Record `by` is durable and lets these go. What was let go before, or never was, stays as it is. No two releases free
-   * the same unit, so they need no order among them: what an heir took over, only the heir's own release frees.
-   */
+  /** Record `by` is durable and lets these go. What was let go before, or never was, stays as it is. */
   add(by: Sequence, releases: readonly ReleaseEntry[]): void {
     for (const release of releases) {
-      const key = keyOf(release.sequence, release.payload)
-      if (this.#pending.has(key)) continue
-      this.#pending.add(key)
-      const work: Promise<void> = this.#lanes
-        .run(() => this.#resolve({ by, release }))
+      this.#pending.add(keyOf(release.sequence, release.payload))
+      this.#work = this.#work
+        .then(() => this.#resolve({ by, release }))
         .catch((error: unknown) => this.#fail({ by, release }, error))
-        .finally(() => this.#underway.delete(work))
-      this.#underway.add(work)
     }
   }
 
@@ -82,7 +70,7 @@ export class Releases {
 
   /** Resolves when every release added so far was worked through. */
   async settle(): Promise<void> {
-    await Promise.all(this.#underway)
+    await this.#work
     if (this.#failure) throw this.#failure
   }
 

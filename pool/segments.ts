@@ -222,11 +222,12 @@ export class Segments {
       const whole = BATCH_HEADER_BYTES + header.entryBytes
       return whole > bytes.length ? bytes.length === blockBytes : isDigestRight(bytes, header, this.#pool)
     }
-    const head = await this.read(segment, offset, blockBytes, isRight)
+    const what = `the batch in block ${block} of segment ${segment.ordinal}`
+    const head = await this.read(segment, offset, blockBytes, isRight, { what })
     if (!head) throw corrupt(segment, block, 'no whole batch')
     const header = decode(head)!
     const whole = BATCH_HEADER_BYTES + header.entryBytes
-    const bytes = whole <= head.length ? head : await this.read(segment, offset, whole, isRight)
+    const bytes = whole <= head.length ? head : await this.read(segment, offset, whole, isRight, { what })
     if (!bytes) throw corrupt(segment, block, 'batch does not match its digest')
     return { header, offset, entries: decodeEntries(bytes, header, offset), ahead: bytes }
   }

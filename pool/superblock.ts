@@ -1,9 +1,9 @@
 import { readUint64, writeUint64 } from './bytes.ts'
 import { crc32c, DIGEST_BYTES, sha256 } from './checksum.ts'
-import type { Device } from './device.ts'
 import { PoolError } from './errors.ts'
 import { checkFormat, type Format } from './format.ts'
 import { checkGeometry, type Geometry, LAYOUTS } from './geometry.ts'
+import { type Beginning, UnreadableTally, unreadable } from './unreadable.ts'
 import type { MemberZones } from './zones.ts'
 
 const GUARD_MAGIC = Buffer.from('CENOTEPL', 'latin1')
@@ -219,31 +219,60 @@ function sealBlock(block: Buffer): Buffer {
 const isSealed = (block: Buffer): boolean => block.readUInt32LE(8) === crc32c(block.subarray(12))
 
 /**
- * The newest valid superblock in both rings of a member, of which one may be unreadable. Undefined when there is none;
- * a failure to read is thrown when nothing was found.
+ * The newest valid superblock in both rings of a member, of which any slots may be unreadable. Undefined when there is
+ * none; a failure to read is thrown, with its place, when nothing was found. What a slot that cannot be read may have
+ * held is told by later batches, as for one that is damaged.
  */
 export async function readSuperblock(
-  device: Pick<Device, 'read'>,
+  device: Beginning['device'],
   zones: MemberZones,
   pool: Buffer,
+  tally = new UnreadableTally(),
 ): Promise<Superblock | undefined> {
-  const { blockBytes, ringSlots } = zones
   let newest: Superblock | undefined
   let failure: unknown
   for (const ring of zones.rings) {
-    const bytes = Buffer.alloc(ringSlots * blockBytes)
-    await device.read(ring, bytes).catch((error: unknown) => {
-      failure = error
-    })
-    for (let slot = 0; slot < ringSlots; slot++) {
-      const block = bytes.subarray(slot * blockBytes, (slot + 1) * blockBytes)
+    for await (const slot of slots(device, ring, zones)) {
+      if (!Buffer.isBuffer(slot)) {
+        tally.add(slot.place, zones.blockBytes, slot.cause)
+        failure = unreadable('a superblock', slot.place, zones.blockBytes, slot.cause)
+        continue
+      }
       // One that does not even claim to be newer need not be looked at.
-      if (!newest || readUint64(block, SERIAL_OFFSET) > newest.serial) newest = decodeSuperblock(block, pool) ?? newest
+      if (!newest || readUint64(slot, SERIAL_OFFSET) > newest.serial) newest = decodeSuperblock(slot, pool) ?? newest
     }
   }
   if (!newest && failure) throw failure
   return newest
 }
+
+interface LostSlot {
+  readonly place: Beginning
+  readonly cause: unknown
+}
+
+/** The blocks of a ring: read at once or, where that fails, one by one. */
+async function* slots(
+  device: Beginning['device'],
+  ring: number,
+  zones: MemberZones,
+): AsyncGenerator<Buffer | LostSlot> {
+  const { blockBytes, ringSlots } = zones
+  const whole = Buffer.alloc(ringSlots * blockBytes)
+  const isRead = (await failureOf(device.read(ring, whole))) === undefined
+  for (let slot = 0; slot < ringSlots; slot++) {
+    const block = whole.subarray(slot * blockBytes, (slot + 1) * blockBytes)
+    const offset = ring + slot * blockBytes
+    const cause = isRead ? undefined : await failureOf(device.read(offset, block))
+    yield cause === undefined ? block : { place: { device, offset }, cause }
+  }
+}
+
+const failureOf = (request: Promise<void>): Promise<unknown> =>
+  request.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
 
 /** Where superblock `serial` lies in a ring. */
 export const ringOffset = (zones: MemberZones, ring: number, serial: number): number =>

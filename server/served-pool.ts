@@ -10,6 +10,7 @@ import {
   type PoolStatus,
   type Progress,
   replaceDevice,
+  type Unreadable,
 } from '../pool/index.ts'
 import type { DataFolder } from './data-folder.ts'
 import type { ChangeablePool } from './pool-management.ts'
@@ -57,6 +58,8 @@ export function watching(log: Logger) {
   return {
     onStall: (device: string, { kind, milliseconds }: { kind: string; milliseconds: number }) =>
       log.warn({ device, kind, milliseconds }, 'a device of the pool does not answer'),
+    onUnreadable: ({ device, offset, length, cause }: Unreadable) =>
+      log.error({ device, offset, length, err: cause }, 'a device of the pool could not be read at the start'),
     onDropped: (device: string, cause: unknown) =>
       log.error({ device, err: cause }, 'a member of the pool has failed and is out of use: replace it'),
   }

@@ -149,6 +149,7 @@ const recovery = Type.Object({
   verdict: Type.String(),
   batchesReplayed: Type.Integer(),
   batchesDropped: Type.Integer(),
+  unreadable: Type.Integer(description('Reads at the start that failed, of which another copy was right.')),
 })
 export const DeviceParams = Type.Object({
   pool: Type.String(),

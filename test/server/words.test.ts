@@ -107,7 +107,7 @@ test('metrics show figures as they are when asked', async () => {
     batches: 2,
     flushes: 5,
     checkpoints: 1,
-    recovery: { verdict: 'clean', batchesReplayed: 0, batchesDropped: 0 },
+    recovery: { verdict: 'clean', batchesReplayed: 0, batchesDropped: 0, unreadable: 0 },
   }
   const registry = createMetrics({
     pool: { status: () => status },

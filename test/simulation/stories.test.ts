@@ -148,6 +148,7 @@ describe('a pool that was killed', () => {
         verdict: 'complete',
         batchesReplayed: PAYLOADS.length,
         batchesDropped: 0,
+        unreadable: 0,
       })
       epochs.push(pool.position.epoch)
       await expectWhole(pool)

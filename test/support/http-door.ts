@@ -93,7 +93,7 @@ export class FakePool implements PoolInspection {
       health: 'ok',
       ...figures,
       ...counts,
-      recovery: { verdict: 'clean', batchesReplayed: 0, batchesDropped: 0 },
+      recovery: { verdict: 'clean', batchesReplayed: 0, batchesDropped: 0, unreadable: 0 },
     }
   }
 
@@ -159,7 +159,7 @@ export class FakeManagement implements PoolManagement {
       accepted: ['R16_SAME_DISK'],
       refusedOptions: [{ code: 'R11_ASYNC_ACK', reason: 'no' }],
       epoch: 1,
-      lastRecovery: { verdict: 'clean', batchesReplayed: 0, batchesDropped: 0 },
+      lastRecovery: { verdict: 'clean', batchesReplayed: 0, batchesDropped: 0, unreadable: 0 },
     }
   }
 

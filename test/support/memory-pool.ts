@@ -159,7 +159,7 @@ class MemoryPool implements Pool {
       retiredBytes: 0,
       segments: 0,
       flushes: this.#counts.batches,
-      recovery: { verdict: 'clean', batchesReplayed: 0, batchesDropped: 0 },
+      recovery: { verdict: 'clean', batchesReplayed: 0, batchesDropped: 0, unreadable: 0 },
       ...this.#counts,
     }
   }

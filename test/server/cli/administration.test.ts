@@ -127,7 +127,7 @@ describe('pool', () => {
       batches: 4,
       flushes: 9,
       checkpoints: 1,
-      recovery: { verdict: 'torn-tail', batchesReplayed: 3, batchesDropped: 1 },
+      recovery: { verdict: 'torn-tail', batchesReplayed: 3, batchesDropped: 1, unreadable: 0 },
     }
     server.answer = json(pool)
     const { shell, said } = server.shell()
