@@ -35,7 +35,7 @@ export class Allocator {
   #committedUnits = 0
   #usedUnits = 0
   #cursor = 0
-  #suspects: Suspects | undefined
+  readonly #suspects = new Set<Suspects>()
 
   constructor(zones: Zones, reserveSegments: number, runs = 1) {
     this.#zones = zones
@@ -195,7 +195,7 @@ export class Allocator {
   own(unit: number): void {
     assert(has(this.#used, unit) && !has(this.#committed, unit))
     set(this.#committed, unit)
-    this.#suspects?.clear(unit)
+    for (const suspects of this.#suspects) suspects.clear(unit)
     this.#committedUnits++
     this.#touch(unit)
   }
@@ -225,7 +225,7 @@ export class Allocator {
   disown(unit: number): void {
     assert(has(this.#committed, unit))
     clear(this.#committed, unit)
-    this.#suspects?.clear(unit)
+    for (const suspects of this.#suspects) suspects.clear(unit)
     this.#committedUnits--
     this.#touch(unit)
   }
@@ -271,13 +271,13 @@ export class Allocator {
    */
   suspectAll(): Suspects {
     const suspects = new Suspects(this.#committed)
-    this.#suspects = suspects
+    this.#suspects.add(suspects)
     return suspects
   }
 
   /** Nobody asks any more. */
   suspectNothing(suspects: Suspects): void {
-    if (this.#suspects === suspects) this.#suspects = undefined
+    this.#suspects.delete(suspects)
   }
 
   /** A bitmap page of the checkpoint that recovery starts from: the units from `first` on. */
