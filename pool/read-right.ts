@@ -18,6 +18,8 @@ interface Copy {
 export interface ReadRightOptions {
   /** Looks at every copy, not only up to the first that is right. */
   readonly every?: boolean
+  /** Takes what would mend the copies that were found wrong, instead of having it done at once. */
+  readonly defer?: (mend: () => Promise<void>) => void
 }
 
 /**
@@ -47,7 +49,7 @@ async function readOnce(
   offsets: readonly number[],
   length: number,
   isRight: (bytes: Buffer) => boolean,
-  { every = false }: ReadRightOptions = {},
+  { every = false, defer }: ReadRightOptions = {},
 ): Promise<Buffer | undefined> {
   let source: Copy | undefined
   let right: Buffer | undefined
@@ -68,8 +70,14 @@ async function readOnce(
     source
       ? isRight(await readBytes(device, source.offset, length, source.copy))
       : (await joinedOf(among)) !== undefined
-  if (right) for (const place of wrong) await mend(among, place, right, isStillRight)
-  else if (failure) throw failure
+  if (!right && failure) throw failure
+  const mendAll = async () => {
+    for (const place of wrong) await mend(among, place, right!, isStillRight)
+  }
+  if (right && wrong.length > 0) {
+    if (defer) defer(mendAll)
+    else await mendAll()
+  }
   return right
 }
 
