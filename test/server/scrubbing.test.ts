@@ -138,23 +138,30 @@ test('says of an object that was damaged that it is not, once a whole scrub find
 test('does not say so of what the scrub did not look at, could not, or found damaged', async () => {
   const { store, file, devices, open, pool } = await served()
   const objects = []
-  for (const key of ['before', 'split', 'after', 'hidden'])
+  for (const key of ['before', 'split', 'after', 'hidden', 'atrisk'])
     objects.push(await putText(store, named(key), 'x'.repeat(3000)))
-  const [before, split, after, hidden] = objects.map(({ sequence }) => sequence) as [number, number, number, number]
+  const [, split, , hidden, atRisk] = objects.map(({ sequence }) => sequence)
   const verdict = { state: 'damaged', detail: 'of old', time: '2026-11-24T10:00:00.000Z' } as const
-  for (const sequence of [before, split, after, hidden]) await store.noteIntegrity(origin, { sequence, ...verdict })
+  for (const { sequence } of objects) await store.noteIntegrity(origin, { sequence, ...verdict })
   const damaged = async () =>
     (await store.query(origin, 'integrity.state:damaged')).objects.map(({ key }) => key).sort()
   const { writeFileSync } = await import('node:fs')
   const cursor = { stage: 'records', sequence: split, payload: 0, offset: 1024 }
   writeFileSync(file, JSON.stringify({ pool: pool.position.pool, cursor }))
-  const scrub = vi.spyOn(pool, 'scrub').mockImplementation(async (options) => {
-    for (const spot of await devices.data(hidden)) rot(spot)
+  const none = { damaged: [], repaired: [], repairedCount: 0, damagedCount: 0 }
+  const scrub = vi.spyOn(pool, 'scrub')
+  scrub.mockImplementation(async () => ({ ...none, finished: false, cursor }) as never)
+  await open().run()
+  expect((await damaged()).length).toBe(5)
+  scrub.mockImplementation(async (options) => {
+    for (const spot of await devices.data(hidden!)) rot(spot)
     expect(options?.cursor).toEqual(cursor)
-    return { finished: true, cursor: null, damaged: [], repaired: [], repairedCount: 0, damagedCount: 0 } as never
+    // It can be read, but not all of its copies could be repaired.
+    options!.onFinding!('damaged', { subject: 'payload', kind: 'checksum', sequence: atRisk!, payload: 0 })
+    return { ...none, finished: true, cursor: null } as never
   })
   await open().run({ resume: true })
-  expect(await damaged()).toEqual(['before', 'hidden', 'split'])
+  expect(await damaged()).toEqual(['atrisk', 'before', 'hidden', 'split'])
   scrub.mockRestore()
   await open().run()
   expect(await damaged()).toEqual(['hidden'])
