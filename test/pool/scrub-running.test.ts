@@ -257,6 +257,23 @@ describe('what lies in the wrong place, or is from before', () => {
   })
 })
 
+test('the last batch of all, stale in every copy, is told: the journal knows what it wrote', async () => {
+  const devices = new ScrubbedPool(ARRANGEMENTS['a mirror of two']!)
+  await devices.format()
+  const first = await devices.open()
+  await put(first, pattern(300))
+  const kept = devices.devices.map(({ bytes }) => Buffer.from(bytes))
+  await put(first, pattern(300, 2))
+  const [dropped] = await devices.batchHeader(2)
+  const old = Buffer.from(dropped!.device.bytes.subarray(dropped!.offset, dropped!.offset + 512))
+  for (const [i, { bytes }] of devices.devices.entries()) kept[i]!.copy(bytes)
+  const pool = await devices.open()
+  await put(pool, pattern(300, 3))
+  for (const { device, offset } of await devices.batchHeader(2)) old.copy(device.bytes, offset)
+  const { damaged } = await pool.scrub()
+  expect(damaged).toEqual([expect.objectContaining({ subject: 'batch', kind: 'stale' })])
+})
+
 test('legs that have rotted at different places of one unit, or one batch, mend each other', async () => {
   const { devices, pool } = await lived('a mirror of two')
   const before = devices.image
