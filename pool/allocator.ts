@@ -41,7 +41,7 @@ export class Allocator {
   #retiredRegions = 0
   #retiredUnits = 0
   #cursor = 0
-  #suspects: Suspects | undefined
+  readonly #suspects = new Set<Suspects>()
 
   constructor(zones: Zones, reserveSegments: number, runs = 1) {
     this.#zones = zones
@@ -235,7 +235,7 @@ export class Allocator {
   own(unit: number): void {
     assert(has(this.#used, unit) && !has(this.#committed, unit))
     set(this.#committed, unit)
-    this.#suspects?.clear(unit)
+    for (const suspects of this.#suspects) suspects.clear(unit)
     this.#committedUnits++
     this.#touch(unit)
   }
@@ -265,7 +265,7 @@ export class Allocator {
   disown(unit: number): void {
     assert(has(this.#committed, unit))
     clear(this.#committed, unit)
-    this.#suspects?.clear(unit)
+    for (const suspects of this.#suspects) suspects.clear(unit)
     this.#committedUnits--
     this.#touch(unit)
   }
@@ -317,13 +317,13 @@ export class Allocator {
    */
   suspectAll(): Suspects {
     const suspects = new Suspects(this.#committed)
-    this.#suspects = suspects
+    this.#suspects.add(suspects)
     return suspects
   }
 
   /** Nobody asks any more. */
   suspectNothing(suspects: Suspects): void {
-    if (this.#suspects === suspects) this.#suspects = undefined
+    this.#suspects.delete(suspects)
   }
 
   /** A bitmap page of the checkpoint that recovery starts from: the units from `first` on. */

@@ -1,11 +1,11 @@
 import { payloadOffset } from './batch.ts'
+import type { StoredBatch } from './batch-walk.ts'
 import type { CheckReport, Finding } from './contract.ts'
 import type { Entry, Placement } from './entry.ts'
 import { visitTree } from './extent-tree.ts'
 import type { PoolParts } from './pool.ts'
 import type { Located } from './reader.ts'
 import type { Segment } from './segment.ts'
-import type { StoredBatch } from './segments.ts'
 
 const FINDINGS_MAX = 10_000
 

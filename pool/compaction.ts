@@ -1,11 +1,11 @@
 import { BATCH_HEADER_BYTES, payloadOffset } from './batch.ts'
+import type { StoredBatch } from './batch-walk.ts'
 import { CompactedWriter, SEGMENTS_KEPT } from './compacted-writer.ts'
 import type { Core } from './core.ts'
 import type { Entry, Placement } from './entry.ts'
 import { isCorrupt, PoolError } from './errors.ts'
 import type { Reader } from './reader.ts'
 import { type Segment, segmentPayloadsMax } from './segment.ts'
-import type { StoredBatch } from './segments.ts'
 
 /** A payload that was alive when it was copied, by its numbers in the old segment and in the new one. */
 interface Copied {

@@ -254,8 +254,9 @@ export interface ManagedPool extends Pool {
   /** Makes a concat pool longer by a device, which becomes the pool's. ERR_LIMITS (R24), ERR_BUSY. */
   addMember(device: Device): Promise<void>
   /**
-   * Puts a device in the place of a leg of a mirror, and copies everything to it first; commits go on meanwhile.
+   * Puts a device in the place of a leg of a mirror, and copies everything to it first; commits go on meanwhile. Every
+   * copy is verified before the old leg goes: resolves with what was repaired, and what is right on no leg.
    * ERR_NOT_FOUND, ERR_LIMITS (R24), ERR_BUSY, ERR_IO; then nothing has changed.
    */
-  replaceMember(index: number, device: Device, onProgress?: FillProgress): Promise<void>
+  replaceMember(index: number, device: Device, onProgress?: FillProgress): Promise<ScrubReport>
 }

@@ -14,6 +14,7 @@ import { peek } from './peeked-file.ts'
 import { PoolFolder } from './pool-folder.ts'
 import { requestOfGuard } from './pool-plan.ts'
 import { judgeMembers } from './refusals.ts'
+import type { ScrubReport } from './scrub-report.ts'
 import type { Guard } from './superblock.ts'
 
 /*
@@ -51,16 +52,19 @@ export interface ReplaceOptions extends ChangeOptions {
   readonly onFill?: FillProgress
 }
 
-/** Puts what is asked for in the place of a leg of the mirror that was opened from `folder`. Commits go on meanwhile. */
+/**
+ * Puts what is asked for in the place of a leg of the mirror that was opened from `folder`. Commits go on meanwhile. Tells
+ * what was found wrong on any leg before the old one was let go.
+ */
 export async function replaceDevice(
   folder: string,
   pool: ManagedPool,
   index: number,
   member: MemberRequest,
   options: ReplaceOptions = {},
-): Promise<void> {
+): Promise<ScrubReport> {
   const change = await Change.begin(folder, pool)
-  await change.run(async () => {
+  return await change.run(async () => {
     const { members } = pool.status()
     const { geometry, format } = change.guard
     refuseReplacement(index, members, geometry)
@@ -73,8 +77,10 @@ export async function replaceDevice(
       others,
       column.filter((leg) => leg !== members[index]),
     )
-    await change.enter(candidate, options, (device) => pool.replaceMember(index, device, options.onFill))
+    const use = (device: Device) => pool.replaceMember(index, device, options.onFill)
+    const report = await change.enter(candidate, options, use)
     await change.forget(members[index]!.device)
+    return report
   })
 }
 
@@ -102,13 +108,14 @@ class Change {
   }
 
   /** One at a time; what an interrupted one left is swept away first, and what this one leaves at the end. */
-  async run(task: () => Promise<void>): Promise<void> {
+  async run<T>(task: () => Promise<T>): Promise<T> {
     if (changing.has(this.#pool)) throw new PoolError('ERR_BUSY', 'another member is being added or replaced')
     changing.add(this.#pool)
     try {
       await this.#sweep()
-      await task()
+      const result = await task()
       await this.#sweep()
+      return result
     } finally {
       changing.delete(this.#pool)
     }
@@ -152,7 +159,7 @@ class Change {
   }
 
   /** Makes the file, or forgets what it held; names it, and has `use` make it a member. */
-  async enter(candidate: Candidate, options: ReplaceOptions, use: (device: Device) => Promise<void>): Promise<void> {
+  async enter<T>(candidate: Candidate, options: ReplaceOptions, use: (device: Device) => Promise<T>): Promise<T> {
     const { isOwn, bytes, holds } = candidate
     const name = await this.#folder.freeName()
     const path = isOwn ? join(this.#folder.path, name) : candidate.path
@@ -164,7 +171,7 @@ class Change {
       if (holds !== undefined) await wipe(device)
       isLinked = !(await this.#isNamed(path))
       if (isLinked) await this.#folder.link(path, name)
-      await use(device)
+      return await use(device)
     } catch (error) {
       await device?.close()
       // Of a pool that has halted nobody knows whether it lists the member.

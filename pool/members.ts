@@ -71,6 +71,8 @@ export class Members {
   readonly #geometry: Geometry
   readonly #blockBytes: number
   readonly #members: Member[]
+  /** Legs that hold everything and that no superblock lists yet, and whose places they are to take. */
+  readonly #coming = new Map<Member, number>()
   readonly #turn = new Mutex()
   readonly #onDropped: OnDropped
   /** Lost in this life, and no superblock says so yet. */
@@ -95,6 +97,33 @@ export class Members {
 
   get all(): readonly Member[] {
     return this.#members
+  }
+
+  /** The member that has `device`, one that is coming included. */
+  holderOf(device: Device): Member {
+    return [...this.#members, ...this.#coming.keys()].find((one) => one.device === device)!
+  }
+
+  /** The number of a member in the order of the layout; of one that is coming, the number that it will have. */
+  numberOf(member: Member): number {
+    return this.#coming.get(member) ?? this.#members.indexOf(member)
+  }
+
+  isComing(member: Member): boolean {
+    return this.#coming.has(member)
+  }
+
+  /** Runs `task` while `member` is known as coming, in the place of member `index`. */
+  async expecting<T>(member: Member, index: number, task: () => Promise<T>): Promise<T> {
+    this.#coming.set(member, index)
+    try {
+      return await task()
+    } catch (error) {
+      if (!this.#members.includes(member)) member.state = 'stale' // A scrub that is at it passes it over.
+      throw error
+    } finally {
+      this.#coming.delete(member)
+    }
   }
 
   get superblock(): Superblock {

@@ -12,6 +12,8 @@ import { ConcatDevice, type Leg, MirrorDevice } from './layout.ts'
 import { Member } from './members.ts'
 import type { Pages } from './pages.ts'
 import { refuse } from './refusal.ts'
+import type { ScrubOptions } from './scrub.ts'
+import type { ScrubReport } from './scrub-report.ts'
 import { type Guard, membersMax, UUID_BYTES } from './superblock.ts'
 import { memberZonesOf } from './zones.ts'
 
@@ -20,6 +22,8 @@ export interface MembershipParts {
   readonly pages: Pages
   /** Runs what must not fail halfway: if it does, the pool halts. */
   guarded(task: () => Promise<void>): Promise<void>
+  /** Verifies every copy of what the pool holds, beside whatever else goes on, another scrub included. */
+  verify(options: ScrubOptions): Promise<ScrubReport>
 }
 
 /**
@@ -31,7 +35,7 @@ export class Membership {
   readonly #guard: Guard
   readonly #data: DataDevice
   readonly #parts: MembershipParts
-  #running: Promise<void> | undefined
+  #running: Promise<unknown> | undefined
   #stopped = false
 
   constructor(core: Core, guard: Guard, data: DataDevice, parts: MembershipParts) {
@@ -67,8 +71,11 @@ export class Membership {
    * Puts `device` in the place of member number `index` of a mirror, after copying everything to it from the legs in
    * sync. Commits go on meanwhile. ERR_LIMITS, ERR_BUSY, or what the devices fail with: then nothing has changed. It
    * counts as no larger than the mirror is: the zones are computed from the sizes, and must stay where they are.
+   *
+   * The old leg goes only once everything was verified on all of them: it may be the one that has right what has rotted
+   * where the copy was made from. The report tells what was repaired, and what is right nowhere, which stops nothing.
    */
-  async replace(index: number, device: Device, onProgress: FillProgress = () => {}): Promise<void> {
+  async replace(index: number, device: Device, onProgress: FillProgress = () => {}): Promise<ScrubReport> {
     const { members } = this.#core
     const old = members.all[index]
     if (!old) throw noMember(index, members.all.length)
@@ -78,20 +85,21 @@ export class Membership {
     if (!(mirror instanceof MirrorDevice) || !members.isSpare(old)) {
       throw irreplaceable(index)
     }
-    await this.#exclusively(async () => {
+    return await this.#exclusively(async () => {
       const { size } = mirror.limits
       refuseSmallerLeg(device.limits.size, size, this.#guard.format)
       // With the room of the mirror and no more: were every leg larger one day, the mirror would grow under its data.
       const member = await this.#prepare(device, size)
-      await this.#fill(mirror, member, onProgress, (leg) => {
+      const report = await this.#fill(mirror, { member, index }, onProgress, (leg) => {
         if (leg.failure) throw leg.failure
         members.replace(old, member)
-        leg.isFilling = false
+        leg.state = 'joined'
       })
       mirror.remove()
       await members.retire(old)
       await old.device?.close()
       if (!member.isInSync) throw member.failure
+      return report
     })
   }
 
@@ -121,23 +129,37 @@ export class Membership {
 
   async #fill(
     mirror: MirrorDevice,
-    member: Member,
+    { member, index }: { readonly member: Member; readonly index: number },
     onProgress: FillProgress,
-    install: (leg: FillingLeg) => void,
-  ): Promise<void> {
+    install: (leg: NewLeg) => void,
+  ): Promise<ScrubReport> {
     const { members, zones } = this.#core
     const area = dataAreaOf(member, { size: mirror.limits.size, blockBytes: zones.blockBytes })
-    const leg = new FillingLeg(legOf(member, members, area))
+    const leg = new NewLeg(legOf(member, members, area))
     mirror.add(leg)
     try {
       await mirror.fill(leg, (done, total) => {
         onProgress(done, total)
         this.#assertGoingOn()
       })
-      await this.#join(member, () => install(leg))
+      return await members.expecting(member, index, async () => {
+        const report = await this.#verify(leg)
+        await this.#join(member, () => install(leg))
+        return report
+      })
     } finally {
-      if (leg.isFilling) mirror.remove(leg)
+      if (leg.state !== 'joined') mirror.remove(leg)
     }
+  }
+
+  /** As one more copy, to be compared with the others and repaired like them. */
+  async #verify(leg: NewLeg): Promise<ScrubReport> {
+    leg.state = 'filled'
+    const onProgress = () => {
+      if (leg.failure) throw leg.failure
+      this.#assertGoingOn()
+    }
+    return await this.#parts.verify({ cursor: { stage: 'pages', level: 0, index: 0 }, onProgress })
   }
 
   #assertGoingOn(): void {
@@ -159,13 +181,14 @@ export class Membership {
     return member
   }
 
-  async #exclusively(task: () => Promise<void>): Promise<void> {
+  async #exclusively<T>(task: () => Promise<T>): Promise<T> {
     if (this.#running !== undefined) throw new PoolError('ERR_BUSY', 'another member is being added or replaced')
     this.#assertGoingOn()
-    this.#running = task().finally(() => {
+    const running = task().finally(() => {
       this.#running = undefined
     })
-    await this.#running
+    this.#running = running
+    return await running
   }
 }
 
@@ -202,10 +225,14 @@ export function refuseSmallerLeg(bytes: number, dataBytes: number, format: Forma
   )
 }
 
-/** A leg that takes writes and is no source; should it fail, it is forgotten. */
-class FillingLeg implements Leg {
+/**
+ * A leg that is to take the place of another. Until a superblock lists it, it is forgotten should it fail.
+ *
+ *   filling (takes writes, is no source) ──everything copied──▶ filled (one more copy) ──listed──▶ joined
+ */
+class NewLeg implements Leg {
   readonly #leg: Leg
-  isFilling = true
+  state: 'filling' | 'filled' | 'joined' = 'filling'
   failure: unknown
 
   constructor(leg: Leg) {
@@ -216,12 +243,16 @@ class FillingLeg implements Leg {
     return this.#leg.device
   }
 
+  get isFilling(): boolean {
+    return this.state === 'filling'
+  }
+
   get isInSync(): boolean {
     return !this.isFilling && this.failure === undefined && this.#leg.isInSync
   }
 
   async drop(cause: unknown): Promise<void> {
-    if (!this.isFilling) return await this.#leg.drop(cause)
+    if (this.state === 'joined') return await this.#leg.drop(cause)
     this.failure ??= cause
   }
 }

@@ -131,7 +131,12 @@ async function recover(
   const checkpoint = new Checkpoint({ core, journal, queue, releases, compaction, pages })
   const timers = options.timers ?? systemTimers
   const guarded = (task: () => Promise<void>) => pool!.guarded(task)
-  const membership = new Membership(core, guard, data, { checkpoint, pages, guarded })
+  const membership = new Membership(core, guard, data, {
+    checkpoint,
+    pages,
+    guarded,
+    verify: (options) => pool!.verify(options),
+  })
   const name = poolName(guard.pool)
   pool = new BlockPool({
     core,

@@ -238,9 +238,9 @@ export class BlockPool implements ManagedPool {
     await this.#parts.membership.add(device)
   }
 
-  async replaceMember(index: number, device: Device, onProgress?: FillProgress): Promise<void> {
+  async replaceMember(index: number, device: Device, onProgress?: FillProgress): Promise<ScrubReport> {
     this.#assertOpen()
-    await this.#parts.membership.replace(index, device, onProgress)
+    return await this.#parts.membership.replace(index, device, onProgress)
   }
 
   atomicity(): PoolAtomicity {
@@ -267,6 +267,11 @@ export class BlockPool implements ManagedPool {
     return await report.finally(() => {
       this.#scrub = undefined
     })
+  }
+
+  /** A scrub that may run beside another one: of a new leg, before the old one is let go. */
+  async verify(options: ScrubOptions): Promise<ScrubReport> {
+    return await new Scrub(this.#parts, options, (task) => this.guarded(task)).run()
   }
 
   status(): PoolStatus {

@@ -23,6 +23,8 @@ export interface ReadRightOptions {
   readonly what?: string
   /** It may not be there at all: a copy that was read and lacks it says so, even where another cannot be read. */
   readonly mayLack?: boolean
+  /** Takes what would mend the copies that were found wrong, instead of having it done at once. */
+  readonly defer?: (mend: () => Promise<void>) => void
 }
 
 /**
@@ -52,12 +54,12 @@ async function readOnce(
   offsets: readonly number[],
   length: number,
   isRight: (bytes: Buffer) => boolean,
-  { every = false, what = 'a copy', mayLack = false }: ReadRightOptions = {},
+  { every = false, what = 'a copy', mayLack = false, defer }: ReadRightOptions = {},
 ): Promise<Buffer | undefined> {
   let source: Copy | undefined
   let right: Buffer | undefined
   let failure: unknown
-  let wasRead = false
+  const contents: Buffer[] = []
   const wrong: Copy[] = []
   const places = copiesOf(device, offsets)
   for (const place of places) {
@@ -65,19 +67,27 @@ async function readOnce(
     const bytes = await readBytes(device, place.offset, length, place.copy).catch((error: unknown) => {
       failure = unreadable(what, placeOf(device, place.offset, place.copy), length, error)
     })
-    if (bytes) wasRead = true
+    if (bytes) contents.push(bytes)
     if (!bytes || !isRight(bytes)) wrong.push(place)
     else if (!right) [right, source] = [bytes, place]
   }
   if (right && wrong.length === 0) return right
   const among: Among = { device, places, length, isRight }
-  if (!right && places.length > 1) right = await joinedOf(among)
+  const isMixed = contents.length < places.length || contents.some((bytes) => !bytes.equals(contents[0]!))
+  // Most often nothing is there at all, as beyond the journal's end: copies that are alike give nothing else together.
+  if (!right && places.length > 1 && isMixed) right = await joinedOf(among)
   const isStillRight = async () =>
     source
       ? isRight(await readBytes(device, source.offset, length, source.copy))
       : (await joinedOf(among)) !== undefined
-  if (right) for (const place of wrong) await mend(among, place, right, isStillRight)
-  else if (failure && !(mayLack && wasRead)) throw failure
+  if (!right && failure && !(mayLack && contents.length > 0)) throw failure
+  const mendAll = async () => {
+    for (const place of wrong) await mend(among, place, right!, isStillRight)
+  }
+  if (right) {
+    if (defer) defer(mendAll)
+    else await mendAll()
+  }
   return right
 }
 

@@ -1,3 +1,4 @@
+import type { StoredBatch } from './batch-walk.ts'
 import { crc32c } from './checksum.ts'
 import type { PayloadRange, PoolRecord, Sequence } from './contract.ts'
 import type { Core } from './core.ts'
@@ -8,7 +9,6 @@ import { readBytes } from './io.ts'
 import { readRight } from './read-right.ts'
 import type { Segment } from './segment.ts'
 import type { EntryPlace } from './segment-index.ts'
-import type { StoredBatch } from './segments.ts'
 
 /** A record's entry, and where it was found. */
 export interface Located {

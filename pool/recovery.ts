@@ -40,7 +40,7 @@ export class Recovery {
     await this.#loadCheckpoint(pages)
     const { segments, allocator } = this.#core
     const header = await this.#readHeader(segments.active)
-    await segments.index(segments.active)
+    await segments.index(segments.active, this.#superblock.chain)
     allocator.claim(header.successor)
     const scan = new JournalScan(this.#core, this.#superblock, header, this.#core.mutations)
     for await (const found of scan.batches()) await this.#replay(found)

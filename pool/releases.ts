@@ -27,6 +27,8 @@ export class Releases {
   #freed: { unit: number; sequence: Sequence }[] = []
   readonly #readers = new Map<Sequence, number>()
   readonly #awaiting = new Map<Sequence, number[]>()
+  /** Records that took units over from one that is being read: they are as good as read. */
+  readonly #heirs = new Map<Sequence, Sequence[]>()
 
   constructor(core: Core, reader: Reader) {
     this.#core = core
@@ -40,6 +42,7 @@ export class Releases {
   /** Record `by` is durable and lets these go. What was let go before, or never was, stays as it is. */
   add(by: Sequence, releases: readonly ReleaseEntry[]): void {
     for (const release of releases) {
+      if (release.heir !== undefined) this.#keepFor(release.sequence, by)
       this.#pending.add(keyOf(release.sequence, release.payload))
       this.#work = this.#work
         .then(() => this.#resolve({ by, release }))
@@ -108,7 +111,16 @@ export class Releases {
     await this.settle()
   }
 
-  /** Keeps the units of `sequence` from being given out while they are read. */
+  /** `heir` owns what readers of `sequence` are at; whoever lets that go next names only the heir. */
+  #keepFor(sequence: Sequence, heir: Sequence): void {
+    if (!this.#readers.has(sequence)) return
+    this.pin(heir)
+    const heirs = this.#heirs.get(sequence)
+    if (heirs) heirs.push(heir)
+    else this.#heirs.set(sequence, [heir])
+  }
+
+  /** Keeps the units of `sequence` from being given out while they are read, whoever comes to own them meanwhile. */
   pin(sequence: Sequence): void {
     this.#readers.set(sequence, (this.#readers.get(sequence) ?? 0) + 1)
   }
@@ -122,6 +134,9 @@ export class Releases {
     this.#readers.delete(sequence)
     for (const unit of this.#awaiting.get(sequence) ?? []) this.#core.allocator.recycle(unit)
     this.#awaiting.delete(sequence)
+    const heirs = this.#heirs.get(sequence) ?? []
+    this.#heirs.delete(sequence)
+    for (const heir of heirs) this.unpin(heir)
   }
 
   async #resolve({ by, release }: Order): Promise<void> {

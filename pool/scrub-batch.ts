@@ -1,4 +1,5 @@
 import { BATCH_HEADER_BYTES, type BatchHeader, decodeBatchHeader, isDigestRight, payloadOffset } from './batch.ts'
+import { decodeEntries } from './batch-walk.ts'
 import { crc32c } from './checksum.ts'
 import type { Sequence } from './contract.ts'
 import { checkEntry, decodeEntry, type Entry, type Placement } from './entry.ts'
@@ -6,7 +7,6 @@ import { Copies, type Part, type ScrubGround } from './scrub-copies.ts'
 import { kindOfBlocks, type Structure } from './scrub-kind.ts'
 import type { ScrubKind } from './scrub-report.ts'
 import type { Segment } from './segment.ts'
-import { decodeEntries } from './segments.ts'
 
 /** A batch as it was found: what of it can be read, and where the next one begins. */
 export interface ScrubbedBatch {

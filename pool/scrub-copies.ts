@@ -58,7 +58,7 @@ interface Verified {
  *
  * 1. A copy is judged by the member that it was read from; one that is no longer in sync does not count.
  * 2. A block is written only if everything right in it lies whole in another copy: should power fail while it is being
- *    written, nothing is lost that was there before.
+ *    written, nothing is lost that was there before. A leg that is coming is no such copy: no superblock lists it yet.
  * 3. What was written is flushed, read back and verified before it is called repaired.
  */
 export class Copies {
@@ -99,7 +99,7 @@ export class Copies {
     const stretches: Stretch[] = []
     for (let start = 0; start < this.#length; ) {
       const place = placeOf(device, offset + start, copy)
-      const member = members.all.find((one) => one.device === place.device)!
+      const member = members.holderOf(place.device)
       const end = Math.min(this.#length, start + place.length)
       stretches.push({ start, end, member, device: place.device, deviceOffset: place.offset, offset: offset + start })
       start = end
@@ -183,9 +183,13 @@ export class Copies {
   /** A part that was right nowhere, and is made anew elsewhere or from memory. */
   tellRenewed(part: Part, note: string): void {
     for (const copy of this.#copies) {
-      if (this.#isInSync(copy))
+      if (this.#isInSync(copy) && !this.#isComing(copy))
         this.#ground.record.add('repaired', { ...part.about, ...this.#foundIn(copy, part), note })
     }
+  }
+
+  #isComing({ stretches }: Copy): boolean {
+    return stretches.some(({ member }) => this.#ground.core.members.isComing(member))
   }
 
   #isInSync({ stretches }: Copy): boolean {
@@ -205,6 +209,8 @@ export class Copies {
       if (isRepaired) verified.rightIn.add(copy)
       if (!isRepaired && !(await isStill(part))) continue
       if (!this.#isInSync(copy) && !isRepaired) continue
+      // A leg that is coming has what it was given: that is told of the one that gave it.
+      if (this.#isComing(copy) && (isRepaired || verified.right === undefined)) continue
       this.#tell(verified, found[i]!, isRepaired, failure)
     }
     copy.bytes = again.bytes
@@ -242,7 +248,7 @@ export class Copies {
 
   /** Invariant 2. */
   #isSafe(copy: Copy, block: number): boolean {
-    const others = this.#copies.filter((other) => other !== copy)
+    const others = this.#copies.filter((other) => other !== copy && !this.#isComing(other))
     return this.#verified.every(({ part, right, rightIn }) => {
       if (!this.#blocksOf(part).includes(block) || right === undefined) return true
       if (others.some((other) => rightIn.has(other))) return true
@@ -293,7 +299,7 @@ export class Copies {
     const stretch = copy.stretches.find(({ end }) => at < end)!
     return {
       kind: this.#kindIn(copy, part),
-      member: this.#ground.core.members.all.indexOf(stretch.member),
+      member: this.#ground.core.members.numberOf(stretch.member),
       memberOffset: stretch.deviceOffset + at - stretch.start,
     }
   }

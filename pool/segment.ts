@@ -1,12 +1,12 @@
 import { payloadOffset } from './batch.ts'
 import type { BatchBuilder } from './batch-builder.ts'
+import type { StoredBatch } from './batch-walk.ts'
 import { readUint64, writeUint64 } from './bytes.ts'
 import { crc32c, DIGEST_BYTES } from './checksum.ts'
 import type { Sequence } from './contract.ts'
 import type { Entry } from './entry.ts'
 import { RUNS_MAX } from './geometry.ts'
 import { SegmentIndex } from './segment-index.ts'
-import type { StoredBatch } from './segments.ts'
 import { UUID_BYTES } from './superblock.ts'
 import type { Zones } from './zones.ts'
 

@@ -1,24 +1,14 @@
 import assert from 'node:assert/strict'
-import { BATCH_HEADER_BYTES, type BatchHeader, decodeBatchHeader, isDigestRight, payloadOffset } from './batch.ts'
+import { payloadOffset } from './batch.ts'
+import { BatchWalk, type StoredBatch } from './batch-walk.ts'
 import type { Sequence } from './contract.ts'
 import type { Device } from './device.ts'
-import { checkEntry, decodeEntry, type Entry } from './entry.ts'
 import { PoolError } from './errors.ts'
 import { readBytes } from './io.ts'
 import { type ReadRightOptions, readRight } from './read-right.ts'
 import type { Segment } from './segment.ts'
 import { SegmentIndex } from './segment-index.ts'
 import type { Zones } from './zones.ts'
-
-/** A batch of a segment's durable part, with its entries decoded. `offset` is from the segment's start. */
-export interface StoredBatch {
-  readonly header: BatchHeader
-  readonly offset: number
-  /** Entries, and where each lies from the segment's start. */
-  readonly entries: readonly { readonly entry: Entry; readonly offset: number; readonly bytes: number }[]
-  /** What lies from its start on, as far as it was read together with it; nothing behind its entries is verified. */
-  readonly ahead: Buffer
-}
 
 /** Blocks of a segment that are read with one request, for several batches. */
 const READ_AHEAD_BLOCKS = 8
@@ -29,8 +19,8 @@ const READ_AHEAD_BLOCKS = 8
  */
 export class Segments {
   readonly #device: Device
-  readonly #zones: Zones
-  readonly #pool: Buffer
+  readonly zones: Zones
+  readonly pool: Buffer
   readonly #indexesMax: number
   #sorted: Segment[] = []
   readonly #dirty = new Set<number>()
@@ -42,8 +32,8 @@ export class Segments {
 
   constructor(device: Device, zones: Zones, pool: Buffer, indexesMax: number) {
     this.#device = device
-    this.#zones = zones
-    this.#pool = pool
+    this.zones = zones
+    this.pool = pool
     this.#indexesMax = indexesMax
   }
 
@@ -83,12 +73,12 @@ export class Segments {
 
   /** The pages of regions that changed since the last call; a region that holds no segment any more has a zero page. */
   takeDirtyPages(): Map<number, Buffer> {
-    const { blockBytes } = this.#zones
+    const { blockBytes } = this.zones
     const pages = new Map<number, Buffer>()
-    for (const region of this.#dirty) pages.set(this.#zones.regionPage(region), Buffer.alloc(blockBytes))
+    for (const region of this.#dirty) pages.set(this.zones.regionPage(region), Buffer.alloc(blockBytes))
     for (const segment of this.#sorted) {
       const { region } = segment
-      if (this.#dirty.has(region)) pages.set(this.#zones.regionPage(region), segment.encodePage(blockBytes))
+      if (this.#dirty.has(region)) pages.set(this.zones.regionPage(region), segment.encodePage(blockBytes))
     }
     this.#dirty.clear()
     return pages
@@ -131,24 +121,27 @@ export class Segments {
     else then()
   }
 
-  /** The offset table of `segment`, read from the device when it is not in memory. */
-  async index(segment: Segment): Promise<SegmentIndex> {
+  /**
+   * The offset table of `segment`, read from the device when it is not in memory. `last` is the digest of its last batch,
+   * when it is known.
+   */
+  async index(segment: Segment, last?: Buffer): Promise<SegmentIndex> {
     if (segment.index) {
       if (this.#loaded.delete(segment)) this.#loaded.add(segment)
       return segment.index
     }
     let loading = this.#loading.get(segment)
     if (!loading) {
-      loading = this.#loadIndex(segment).finally(() => this.#loading.delete(segment))
+      loading = this.#loadIndex(segment, last).finally(() => this.#loading.delete(segment))
       this.#loading.set(segment, loading)
     }
     return await loading
   }
 
-  async #loadIndex(segment: Segment): Promise<SegmentIndex> {
+  async #loadIndex(segment: Segment, last?: Buffer): Promise<SegmentIndex> {
     const index = new SegmentIndex()
     let payloads = 0
-    for await (const { header, offset, entries } of this.batches(segment)) {
+    for await (const { header, offset, entries } of this.batches(segment, 1, last)) {
       const payloadsOffset = offset + payloadOffset(header.entryBytes)
       for (const { entry, offset: entryOffset, bytes } of entries) {
         index.push({ offset: entryOffset, bytes, payloadsOffset, firstPayload: payloads })
@@ -170,66 +163,24 @@ export class Segments {
     }
   }
 
-  /** The durable batches of a segment from block `from` on, verified. ERR_CORRUPT names the place of one that is not what was written. */
-  async *batches(segment: Segment, from = 1): AsyncGenerator<StoredBatch> {
-    const end = segment.blocks
-    let ahead: Buffer = NOTHING
-    for (let block = from; block < end; ) {
-      let batch = this.#decodeBatch(segment, block, ahead)
-      if (!batch) {
-        ahead = await this.#readAhead(segment, block, end)
-        // What is wrong there, or not whole, is read alone and from every copy.
-        batch = this.#decodeBatch(segment, block, ahead) ?? (await this.#readBatch(segment, block))
-      }
-      yield batch
-      block += batch.header.blocks
-      ahead = ahead.subarray(batch.header.blocks * this.#zones.blockBytes)
-    }
+  /**
+   * The durable batches of a segment from block `from` on, each verified and following from the one before. ERR_CORRUPT
+   * names the place of one that is not what was written. `last` is the digest of the last one, when it is known.
+   */
+  batches(segment: Segment, from = 1, last?: Buffer): AsyncGenerator<StoredBatch> {
+    return new BatchWalk(this, segment, last).batches(from)
   }
 
   /** Some blocks from `block` on, up to `end`, in which anything may be; nothing when they cannot be read together. */
-  async #readAhead({ region }: Segment, block: number, end: number): Promise<Buffer> {
-    const { blockBytes } = this.#zones
+  async readAhead({ region }: Segment, block: number, end: number): Promise<Buffer> {
+    const { blockBytes } = this.zones
     const blocks = Math.min(READ_AHEAD_BLOCKS, end - block)
-    const offset = this.#zones.regionOffset(region) + block * blockBytes
+    const offset = this.zones.regionOffset(region) + block * blockBytes
     try {
       return await readBytes(this.#device, offset, blocks * blockBytes, 0)
     } catch {
       return NOTHING
     }
-  }
-
-  #decodeBatch(segment: Segment, block: number, bytes: Buffer): StoredBatch | undefined {
-    const { blockBytes, blocksPerSegment } = this.#zones
-    const header = decodeBatchHeader(bytes, segment.ordinal * blocksPerSegment + block, this.#pool)
-    const isRight = header && block + header.blocks <= segment.blocks && isDigestRight(bytes, header, this.#pool)
-    if (!isRight) return undefined
-    const offset = block * blockBytes
-    const ahead = bytes.subarray(0, header.blocks * blockBytes)
-    return { header, offset, entries: decodeEntries(bytes, header, offset), ahead }
-  }
-
-  async #readBatch(segment: Segment, block: number): Promise<StoredBatch> {
-    const { blockBytes, blocksPerSegment } = this.#zones
-    const offset = block * blockBytes
-    const decode = (bytes: Buffer): BatchHeader | undefined => {
-      const header = decodeBatchHeader(bytes, segment.ordinal * blocksPerSegment + block, this.#pool)
-      return header && block + header.blocks <= segment.blocks ? header : undefined
-    }
-    const isRight = (bytes: Buffer): boolean => {
-      const header = decode(bytes)
-      if (!header) return false
-      const whole = BATCH_HEADER_BYTES + header.entryBytes
-      return whole > bytes.length ? bytes.length === blockBytes : isDigestRight(bytes, header, this.#pool)
-    }
-    const what = `the batch in block ${block} of segment ${segment.ordinal}`
-    const head = await this.read(segment, offset, blockBytes, isRight, { what })
-    if (!head) throw corrupt(segment, block, 'no whole batch')
-    const header = decode(head)!
-    const whole = BATCH_HEADER_BYTES + header.entryBytes
-    const bytes = whole <= head.length ? head : await this.read(segment, offset, whole, isRight, { what })
-    if (!bytes) throw corrupt(segment, block, 'batch does not match its digest')
-    return { header, offset, entries: decodeEntries(bytes, header, offset), ahead: bytes }
   }
 
   /** Bytes of a segment that `isRight` accepts, from whichever of its runs and their copies has them. */
@@ -240,31 +191,14 @@ export class Segments {
     isRight: (bytes: Buffer) => boolean,
     options?: ReadRightOptions,
   ): Promise<Buffer | undefined> {
-    const offsets = segment.regions.map((region) => this.#zones.regionOffset(region) + offset)
+    const offsets = segment.regions.map((region) => this.zones.regionOffset(region) + offset)
     return await readRight(this.#device, offsets, length, isRight, options)
   }
 
   /** Writes to every run of a segment. */
   async write({ regions }: Pick<Segment, 'regions'>, offset: number, source: Uint8Array): Promise<void> {
-    await Promise.all(regions.map((region) => this.#device.write(this.#zones.regionOffset(region) + offset, source)))
+    await Promise.all(regions.map((region) => this.#device.write(this.zones.regionOffset(region) + offset, source)))
   }
 }
 
 const NOTHING = Buffer.alloc(0)
-
-function corrupt(segment: Segment, block: number, problem: string): PoolError {
-  return new PoolError('ERR_CORRUPT', `${problem} in block ${block} of segment ${segment.ordinal}`)
-}
-
-/** The entries of a batch whose digest is right. */
-export function decodeEntries(bytes: Buffer, header: BatchHeader, offset = 0): StoredBatch['entries'] {
-  const entries: { entry: Entry; offset: number; bytes: number }[] = []
-  let at = BATCH_HEADER_BYTES
-  for (let i = 0; i < header.entries; i++) {
-    const length = checkEntry(bytes, at)
-    if (length === undefined) throw new PoolError('ERR_CORRUPT', `entry ${i} of batch ${header.lsn} is damaged`)
-    entries.push({ entry: decodeEntry(bytes, at), offset: offset + at, bytes: length })
-    at += length
-  }
-  return entries
-}

@@ -22,15 +22,22 @@ export const UNREADABLE_TOLD_MAX = 16
 
 /** What a start could not read, and went on without where another copy was right. */
 export class UnreadableTally {
-  count = 0
+  readonly #places = new Set<string>()
   readonly #tell: (place: Unreadable) => void
 
   constructor(tell: (place: Unreadable) => void = () => {}) {
     this.#tell = tell
   }
 
+  /** Each place once, however often it is tried. */
+  get count(): number {
+    return this.#places.size
+  }
+
   add({ device, offset }: Beginning, length: number, cause: unknown): void {
-    this.count++
+    const place = `${offset} ${nameOf(device)}`
+    if (this.#places.has(place)) return
+    this.#places.add(place)
     if (this.count <= UNREADABLE_TOLD_MAX) this.#tell({ device: nameOf(device), offset, length, cause })
   }
 }

@@ -18,6 +18,7 @@ interface Gathered {
  */
 export class ScrubVerdicts {
   readonly #gathered = new Map<Sequence, Gathered>()
+  readonly #damaged = new Set<Sequence>()
 
   /** A repaired batch has lost nothing of any object; a damaged one has lost its records. */
   take(outcome: ScrubOutcome, finding: ScrubFinding): void {
@@ -29,7 +30,13 @@ export class ScrubVerdicts {
     }
   }
 
+  /** True when a damaged copy of something of this record was found, told already or not. */
+  isDamaged(sequence: Sequence): boolean {
+    return this.#damaged.has(sequence)
+  }
+
   #gather(sequence: Sequence, state: Gathered['state'], words: string): void {
+    if (state === 'damaged') this.#damaged.add(sequence)
     let gathered = this.#gathered.get(sequence)
     if (!gathered || (state === 'damaged' && gathered.state === 'repaired')) {
       gathered = { state, words: [], more: 0 }

@@ -1,12 +1,27 @@
-import { type ManagedPool, type ScrubClock, type ScrubOptions, systemScrubClock } from '../pool/index.ts'
-import type { OpenStore, ScrubProgress, ScrubReport, ScrubRequest, ScrubStatus } from '../streams/index.ts'
+import {
+  type ManagedPool,
+  type ScrubClock,
+  type ScrubCursor,
+  type ScrubOptions,
+  systemScrubClock,
+} from '../pool/index.ts'
+import type {
+  IntegrityVerdict,
+  OpenStore,
+  QueryResult,
+  ScrubProgress,
+  ScrubReport,
+  ScrubRequest,
+  ScrubStatus,
+  Sequence,
+} from '../streams/index.ts'
 import { serverOrigin } from './bootstrap.ts'
 import { ScrubNote } from './scrub-note.ts'
 import { ScrubVerdicts } from './scrub-verdicts.ts'
 
 export interface ScrubbingParts {
-  readonly pool: Pick<ManagedPool, 'scrub' | 'position'>
-  readonly store: Pick<OpenStore, 'noteIntegrity'>
+  readonly pool: Pick<ManagedPool, 'scrub' | 'position' | 'read'>
+  readonly store: Pick<OpenStore, 'noteIntegrity' | 'query'>
   /** Where the note is kept. */
   readonly file: string
   readonly log: {
@@ -17,6 +32,20 @@ export interface ScrubbingParts {
   readonly clock?: ScrubClock
   /** Milliseconds since 1970. */
   readonly time?: { now(): number }
+}
+
+const cured = { state: 'repaired', detail: 'a later scrub found nothing wrong' } as const
+
+/** Records that a scrub looked at, each of them whole. */
+interface Covered {
+  readonly from: Sequence
+  readonly to: Sequence
+}
+
+/** Of one that goes on in the middle of a payload, the next record is the first. */
+function firstWholeIn(cursor: ScrubCursor | undefined): Sequence {
+  if (cursor?.stage !== 'records') return 1
+  return cursor.payload > 0 || cursor.offset > 0 ? cursor.sequence + 1 : cursor.sequence
 }
 
 const saveMs = 10_000
@@ -75,6 +104,7 @@ export class Scrubbing {
   async #run(options: ScrubOptions): Promise<ScrubReport> {
     const { pool, log } = this.#parts
     const verdicts = new ScrubVerdicts()
+    const covered = { from: firstWholeIn(options.cursor), to: pool.position.sequence }
     let bytes = 0
     let saved = this.#time.now()
     const onProgress = async (progress: ScrubProgress) => {
@@ -97,6 +127,7 @@ export class Scrubbing {
     this.totals.bytes += report.bytesVerified - bytes
     const { finished, cursor, repairedCount: repaired, damagedCount: damaged } = report
     await this.#tell(verdicts, cursor?.stage === 'records' ? cursor.sequence : Number.POSITIVE_INFINITY)
+    if (finished) await this.#tellCured(verdicts, covered)
     await this.#save(cursor)
     const level = damaged > 0 ? 'error' : repaired > 0 ? 'warn' : 'info'
     log[level](
@@ -106,14 +137,46 @@ export class Scrubbing {
     return report
   }
 
-  /** A verdict that cannot be stored, as on a full pool, is in the report and the log all the same. */
   async #tell(verdicts: ScrubVerdicts, before: number): Promise<void> {
+    for (const verdict of verdicts.before(before)) await this.#put(verdict)
+  }
+
+  /** A verdict that cannot be stored, as on a full pool, is in the report and the log all the same. */
+  async #put(verdict: Omit<IntegrityVerdict, 'time'>): Promise<void> {
     const { store, log } = this.#parts
-    for (const verdict of verdicts.before(before)) {
-      const time = new Date(this.#time.now()).toISOString()
-      await store
-        .noteIntegrity(serverOrigin, { ...verdict, time })
-        .catch((error: unknown) => log.error({ err: error, ...verdict }, 'a verdict could not be stored'))
+    const time = new Date(this.#time.now()).toISOString()
+    await store
+      .noteIntegrity(serverOrigin, { ...verdict, time })
+      .catch((error: unknown) => log.error({ err: error, ...verdict }, 'a verdict could not be stored'))
+  }
+
+  /**
+   * Objects that an earlier scrub called damaged, and of which this one, which looked at all of them, found nothing wrong:
+   * a device was replaced, or came to itself. Each is read besides, for damage elsewhere may have hidden it from the scrub.
+   */
+  async #tellCured(verdicts: ScrubVerdicts, { from, to }: Covered): Promise<void> {
+    const { store, log } = this.#parts
+    try {
+      let cursor: string | null = null
+      do {
+        const found: QueryResult = await store.query(serverOrigin, 'integrity.state:damaged', cursor ? { cursor } : {})
+        for (const { sequence } of found.objects) {
+          const isCovered = sequence >= from && sequence <= to && !verdicts.isDamaged(sequence)
+          if (isCovered && (await this.#isReadable(sequence))) await this.#put({ sequence, ...cured })
+        }
+        cursor = found.cursor
+      } while (cursor !== null)
+    } catch (error) {
+      log.error({ err: error }, 'what is damaged no longer could not be looked up')
+    }
+  }
+
+  async #isReadable(sequence: Sequence): Promise<boolean> {
+    try {
+      for await (const _ of this.#parts.pool.read(sequence, 0));
+      return true
+    } catch {
+      return false
     }
   }
 

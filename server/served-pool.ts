@@ -10,10 +10,12 @@ import {
   type PoolStatus,
   type Progress,
   replaceDevice,
+  type ScrubReport,
   type Unreadable,
 } from '../pool/index.ts'
 import type { DataFolder } from './data-folder.ts'
 import type { ChangeablePool } from './pool-management.ts'
+import { wordsOf } from './scrub-verdicts.ts'
 import { NO_ATOMICITY } from './welcome.ts'
 
 export interface ServedPoolOptions {
@@ -74,6 +76,15 @@ function tellOpened(log: Logger, { recovery, position, atomicity, layout, member
   log.error({ lost }, 'the pool is degraded: replace the members that are out of use')
 }
 
+/** What the copies were found to be before a leg was let go. */
+export function tellVerified(log: Pick<Logger, 'warn' | 'error'>, report: ScrubReport): void {
+  const { repairedCount: repaired, damagedCount: damaged } = report
+  if (repaired > 0) log.warn({ repaired }, 'copies of the pool were repaired while a member was replaced')
+  const [first] = report.damaged.map(wordsOf)
+  if (damaged > 0)
+    log.error({ damaged, first }, 'some of the pool is right on no leg: scrub it to see which objects are')
+}
+
 /** The pool with its folder, for whoever changes its members. */
 export function changeable(folder: DataFolder, pool: ManagedPool, log: Logger): ChangeablePool {
   const told = async (what: string, member: MemberRequest, change: () => Promise<void>): Promise<void> => {
@@ -88,8 +99,8 @@ export function changeable(folder: DataFolder, pool: ManagedPool, log: Logger): 
     addDevice: (member) =>
       told('a device is added to the pool', member, () => addDevice(folder.pool, pool, member, options)),
     replaceDevice: (index, member) =>
-      told(`member ${index} of the pool is replaced`, member, () =>
-        replaceDevice(folder.pool, pool, index, member, options),
+      told(`member ${index} of the pool is replaced`, member, async () =>
+        tellVerified(log, await replaceDevice(folder.pool, pool, index, member, options)),
       ),
   }
 }

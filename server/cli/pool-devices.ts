@@ -4,6 +4,7 @@ import { type ClosedPoolOptions, onClosedPool } from '../closed-pool.ts'
 import type { Client, ClientRequest } from './client.ts'
 import { members, show } from './pool.ts'
 import { progressBar } from './progress.ts'
+import { linesOf } from './scrub.ts'
 import { tell, type Voice } from './shell.ts'
 import { humanSize, table } from './table.ts'
 
@@ -38,14 +39,15 @@ export async function replace(voice: Voice, place: PoolPlace, index: number, mem
   const copying = await progressBar('copying to the new device')
   const closed = await closedPool(place, async (pool, folder) => {
     const options = { onProgress: writing.update, onFill: copying.update }
-    await replaceDevice(folder.pool, pool, index, member, options).finally(() => {
+    const report = await replaceDevice(folder.pool, pool, index, member, options).finally(() => {
       writing.stop()
       copying.stop()
     })
-    return pool.status()
+    return { status: pool.status(), found: linesOf(report) }
   })
   const path = ['devices', String(index)]
-  tell(voice, closed?.result ?? (await ask<PoolStatus>(place, sending('PUT', path, member))), changed)
+  const status = closed?.result.status ?? (await ask<PoolStatus>(place, sending('PUT', path, member)))
+  tell(voice, status, (pool) => [...(closed?.result.found ?? []), changed(pool)].join('\n'))
 }
 
 const changed = (pool: PoolStatus): string => `${humanSize(pool.bytes)}, ${pool.layout}:\n${table(members(pool))}`

@@ -35,11 +35,10 @@ async function* bodyOf(request: ScrubRequest): AsyncGenerator<Uint8Array> {
 
 /** Shows what a scrub found. Damage is an exit code of its own; what was repaired is told, and well. */
 export function report(voice: Voice, report: ScrubReport): void {
-  const { damaged, repaired, damagedCount, repairedCount } = report
+  const { damaged, damagedCount, repairedCount } = report
   tell(voice, report, () =>
     [
-      ...repaired.map((finding) => `repaired: ${lineOf(finding)}`),
-      ...damaged.map((finding) => `damaged: ${lineOf(finding)}`),
+      ...linesOf(report),
       `${report.records} records and ${humanSize(report.bytesVerified)} verified in all copies, ` +
         `${repairedCount} repaired, ${damagedCount} damaged`,
       ...(report.finished ? [] : ['stopped before the end: --resume goes on from here']),
@@ -48,6 +47,12 @@ export function report(voice: Voice, report: ScrubReport): void {
   const [first] = damaged
   if (first) throw new CommandError(exitCode.damage, `the pool is damaged: ${lineOf(first)}`)
 }
+
+/** A line for each finding. */
+export const linesOf = ({ repaired, damaged }: ScrubReport): string[] => [
+  ...repaired.map((finding) => `repaired: ${lineOf(finding)}`),
+  ...damaged.map((finding) => `damaged: ${lineOf(finding)}`),
+]
 
 function lineOf(finding: ScrubFinding): string {
   const { sequence, records = 1 } = finding

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { decodeBatchHeader, isDigestRight, payloadOffset } from '../../pool/batch.ts'
 import { BatchBuilder } from '../../pool/batch-builder.ts'
+import { decodeEntries } from '../../pool/batch-walk.ts'
 import type { Entry } from '../../pool/entry.ts'
 import { crc32c } from '../../pool/index.ts'
-import { decodeEntries } from '../../pool/segments.ts'
 import { identity, TINY_FORMAT } from '../support/tiny-pool.ts'
 import { MANIFEST, PREVIOUS, spell } from './structures.ts'
 

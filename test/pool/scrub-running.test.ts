@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, expect, test } from 'vitest'
+import { Allocator } from '../../pool/allocator.ts'
 import {
   openDevices,
   type ScrubCursor,
@@ -7,13 +8,15 @@ import {
   type ScrubOptions,
   type ScrubReport,
 } from '../../pool/index.ts'
+import { Pace } from '../../pool/scrub-pace.ts'
 import { CrashDevice, CrashRecord, Medium, MediumDevice } from '../support/crash-device.ts'
 import { crashStates } from '../support/crash-enumerator.ts'
 import { pattern, put, readAll, release } from '../support/pool-client.ts'
 import { keyOf, Ledger } from '../support/pool-ledger.ts'
 import { seededRandom, seedOf } from '../support/random.ts'
 import { ARRANGEMENTS, lose, rot, ScrubbedPool } from '../support/scrubbed-pool.ts'
-import { TINY_BYTES, tiny } from '../support/tiny-pool.ts'
+import { SingleZones } from '../support/single-device.ts'
+import { TINY_BYTES, TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
 import { EVERYTHING, Workload } from '../support/workload.ts'
 
 const SEED = seedOf(5)
@@ -71,6 +74,27 @@ describe('a scrub that is stopped', () => {
     }
   })
 
+  test('goes on from its cursor in a pool that was opened anew, and looks at nothing twice', async () => {
+    const { devices, pool } = await lived('a mirror of two')
+    const abort = new AbortController()
+    const first = await pool.scrub({
+      signal: abort.signal,
+      onProgress: ({ cursor }) => {
+        if (cursor.stage === 'records' && cursor.sequence === 6) abort.abort()
+      },
+    })
+    expect(first.cursor).toEqual({ stage: 'records', sequence: 6, payload: 0, offset: 0 })
+    await pool.close()
+    const [before] = await devices.data(2)
+    const [after] = await devices.inline(9)
+    const again = await devices.open()
+    for (const spot of [before!, after!]) rot(spot)
+    const second = await again.scrub({ cursor: first.cursor! })
+    expect(second).toMatchObject({ finished: true, damaged: [], records: 12 - 5 })
+    expect(second.repaired.map(({ subject, sequence }) => [subject, sequence])).toEqual([['inline', 9]])
+    expect((await again.scrub()).repaired.map(({ subject, sequence }) => [subject, sequence])).toEqual([['payload', 2]])
+  })
+
   test('keeps nothing from being compacted, freed or closed', async () => {
     const { devices, pool } = await lived('a mirror of two')
     for (let stop = 0; ; stop++) {
@@ -120,6 +144,27 @@ test('a scrub reads no faster than it may', async () => {
   const { bytesVerified } = await pool.scrub({ bytesPerSecond: 10_000, clock })
   expect(time).toBeGreaterThan((bytesVerified / 10_000) * 1000 - 100)
   expect(time).toBeLessThan((bytesVerified / 10_000) * 1000 + 1100)
+})
+
+test('a scrub that was kept waiting makes up for one second at the most', async () => {
+  let time = 0
+  const slept: number[] = []
+  const pace = new Pace({ now: () => time, sleep: async (milliseconds) => void slept.push(milliseconds) }, 1000)
+  time = 10_000
+  await pace.after(1000)
+  expect(slept).toEqual([])
+  await pace.after(500)
+  expect(slept).toEqual([500])
+})
+
+test('each of two scrubs is told what came to be owned, and what left, since it began', () => {
+  const allocator = new Allocator(new SingleZones(TINY_BYTES, TINY_FORMAT).data, 1)
+  const { unit } = allocator.allocate(1)
+  allocator.own(unit)
+  const both = [allocator.suspectAll(), allocator.suspectAll()]
+  expect(both.map((suspects) => [...suspects])).toEqual([[unit], [unit]])
+  allocator.disown(unit)
+  expect(both.map((suspects) => [...suspects])).toEqual([[], []])
 })
 
 test('findings are bounded, and counted beyond; neighbours are one', async () => {
@@ -210,6 +255,23 @@ describe('what lies in the wrong place, or is from before', () => {
     const lost = await pool.scrub()
     expect(lost.damaged).toEqual([expect.objectContaining({ subject: 'batch', kind: 'stale' })])
   })
+})
+
+test('the last batch of all, stale in every copy, is told: the journal knows what it wrote', async () => {
+  const devices = new ScrubbedPool(ARRANGEMENTS['a mirror of two']!)
+  await devices.format()
+  const first = await devices.open()
+  await put(first, pattern(300))
+  const kept = devices.devices.map(({ bytes }) => Buffer.from(bytes))
+  await put(first, pattern(300, 2))
+  const [dropped] = await devices.batchHeader(2)
+  const old = Buffer.from(dropped!.device.bytes.subarray(dropped!.offset, dropped!.offset + 512))
+  for (const [i, { bytes }] of devices.devices.entries()) kept[i]!.copy(bytes)
+  const pool = await devices.open()
+  await put(pool, pattern(300, 3))
+  for (const { device, offset } of await devices.batchHeader(2)) old.copy(device.bytes, offset)
+  const { damaged } = await pool.scrub()
+  expect(damaged).toEqual([expect.objectContaining({ subject: 'batch', kind: 'stale' })])
 })
 
 test('legs that have rotted at different places of one unit, or one batch, mend each other', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { type Pool, PoolError } from '../../pool/index.ts'
 import { formatted, GatedDevice, pattern, put, readAll, release, settled } from '../support/pool-client.ts'
 import { openDevice } from '../support/single-device.ts'
 import { identity, TINY_BYTES, TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
@@ -191,3 +192,40 @@ describe('an upload that was prepared', () => {
 
 void identity
 void TINY_FORMAT
+
+test.each([1, 2])(
+  'what a reader of a prepared payload is at stays as it is when %i heirs were let go',
+  async (heirs) => {
+    const pool = await openDevice(await formatted(), tiny())
+    const transaction = pool.begin()
+    const payload = transaction.stage()
+    await payload.write(pattern(9000))
+    const prepared = await transaction.prepare(() => Buffer.from('prepared'))
+    const reader = pool.read(prepared, 0)[Symbol.asyncIterator]()
+    const chunks = [(await reader.next()).value as Uint8Array]
+    if (heirs === 2) await transaction.prepare(() => Buffer.from('prepared again'))
+    const sequence = await transaction.commit(() => ({
+      records: [{ content: Buffer.from('heir'), payloads: [payload] }],
+      releases: [],
+    }))
+    await release(pool, { sequence, payload: 0 })
+    for (let i = 0; i < 2; i++) await pool.checkpoint()
+    expect(pool.status()).toMatchObject({ extentBytes: 0 })
+    await fillUp(pool)
+    for (let next = await reader.next(); !next.done; next = await reader.next()) chunks.push(next.value)
+    expect(Buffer.concat(chunks).equals(pattern(9000))).toBe(true)
+    expect(pool.status().stagedBytes).toBe(0)
+  },
+)
+
+/** Payloads of other bytes, until there is no room for more. */
+async function fillUp(pool: Pool): Promise<void> {
+  for (let i = 2; ; i++) {
+    try {
+      await put(pool, pattern(5000, i))
+    } catch (error) {
+      if (error instanceof PoolError && error.code === 'ERR_NO_SPACE') return
+      throw error
+    }
+  }
+}

@@ -116,3 +116,53 @@ test('a verdict sums up what was found of one record', () => {
   expect(first[0]!.detail).toMatch(/^payload: checksum on member 0, bytes 0 to 4; .*; 2 more$/)
   expect([...verdicts.before(100)].map(({ sequence }) => sequence)).toEqual([20, 21, 22])
 })
+
+test('says of an object that was damaged that it is not, once a whole scrub finds it right; and of no other', async () => {
+  const { devices, store, scrubbing } = await served()
+  const cured = await putText(store, named('cured'), 'c'.repeat(3000))
+  const lost = await putText(store, named('lost'), 'l'.repeat(3000))
+  await putText(store, named('whole'), 'w'.repeat(3000))
+  const spots = await devices.data(cured.sequence, 1)
+  for (const spot of [...spots, ...(await devices.data(lost.sequence))]) rot(spot)
+  const damaged = async () =>
+    (await store.query(origin, 'integrity.state:damaged')).objects.map(({ key }) => key).sort()
+  await scrubbing.run()
+  expect(await damaged()).toEqual(['cured', 'lost'])
+  rot(spots[1]!) // As it was: the leg has come to itself.
+  await scrubbing.run()
+  expect(await damaged()).toEqual(['lost'])
+  expect((await store.stat(origin, named('cured'))).attributes).toMatchObject({ 'integrity.state': 'repaired' })
+  expect((await store.stat(origin, named('whole'))).attributes).not.toHaveProperty('integrity.state')
+})
+
+test('does not say so of what the scrub did not look at, could not, or found damaged', async () => {
+  const { store, file, devices, open, pool } = await served()
+  const objects = []
+  for (const key of ['before', 'split', 'after', 'hidden', 'atrisk'])
+    objects.push(await putText(store, named(key), 'x'.repeat(3000)))
+  const [, split, , hidden, atRisk] = objects.map(({ sequence }) => sequence)
+  const verdict = { state: 'damaged', detail: 'of old', time: '2026-11-24T10:00:00.000Z' } as const
+  for (const { sequence } of objects) await store.noteIntegrity(origin, { sequence, ...verdict })
+  const damaged = async () =>
+    (await store.query(origin, 'integrity.state:damaged')).objects.map(({ key }) => key).sort()
+  const { writeFileSync } = await import('node:fs')
+  const cursor = { stage: 'records', sequence: split, payload: 0, offset: 1024 }
+  writeFileSync(file, JSON.stringify({ pool: pool.position.pool, cursor }))
+  const none = { damaged: [], repaired: [], repairedCount: 0, damagedCount: 0 }
+  const scrub = vi.spyOn(pool, 'scrub')
+  scrub.mockImplementation(async () => ({ ...none, finished: false, cursor }) as never)
+  await open().run()
+  expect((await damaged()).length).toBe(5)
+  scrub.mockImplementation(async (options) => {
+    for (const spot of await devices.data(hidden!)) rot(spot)
+    expect(options?.cursor).toEqual(cursor)
+    // It can be read, but not all of its copies could be repaired.
+    options!.onFinding!('damaged', { subject: 'payload', kind: 'checksum', sequence: atRisk!, payload: 0 })
+    return { ...none, finished: true, cursor: null } as never
+  })
+  await open().run({ resume: true })
+  expect(await damaged()).toEqual(['atrisk', 'before', 'hidden', 'split'])
+  scrub.mockRestore()
+  await open().run()
+  expect(await damaged()).toEqual(['hidden'])
+})
