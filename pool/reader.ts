@@ -1,11 +1,11 @@
 import type { StoredBatch } from './batch-walk.ts'
+import { roundUp } from './bytes.ts'
 import { crc32c } from './checksum.ts'
 import type { PayloadRange, PoolRecord, Sequence } from './contract.ts'
 import type { Core } from './core.ts'
 import { checkEntry, decodeEntry, type Entry, type Placement } from './entry.ts'
 import { PoolError } from './errors.ts'
 import { type Leaf, leaves } from './extent-tree.ts'
-import { readBytes } from './io.ts'
 import { readRight } from './read-right.ts'
 import type { Segment } from './segment.ts'
 import type { EntryPlace } from './segment-index.ts'
@@ -110,15 +110,23 @@ export class Reader {
    * copy, and so are all when they cannot be read together: the leg that was asked may just have been taken out of use.
    */
   async #readLeaves(sequence: Sequence, group: readonly Leaf[]): Promise<{ bytes: Buffer; offset: number }[]> {
-    const { device, zones } = this.#core
-    const length = (group.length - 1) * zones.unitBytes + group.at(-1)!.extent.length
-    const together = await readBytes(device, zones.unitOffset(group[0]!.extent.unit), length).catch(() => undefined)
+    const { device, zones, buffers } = this.#core
+    const { unitBytes } = zones
+    const length = (group.length - 1) * unitBytes + roundUp(group.at(-1)!.extent.length, device.limits.logicalBlockSize)
+    const together = buffers.take(group.length * unitBytes)
+    const reading = device.read(zones.unitOffset(group[0]!.extent.unit), together.subarray(0, length))
+    const isThere = await reading.then(
+      () => true,
+      () => false,
+    )
     const pieces: { bytes: Buffer; offset: number }[] = []
     for (const [i, { extent, offset }] of group.entries()) {
-      const piece = together?.subarray(i * zones.unitBytes, i * zones.unitBytes + extent.length)
-      const right = piece && crc32c(piece) === extent.checksum
-      pieces.push({ bytes: right ? piece : await this.#readLeaf(sequence, { extent, offset }), offset })
+      const piece = together.subarray(i * unitBytes, i * unitBytes + extent.length)
+      const isRight = isThere && crc32c(piece) === extent.checksum
+      // A copy of a unit's size is made in memory that was used before; one of the whole group costs fresh pages.
+      pieces.push({ bytes: isRight ? Buffer.from(piece) : await this.#readLeaf(sequence, { extent, offset }), offset })
     }
+    buffers.give(together)
     return pieces
   }
 

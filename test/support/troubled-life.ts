@@ -50,7 +50,7 @@ export async function troubledLife(options: TroubledOptions): Promise<Troubled> 
     onAcknowledged: async (server) => {
       if (trouble.isFinal) return
       expectNothingForeign(await readableOver(server), ledger)
-      retiredBytes = await retiredBytesOf(server)
+      retiredBytes = (await retiredBytesOf(server)) ?? retiredBytes
     },
     onHalted: (server) => verifyHalted(server, ledger),
   })
@@ -68,10 +68,12 @@ async function verifyHalted(server: Server, ledger: RecordedLedger): Promise<voi
   expect(ledger.problems(await shownOver(server), END)).toEqual([])
 }
 
-async function retiredBytesOf(server: Server): Promise<number> {
+/** Undefined when the server has been killed meanwhile. */
+async function retiredBytesOf(server: Server): Promise<number | undefined> {
   const headers = { authorization: rootAuthorization }
-  const response = await fetch(`${server.address('http')}/v1/pools/main`, { headers })
-  return ((await response.json()) as { retiredBytes: number }).retiredBytes
+  const response = await fetch(`${server.address('http')}/v1/pools/main`, { headers }).catch(() => undefined)
+  const status = (await response?.json().catch(() => undefined)) as { retiredBytes: number } | undefined
+  return status?.retiredBytes
 }
 
 function expectNothingForeign(readable: Shown, ledger: RecordedLedger): void {
