@@ -1,7 +1,7 @@
 import { BATCH_HEADER_BYTES, type BatchHeader, decodeBatchHeader, isDigestRight } from './batch.ts'
 import type { Sequence } from './contract.ts'
 import { checkEntry, decodeEntry, type Entry } from './entry.ts'
-import { isCorrupt, PoolError } from './errors.ts'
+import { hasCode, PoolError } from './errors.ts'
 import type { ReadRightOptions } from './read-right.ts'
 import { decodeSegmentHeader, type Segment, type SegmentHeader } from './segment.ts'
 import type { Zones } from './zones.ts'
@@ -232,7 +232,7 @@ const compareAge = (one: BatchHeader, other: BatchHeader): number =>
 
 /** What cannot be read is looked for no further. */
 function unlessUnreadable(error: unknown): undefined {
-  if (!isCorrupt(error) && !(error instanceof PoolError && error.code === 'ERR_IO')) throw error
+  if (!hasCode(error, 'ERR_CORRUPT', 'ERR_IO')) throw error
 }
 
 /** The entries of a batch whose digest is right. */

@@ -1,10 +1,11 @@
 import { BATCH_HEADER_BYTES, payloadOffset } from './batch.ts'
 import type { StoredBatch } from './batch-walk.ts'
-import { CompactedWriter, SEGMENTS_KEPT } from './compacted-writer.ts'
+import { CompactedWriter } from './compacted-writer.ts'
 import type { Core } from './core.ts'
 import type { Entry, Placement } from './entry.ts'
-import { isCorrupt, PoolError } from './errors.ts'
+import { hasCode } from './errors.ts'
 import type { Reader } from './reader.ts'
+import { SEGMENTS_KEPT } from './reservations.ts'
 import { type Segment, segmentPayloadsMax } from './segment.ts'
 
 /** A payload that was alive when it was copied, by its numbers in the old segment and in the new one. */
@@ -188,8 +189,8 @@ export class Compaction {
 
   /** Where a segment could not be written nothing is written again: the next checkpoint tries elsewhere. */
   #giveUp({ segments, failure }: CompactedWriter, error: unknown): undefined {
-    const isOfMedium = failure instanceof PoolError && failure.code === 'ERR_IO'
-    if (!isCorrupt(error) && !isFull(error) && !isOfMedium) throw error
+    const isOfMedium = hasCode(failure, 'ERR_IO')
+    if (!isOfMedium && !hasCode(error, 'ERR_CORRUPT', 'ERR_NO_SPACE')) throw error
     for (const segment of segments) {
       if (isOfMedium) this.#core.retire(segment, failure)
       else this.#core.allocator.giveBack(segment.regions)
@@ -200,7 +201,7 @@ export class Compaction {
     try {
       return await this.#copy(from, writer)
     } catch (error) {
-      if (isCorrupt(error)) this.#damaged.add(from)
+      if (hasCode(error, 'ERR_CORRUPT')) this.#damaged.add(from)
       throw error
     }
   }
@@ -234,5 +235,3 @@ export class Compaction {
     return await this.#reader.readInline({ segment, place, entry }, placement, batch)
   }
 }
-
-const isFull = (error: unknown): boolean => error instanceof PoolError && error.code === 'ERR_NO_SPACE'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type Device, type Limits, type Place, placeOf, type WriteOptions } from './device.ts'
-import { PoolError } from './errors.ts'
+import { hasCode } from './errors.ts'
 import { type StackMember, stackLimits } from './limits.ts'
 import { type Mutations, NO_MUTATIONS } from './mutation.ts'
 import { refuse } from './refusal.ts'
@@ -333,7 +333,7 @@ export class MirrorDevice implements Device {
         try {
           await task(leg)
         } catch (error) {
-          if (error instanceof PoolError && error.code === 'ERR_LIMITS') throw error
+          if (hasCode(error, 'ERR_LIMITS')) throw error
           await leg.drop(error)
         }
       }),

@@ -1,7 +1,7 @@
 import type { Sequence } from './contract.ts'
 import type { Core } from './core.ts'
 import type { Placement, ReleaseEntry } from './entry.ts'
-import { isCorrupt } from './errors.ts'
+import { hasCode } from './errors.ts'
 import { visitTree } from './extent-tree.ts'
 import type { Reader } from './reader.ts'
 
@@ -61,7 +61,7 @@ export class Releases {
   }
 
   #fail(order: Order, error: unknown): void {
-    if (!isCorrupt(error)) {
+    if (!hasCode(error, 'ERR_CORRUPT')) {
       this.#failure ??= error
       return
     }

@@ -1,5 +1,5 @@
 import type { Pool } from './contract.ts'
-import { PoolError } from './errors.ts'
+import { hasCode, PoolError } from './errors.ts'
 import { keyOf, type Piece, type Run, type VolumeMap } from './volume-map.ts'
 import type { PendingWrites } from './volume-pending.ts'
 import { type Span, VOLUME_BLOCK_BYTES } from './volume-shape.ts'
@@ -87,7 +87,7 @@ export class VolumeReader {
       await this.#copy(run, target)
       return true
     } catch (error) {
-      if (!(error instanceof PoolError && error.code === 'ERR_NOT_FOUND')) throw error
+      if (!hasCode(error, 'ERR_NOT_FOUND')) throw error
       if (this.#isStill(run)) throw missing(run)
       return false
     }

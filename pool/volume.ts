@@ -1,5 +1,5 @@
 import type { Pool, Sequence } from './contract.ts'
-import { PoolError } from './errors.ts'
+import { hasCode, PoolError } from './errors.ts'
 import { isSparse, type Overwritten, type Piece, VolumeMap } from './volume-map.ts'
 import { type PendingWrite, PendingWrites } from './volume-pending.ts'
 import { VolumeReader } from './volume-reader.ts'
@@ -158,8 +158,7 @@ export class MappedVolume implements Volume {
       try {
         return await this.#commit(pieces, precondition)
       } catch (error) {
-        const full = error instanceof PoolError && error.code === 'ERR_NO_SPACE'
-        if (!full || attempt === ATTEMPTS_MAX) throw error
+        if (!hasCode(error, 'ERR_NO_SPACE') || attempt === ATTEMPTS_MAX) throw error
         await this.#ground.reclaim()
       }
     }

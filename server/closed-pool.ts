@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { hasPool, type ManagedPool, openPool, PoolError } from '../pool/index.ts'
+import { hasCode, hasPool, type ManagedPool, openPool } from '../pool/index.ts'
 import type { CheckReport, ScrubReport, ScrubRequest } from '../streams/index.ts'
 import { CommandError, exitCode } from './cli/exit.ts'
 import { progressBar } from './cli/progress.ts'
@@ -73,7 +73,7 @@ export async function onClosedPool<T>(
     const pool = await openPool(folder.pool, { degraded })
     return { result: await work(pool, folder).finally(() => pool.close()) }
   } catch (cause) {
-    const isDamage = cause instanceof PoolError && cause.code === 'ERR_CORRUPT'
+    const isDamage = hasCode(cause, 'ERR_CORRUPT')
     throw isDamage ? new CommandError(exitCode.damage, `the pool does not open: ${cause.message}`, { cause }) : cause
   } finally {
     release()

@@ -1,5 +1,4 @@
-import type { MemberRequest, PoolAtomicity, PoolStatus } from '../pool/index.ts'
-import { PoolError } from '../pool/index.ts'
+import { hasCode, type MemberRequest, type PoolAtomicity, type PoolStatus } from '../pool/index.ts'
 import { type PoolManagement, permit, StoreError, toStoreError } from '../streams/index.ts'
 
 /** A pool whose members can be changed while it is open. */
@@ -34,7 +33,7 @@ async function changed(pool: ChangeablePool, change: () => Promise<void>): Promi
     return pool.status()
   } catch (error) {
     // What was asked for is at fault, and the words say why.
-    const isRefusal = error instanceof PoolError && ['ERR_LIMITS', 'ERR_FORMAT', 'ERR_IO'].includes(error.code)
+    const isRefusal = hasCode(error, 'ERR_LIMITS', 'ERR_FORMAT', 'ERR_IO')
     throw isRefusal ? new StoreError('ERR_INVALID', error.message, { cause: error }) : toStoreError(error)
   }
 }
