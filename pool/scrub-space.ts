@@ -1,4 +1,3 @@
-import type { Suspects } from './allocator.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import type { Sequence } from './contract.ts'
 import type { Core } from './core.ts'
@@ -6,6 +5,7 @@ import { hasCode } from './errors.ts'
 import { visitTree } from './extent-tree.ts'
 import type { Releases } from './releases.ts'
 import type { ScrubRecord } from './scrub-report.ts'
+import type { Suspects } from './suspects.ts'
 
 export interface SpaceParts {
   readonly core: Core

@@ -1,6 +1,7 @@
 import { payloadOffset } from './batch.ts'
 import type { BatchBuilder } from './batch-builder.ts'
 import type { StoredBatch } from './batch-walk.ts'
+import { hasBit, setBit } from './bitmap.ts'
 import { readUint64, writeUint64 } from './bytes.ts'
 import { crc32c, DIGEST_BYTES } from './checksum.ts'
 import type { Sequence } from './contract.ts'
@@ -163,12 +164,12 @@ export class Segment {
   }
 
   isReleased(payload: number): boolean {
-    return (this.#released[payload >>> 3]! & (1 << (payload & 7))) !== 0
+    return hasBit(this.#released, payload)
   }
 
   /** Marks payload number `payload` of this segment as released, of which `inlineBytes` lay in the segment. */
   release(payload: number, inlineBytes: number): void {
-    this.#released[payload >>> 3]! |= 1 << (payload & 7)
+    setBit(this.#released, payload)
     this.liveBytes -= inlineBytes
   }
 
