@@ -25,12 +25,10 @@ export class CompactedWriter {
   #failure: unknown
 
   constructor(core: Core, old: readonly Segment[], epoch: number) {
-    const { tuning, format } = core
-    const bytesMax = BATCH_HEADER_BYTES + tuning.groupBytesMax + tuning.transactionBytesMax + format.blockBytes
     this.#core = core
     this.#old = old
     this.#epoch = epoch
-    this.#builder = new BatchBuilder(bytesMax, format, core.pool)
+    this.#builder = BatchBuilder.of(core)
   }
 
   /** Why a segment could not be written, if that is why it ended. */

@@ -1,6 +1,6 @@
 import type { BatchHeader } from './batch.ts'
 import type { Sequence } from './contract.ts'
-import type { Entry, Placement } from './entry.ts'
+import type { Entry, ExtentsPlacement } from './entry.ts'
 import { hasCode } from './errors.ts'
 import type { Journal } from './journal.ts'
 import type { Reader } from './reader.ts'
@@ -111,7 +111,7 @@ export class SegmentScrub {
 
   async #payload(
     { segment }: Walk,
-    { entry, payload, placement, number }: NumberedPayload & { placement: Placement & { form: 'extents' } },
+    { entry, payload, placement, number }: NumberedPayload & { placement: ExtentsPlacement },
     from: From,
   ): Promise<void> {
     const { sequence } = entry

@@ -3,18 +3,16 @@ import { roundUp } from './bytes.ts'
 import { crc32c } from './checksum.ts'
 import type { Staging } from './contract.ts'
 import type { Core } from './core.ts'
-import type { Extent, Placement } from './entry.ts'
+import type { Extent, ExtentsPlacement, Placement } from './entry.ts'
 import { PoolError } from './errors.ts'
-import { ExtentTreeBuilder, reopenTree } from './extent-tree.ts'
+import { ExtentTreeBuilder, reopenTree, type Tree } from './extent-tree.ts'
 import { FreshUnits } from './fresh-units.ts'
 import type { Reservation } from './reservations.ts'
 
 /** A payload that is complete for now: bytes to travel in the batch, or a tree of extents already on the device. */
 export type Sealed =
   | { readonly form: 'inline'; readonly length: number; readonly chunks: readonly Uint8Array[] }
-  | Extract<Placement, { form: 'extents' }>
-
-type Tree = Pick<Extract<Placement, { form: 'extents' }>, 'depth' | 'extents'>
+  | ExtentsPlacement
 
 const WRITES_IN_FLIGHT_MAX = 2
 
@@ -123,11 +121,7 @@ class ExtentWriter {
     this.#tree = new ExtentTreeBuilder(core.zones, core.format.recordExtentsMax, place, resumed)
   }
 
-  static async resume(
-    core: Core,
-    reservation: Reservation,
-    placement: Extract<Placement, { form: 'extents' }>,
-  ): Promise<ExtentWriter> {
+  static async resume(core: Core, reservation: Reservation, placement: ExtentsPlacement): Promise<ExtentWriter> {
     return new ExtentWriter(core, reservation, await reopenTree(core.device, core.zones, placement))
   }
 
