@@ -52,10 +52,9 @@ export class Membership {
     const { layout } = this.#guard.geometry
     if (!(concat instanceof ConcatDevice)) throw refuse('R24_RESHAPE', onlyConcatGrows(layout))
     refuseGrowth(layout, members.all.length, zones.blockBytes)
-    zones.regionsIn(memberZonesOf(device.limits.size, this.#guard.format).dataBytes)
+    const { dataBytes: size } = memberZonesOf(device.limits.size, this.#guard.format)
+    zones.regionsIn(size) // Throws where it holds no segment.
     await this.#exclusively(async () => {
-      const { dataBytes: size } = memberZonesOf(device.limits.size, this.#guard.format)
-      zones.regionsIn(size)
       const member = await this.#prepare(device, size)
       await this.#join(member, () => {
         zones.add(size)
