@@ -31,10 +31,6 @@ export class SegmentIndex {
   readonly #payloadsOffsets: number[] = []
   readonly #firstPayloads: number[] = []
 
-  get length(): number {
-    return this.#offsets.length
-  }
-
   push(place: EntryPlace): void {
     this.#offsets.push(place.offset)
     this.#bytes.push(place.bytes)

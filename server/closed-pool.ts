@@ -29,13 +29,8 @@ export async function scrubClosedPool(
     ?.result
 }
 
-async function scrubNoted(
-  pool: ManagedPool,
-  note: ScrubNote,
-  { bytesPerSecond, resume }: ScrubRequest,
-): Promise<ScrubReport> {
+async function scrubNoted(pool: ManagedPool, note: ScrubNote, request: ScrubRequest): Promise<ScrubReport> {
   const { pool: name } = pool.position
-  const { cursor, finished } = note.read(name)
   const bar = await progressBar('scrubbing')
   const stop = new AbortController()
   const abort = () => stop.abort()
@@ -44,15 +39,9 @@ async function scrubNoted(
     const report = await pool.scrub({
       signal: stop.signal,
       onProgress: (progress) => show(bar, progress),
-      ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
-      ...(resume && cursor ? { cursor } : {}),
+      ...note.optionsFor(name, request),
     })
-    const since = report.finished ? Date.now() : finished
-    await note.write({
-      pool: name,
-      ...(report.cursor ? { cursor: report.cursor } : {}),
-      ...(since === undefined ? {} : { finished: since }),
-    })
+    await note.write(name, report.cursor, Date.now())
     return report
   } finally {
     process.removeListener('SIGINT', abort)
