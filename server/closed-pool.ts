@@ -7,26 +7,24 @@ import { show } from './cli/scrub.ts'
 import { DataFolder } from './data-folder.ts'
 import { ScrubNote } from './scrub-note.ts'
 
-export interface ClosedPoolOptions {
+/** The data folder of a pool that is closed, if it is. */
+export interface ClosedPlace {
+  readonly data: string
   /** Opens without members that are missing, where others stand in for them. */
-  readonly degraded?: boolean
+  readonly degraded: boolean
 }
 
-/** Checks the pool in a data folder that nobody serves. Undefined when a server has it, or when there is none. */
-export async function checkClosedPool(data: string, options?: ClosedPoolOptions): Promise<CheckReport | undefined> {
-  return (await onClosedPool(data, (pool) => pool.check(), options))?.result
+/** Checks it. */
+export async function checkClosedPool(place: ClosedPlace): Promise<CheckReport | undefined> {
+  return (await onClosedPool(place, (pool) => pool.check()))?.result
 }
 
 /**
- * Scrubs it. There is no store to put verdicts on objects in: of what stays damaged the next scrub by a server tells them.
+ * Scrubs it. There is no store to put verdicts on objects in: of what stays damaged the next scrub by a server tells
+ * them.
  */
-export async function scrubClosedPool(
-  data: string,
-  request: ScrubRequest,
-  options?: ClosedPoolOptions,
-): Promise<ScrubReport | undefined> {
-  return (await onClosedPool(data, (pool, { scrub }) => scrubNoted(pool, new ScrubNote(scrub), request), options))
-    ?.result
+export async function scrubClosedPool(place: ClosedPlace, request: ScrubRequest): Promise<ScrubReport | undefined> {
+  return (await onClosedPool(place, (pool, { scrub }) => scrubNoted(pool, new ScrubNote(scrub), request)))?.result
 }
 
 async function scrubNoted(pool: ManagedPool, note: ScrubNote, request: ScrubRequest): Promise<ScrubReport> {
@@ -49,12 +47,15 @@ async function scrubNoted(pool: ManagedPool, note: ScrubNote, request: ScrubRequ
   }
 }
 
-/** Opens the pool in a data folder that nobody serves, for `work`. Undefined when a server has it, or there is none. */
+/**
+ * Opens the pool in a data folder that nobody serves, for `work`. Undefined when a server has it, when there is none, and
+ * where CENOTE_URL names a server: that is the one that is meant.
+ */
 export async function onClosedPool<T>(
-  data: string,
+  { data, degraded }: ClosedPlace,
   work: (pool: ManagedPool, folder: DataFolder) => Promise<T>,
-  { degraded = false }: ClosedPoolOptions = {},
 ): Promise<{ readonly result: T } | undefined> {
+  if (process.env.CENOTE_URL) return undefined
   const folder = new DataFolder(data)
   const release = existsSync(data) && (await hasPool(folder.pool)) ? folder.lock() : undefined
   if (release === undefined) return undefined

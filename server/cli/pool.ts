@@ -24,7 +24,7 @@ export function report(voice: Voice, report: CheckReport): void {
   if (findings.length > 0) throw new CommandError(exitCode.damage, `the pool is damaged: ${findings[0]?.problem}`)
 }
 
-const atomicityWords = {
+export const atomicityWords = {
   enforced: 'enforced',
   none: 'none: what was acknowledged may be torn or lost when power fails',
 }
