@@ -35,7 +35,10 @@ interface GapPlacement {
 /** Where a payload's bytes are. */
 export type Placement = InlinePlacement | ExtentsPlacement | GapPlacement
 
-/** A payload of an earlier record that this one lets go; `heir` names the payload of this record that takes its data units over. */
+/**
+ * A payload of an earlier record that this one lets go; `heir` names the payload of this record that takes its data
+ * units over.
+ */
 export interface ReleaseEntry {
   readonly sequence: Sequence
   readonly payload: number

@@ -58,7 +58,8 @@ function words(pool: PoolStatus): string {
     ['commits', `${pool.commits} in ${pool.batches} batches, ${pool.flushes} flushes, ${pool.checkpoints} checkpoints`],
     [
       'last open',
-      `${recovery.verdict}, ${recovery.batchesReplayed} batches replayed, ${recovery.batchesDropped} dropped, ${recovery.unreadable} reads failed`,
+      `${recovery.verdict}, ${recovery.batchesReplayed} batches replayed, ${recovery.batchesDropped} dropped, ` +
+        `${recovery.unreadable} reads failed`,
     ],
   ])
 }
