@@ -165,8 +165,8 @@ export class Allocator {
   }
 
   /**
-   * The next run of at most `units` free units, filling regions already in use first. ERR_NO_SPACE when there is none that
-   * leaves room for `kept` segments.
+   * The next run of at most `units` free units, filling regions already in use first. ERR_NO_SPACE when there is none
+   * that leaves room for `kept` segments.
    */
   allocate(units: number, kept = this.#reserve): Run {
     const region = this.#regionWithRoom(kept)

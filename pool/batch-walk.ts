@@ -119,7 +119,9 @@ export class BatchWalk {
     return newest
   }
 
-  /** The batch that belongs at `place`: the first that fits and from which follows what comes after, or else the newest. */
+  /**
+   * The batch that belongs at `place`: the first that fits and from which follows what comes after, or else the newest.
+   */
   async #settled(place: Place, ahead: Found | undefined): Promise<Settled> {
     const fitting: Found[] = []
     for (let found = ahead ?? (await this.#find(place)); found; found = await this.#other(place, fitting)) {

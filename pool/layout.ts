@@ -195,7 +195,10 @@ export class StripeDevice extends ColumnsDevice {
 export interface Leg {
   readonly device: Device
   readonly isInSync: boolean
-  /** Takes the leg out of use, for it failed with `cause`; resolves once that is on record. Rejects when it cannot be spared. */
+  /**
+   * Takes the leg out of use, for it failed with `cause`; resolves once that is on record. Rejects when it cannot be
+   * spared.
+   */
   drop(cause: unknown): Promise<void>
   /** A leg that is being filled takes writes, but is no source. */
   readonly isFilling?: boolean

@@ -53,8 +53,8 @@ export interface ReplaceOptions extends ChangeOptions {
 }
 
 /**
- * Puts what is asked for in the place of a leg of the mirror that was opened from `folder`. Commits go on meanwhile. Tells
- * what was found wrong on any leg before the old one was let go.
+ * Puts what is asked for in the place of a leg of the mirror that was opened from `folder`. Commits go on meanwhile.
+ * Tells what was found wrong on any leg before the old one was let go.
  */
 export async function replaceDevice(
   folder: string,
@@ -182,7 +182,9 @@ class Change {
     }
   }
 
-  /** By a change that was interrupted, or as a file of its own. Two names of one device would look like a copied member. */
+  /**
+   * By a change that was interrupted, or as a file of its own. Two names of one device would look like a copied member.
+   */
   async #isNamed(path: string): Promise<boolean> {
     return (await this.#folder.entries()).some((entry) => entry.path === path)
   }

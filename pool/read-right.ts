@@ -22,7 +22,8 @@ export interface ReadRightOptions {
 
 /**
  * `length` bytes that lie at each of `offsets`: the first copy that `isRight` accepts, or what the copies hold between
- * them. Undefined when nothing is right; when one could not be read either, the failure is thrown, with its place. ERR_IO.
+ * them. Undefined when nothing is right; when one could not be read either, the failure is thrown, with its place.
+ * ERR_IO.
  */
 export async function readRight(
   device: Device,

@@ -102,7 +102,9 @@ export class Releases {
     for (const unit of units) this.#disown(unit, NO_SEQUENCE)
   }
 
-  /** Works once more through what could not be freed: it may have been mended. What is still stuck then cannot be told. */
+  /**
+   * Works once more through what could not be freed: it may have been mended. What is still stuck then cannot be told.
+   */
   async retry(): Promise<void> {
     const orders = [...this.#orders.values()]
     this.#stuck.clear()

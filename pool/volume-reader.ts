@@ -11,7 +11,8 @@ const RUNS_IN_FLIGHT_MAX = 8
 
 /**
  * Reads what the map says at one moment. While it does, a block may be overwritten and its piece released, before the
- * pool was asked for it: then all of it is read anew, as of now. A read that this happens to again and again has writes wait.
+ * pool was asked for it: then all of it is read anew, as of now. A read that this happens to again and again has writes
+ * wait.
  */
 export class VolumeReader {
   readonly #pool: Pool

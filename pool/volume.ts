@@ -34,8 +34,9 @@ export interface Volume {
    */
   read(offset: number, length: number): Promise<Buffer>
   /**
-   * All extents or none, whatever power loss tears, wherever the pool puts them. Durable when it resolves. The bytes are
-   * the volume's until then. ERR_LIMITS for a request of another shape than `limits` say; otherwise as Transaction.commit.
+   * All extents or none, whatever power loss tears, wherever the pool puts them. Durable when it resolves. The bytes
+   * are the volume's until then. ERR_LIMITS for a request of another shape than `limits` say; otherwise as
+   * Transaction.commit.
    */
   write(extents: readonly VolumeExtent[], options?: VolumeWriteOptions): Promise<Sequence>
   /** Resolves when every write that was begun before has ended. What was acknowledged is durable without it. */

@@ -145,8 +145,9 @@ export class Scrubbing {
   }
 
   /**
-   * Objects that an earlier scrub called damaged, and of which this one, which looked at all of them, found nothing wrong:
-   * a device was replaced, or came to itself. Each is read besides, for damage elsewhere may have hidden it from the scrub.
+   * Objects that an earlier scrub called damaged, and of which this one, which looked at all of them, found nothing
+   * wrong: a device was replaced, or came to itself. Each is read besides, for damage elsewhere may have hidden it from
+   * the scrub.
    */
   async #tellCured(verdicts: ScrubVerdicts, { from, to }: Covered): Promise<void> {
     const { store, log } = this.#parts
