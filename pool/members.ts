@@ -1,6 +1,6 @@
 import type { Device } from './device.ts'
 import { PoolError } from './errors.ts'
-import { columnsOf, type Geometry } from './geometry.ts'
+import { columnOf, type Geometry } from './geometry.ts'
 import { Mutex } from './io.ts'
 import { type Mutations, NO_MUTATIONS } from './mutation.ts'
 import {
@@ -262,7 +262,7 @@ export class Members {
 
   /** True when another leg in sync holds all that `member` holds. */
   isSpare(member: Member): boolean {
-    const column = columnsOf(this.#geometry, this.#members).find((members) => members.includes(member))!
+    const column = columnOf(this.#geometry, this.#members, member)
     return column.some((other) => other !== member && other.isInSync)
   }
 

@@ -7,7 +7,7 @@ import { type DataDevice, dataAreaOf, legOf, refuseBlocks } from './data-device.
 import type { Device } from './device.ts'
 import { PoolError } from './errors.ts'
 import type { Format } from './format.ts'
-import { columnsOf, type Geometry } from './geometry.ts'
+import { columnOf, columnsOf, type Geometry } from './geometry.ts'
 import { ConcatDevice, type Leg, MirrorDevice } from './layout.ts'
 import { Member } from './members.ts'
 import type { Pages } from './pages.ts'
@@ -203,8 +203,8 @@ const noMember = (index: number, count: number): PoolError =>
 export function refuseReplacement(index: number, members: readonly MemberStatus[], geometry: Geometry): void {
   const old = members[index]
   if (!old) throw noMember(index, members.length)
-  const column = columnsOf(geometry, members).find((legs) => legs.includes(old))!
-  if (!column.some((leg) => leg !== old && leg.state === 'in-sync')) throw irreplaceable(index)
+  if (!columnOf(geometry, members, old).some((leg) => leg !== old && leg.state === 'in-sync'))
+    throw irreplaceable(index)
 }
 
 /** Throws where no device can be added, whichever it is. */
