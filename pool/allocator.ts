@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { clearBit, enlarged, hasBit, setBit } from './bitmap.ts'
 import { PoolError } from './errors.ts'
+import { FreeRegions } from './free-regions.ts'
+import { Suspects } from './suspects.ts'
 import type { Zones } from './zones.ts'
 
 /** A contiguous run of units. */
@@ -26,15 +29,13 @@ export class Allocator {
   readonly #zones: Zones
   readonly #reserve: number
   /** Regions that a segment takes, each of another class. */
-  readonly runs: number
+  readonly #runs: number
   readonly #use: RegionUse[] = []
   readonly #freeUnits: number[] = []
   #used = new Uint8Array(0)
   #committed = new Uint8Array(0)
   readonly #dirtyPages = new Set<number>()
-  /** Free regions of each class. */
-  readonly #freeOfClass = new Map<number, number>()
-  #freeRegions = 0
+  readonly #free: FreeRegions
   #committedUnits = 0
   #usedUnits = 0
   #segmentRegions = 0
@@ -46,7 +47,8 @@ export class Allocator {
   constructor(zones: Zones, reserveSegments: number, runs = 1) {
     this.#zones = zones
     this.#reserve = reserveSegments
-    this.runs = runs
+    this.#runs = runs
+    this.#free = new FreeRegions(runs)
     this.grow()
   }
 
@@ -58,19 +60,17 @@ export class Allocator {
       this.#freeUnits.push(unitsPerRegion)
       this.#count(region, 1)
     }
-    this.#used = enlarged(this.#used, (regions * unitsPerRegion) / 8)
-    this.#committed = enlarged(this.#committed, (regions * unitsPerRegion) / 8)
+    this.#used = enlarged(this.#used, regions * unitsPerRegion)
+    this.#committed = enlarged(this.#committed, regions * unitsPerRegion)
   }
 
   /** Segments that would find room: as many as leave each of them a region of so many different classes. */
   get freeSegments(): number {
-    return this.runs === 1 ? this.#freeRegions : segmentsIn([...this.#freeOfClass.values()], this.runs)
+    return this.#free.segments
   }
 
   #count(region: number, change: 1 | -1): void {
-    const of = this.#zones.classOf(region)
-    this.#freeRegions += change
-    this.#freeOfClass.set(of, (this.#freeOfClass.get(of) ?? 0) + change)
+    this.#free.change(this.#zones.classOf(region), change)
   }
 
   get committedUnits(): number {
@@ -92,41 +92,37 @@ export class Allocator {
   }
 
   get freeUnits(): number {
-    return (
-      this.#zones.regions * this.#zones.unitsPerRegion -
-      this.#usedUnits -
-      (this.#segmentRegions + this.#retiredRegions) * this.#zones.unitsPerRegion
-    )
+    const { regions, unitsPerRegion } = this.#zones
+    return (regions - this.#segmentRegions - this.#retiredRegions) * unitsPerRegion - this.#usedUnits
   }
 
-  /** Units that payloads can have without touching the journal's reserve: what is left of regions in use, and whole ones. */
+  /** What is left of regions that hold data. */
+  get #remainingUnits(): number {
+    return this.freeUnits - this.#free.total * this.#zones.unitsPerRegion
+  }
+
+  /** Units that payloads can have without touching the journal's reserve. */
   get roomUnits(): number {
-    const { unitsPerRegion } = this.#zones
-    const inUse = this.freeUnits - this.#freeRegions * unitsPerRegion
-    const spare = this.freeSegments < this.#reserve ? 0 : this.#freeRegions - this.#reserve * this.runs
-    return inUse + spare * unitsPerRegion
+    const spare = this.freeSegments < this.#reserve ? 0 : this.#free.total - this.#reserve * this.#runs
+    return this.#remainingUnits + spare * this.#zones.unitsPerRegion
   }
 
-  /** Whole regions for the runs of a segment, on distinct members; undefined when there are not enough. */
+  /**
+   * Whole regions for the runs of a segment, on distinct members; undefined when there are not enough. They are taken
+   * where there is the most room, so that segments can be made for as long as possible.
+   */
   takeSegment(): readonly number[] | undefined {
     if (this.freeSegments === 0) return undefined
-    const classes = this.#classesByRoom()
-    const regions = classes.slice(0, this.runs).map((of) => this.#firstFree(of)!)
+    const classes = this.#free.classesByRoom()
+    const regions = classes.slice(0, this.#runs).map((regionClass) => this.#firstFree(regionClass)!)
     this.claim(regions)
     return regions
   }
 
-  /** Those with the most free regions first, so that pairs can be made for as long as possible. */
-  #classesByRoom(): (number | undefined)[] {
-    if (this.runs === 1) return [undefined]
-    return [...this.#freeOfClass].sort(([, a], [, b]) => b - a).map(([of]) => of)
-  }
-
   /** The first free region of a class, or of any. */
-  #firstFree(of?: number): number | undefined {
-    const region = this.#use.findIndex(
-      (use, i) => use === 'free' && (of === undefined || this.#zones.classOf(i) === of),
-    )
+  #firstFree(regionClass?: number): number | undefined {
+    const isOfClass = (region: number) => regionClass === undefined || this.#zones.classOf(region) === regionClass
+    const region = this.#use.findIndex((use, i) => use === 'free' && isOfClass(i))
     return region < 0 ? undefined : region
   }
 
@@ -169,27 +165,30 @@ export class Allocator {
   }
 
   /**
-   * The next run of at most `units` free units, filling regions already in use first. ERR_NO_SPACE when there is none that
-   * leaves room for `kept` segments.
+   * The next run of at most `units` free units, filling regions already in use first. ERR_NO_SPACE when there is none
+   * that leaves room for `kept` segments.
    */
   allocate(units: number, kept = this.#reserve): Run {
-    const { unitsPerRegion } = this.#zones
     const region = this.#regionWithRoom(kept)
     if (region === undefined) throw new PoolError('ERR_NO_SPACE', 'the pool is full')
     this.#openForData(region)
-    const first = region * unitsPerRegion
-    const end = first + unitsPerRegion
-    let start = this.#cursor >= first && this.#cursor < end ? this.#cursor : first
-    while (start < end && has(this.#used, start)) start++
-    if (start === end) start = first
-    while (has(this.#used, start)) start++
-    let count = 0
-    while (count < units && start + count < end && !has(this.#used, start + count)) {
-      this.#take(start + count)
-      count++
-    }
-    this.#cursor = start + count
-    return { unit: start, units: count }
+    const start = this.#freeUnitIn(region)
+    const end = Math.min(start + units, (region + 1) * this.#zones.unitsPerRegion)
+    let next = start
+    for (; next < end && !hasBit(this.#used, next); next++) this.#take(next)
+    this.#cursor = next
+    return { unit: start, units: next - start }
+  }
+
+  /** The next free unit of a region that has one: behind those that were given out last, or else from its start. */
+  #freeUnitIn(region: number): number {
+    const first = region * this.#zones.unitsPerRegion
+    const end = first + this.#zones.unitsPerRegion
+    let unit = this.#cursor >= first && this.#cursor < end ? this.#cursor : first
+    while (unit < end && hasBit(this.#used, unit)) unit++
+    if (unit === end) unit = first
+    while (hasBit(this.#used, unit)) unit++
+    return unit
   }
 
   #regionWithRoom(kept: number): number | undefined {
@@ -202,39 +201,32 @@ export class Allocator {
       if (this.#use[region] === 'free') free ??= region
     }
     if (free === undefined) return undefined
-    if (this.runs === 1) return this.freeSegments > kept ? free : undefined
+    if (this.#runs === 1) return this.freeSegments > kept ? free : undefined
     return this.#spareRegion(kept)
   }
 
   /** Of the class with the most room: where members are of unequal size it may be of no use to the journal at all. */
   #spareRegion(kept: number): number | undefined {
-    return this.#segmentsBeside(1) >= kept ? this.#firstFree(this.#classesByRoom()[0]!) : undefined
+    return this.#free.segmentsBeside(1) >= kept ? this.#firstFree(this.#free.classesByRoom()[0]) : undefined
   }
 
   /** Segments that would find room beside `units` more for payloads. */
   freeSegmentsBeside(units: number): number {
-    const { unitsPerRegion } = this.#zones
-    const inUse = this.freeUnits - this.#freeRegions * unitsPerRegion
-    return this.#segmentsBeside(Math.ceil(Math.max(0, units - inUse) / unitsPerRegion))
-  }
-
-  /** What is left when payloads take so many regions, each from the class with the most room. */
-  #segmentsBeside(regions: number): number {
-    if (this.runs === 1) return Math.max(0, this.#freeRegions - regions)
-    return segmentsIn(lowered([...this.#freeOfClass.values()], regions), this.runs)
+    const regions = Math.ceil(Math.max(0, units - this.#remainingUnits) / this.#zones.unitsPerRegion)
+    return this.#free.segmentsBeside(regions)
   }
 
   #take(unit: number): void {
-    assert(!has(this.#used, unit))
-    set(this.#used, unit)
+    assert(!hasBit(this.#used, unit))
+    setBit(this.#used, unit)
     this.#usedUnits++
     this.#freeUnits[this.#regionOf(unit)]!--
   }
 
   /** A durable record owns `unit` now. */
   own(unit: number): void {
-    assert(has(this.#used, unit) && !has(this.#committed, unit))
-    set(this.#committed, unit)
+    assert(hasBit(this.#used, unit) && !hasBit(this.#committed, unit))
+    setBit(this.#committed, unit)
     for (const suspects of this.#suspects) suspects.clear(unit)
     this.#committedUnits++
     this.#touch(unit)
@@ -243,7 +235,7 @@ export class Allocator {
   /** While recovering: a record that survived owns `unit`, which nothing else may. */
   recover(unit: number): void {
     const region = this.#regionOf(unit)
-    if (region >= this.#zones.regions || this.#use[region] === 'segment' || has(this.#used, unit)) {
+    if (region >= this.#zones.regions || this.#use[region] === 'segment' || hasBit(this.#used, unit)) {
       throw new PoolError('ERR_CORRUPT', `unit ${unit} has two owners`)
     }
     this.#openForData(region)
@@ -258,13 +250,13 @@ export class Allocator {
   }
 
   isOwned(unit: number): boolean {
-    return has(this.#committed, unit)
+    return hasBit(this.#committed, unit)
   }
 
   /** Its record let go of `unit`: the next checkpoint no longer saves it, but it is not free yet. */
   disown(unit: number): void {
-    assert(has(this.#committed, unit))
-    clear(this.#committed, unit)
+    assert(hasBit(this.#committed, unit))
+    clearBit(this.#committed, unit)
     for (const suspects of this.#suspects) suspects.clear(unit)
     this.#committedUnits--
     this.#touch(unit)
@@ -272,8 +264,8 @@ export class Allocator {
 
   /** Nothing refers to `unit` any more. */
   recycle(unit: number): void {
-    assert(has(this.#used, unit) && !has(this.#committed, unit))
-    clear(this.#used, unit)
+    assert(hasBit(this.#used, unit) && !hasBit(this.#committed, unit))
+    clearBit(this.#used, unit)
     this.#usedUnits--
     const region = this.#regionOf(unit)
     this.#freeUnits[region]!++
@@ -285,7 +277,7 @@ export class Allocator {
 
   /** A write to these units, which nothing refers to, has failed. */
   retire(run: Run): void {
-    assert(unitsOf(run).every((unit) => has(this.#used, unit) && !has(this.#committed, unit)))
+    assert(unitsOf(run).every((unit) => hasBit(this.#used, unit) && !hasBit(this.#committed, unit)))
     this.#retiredUnits += run.units
   }
 
@@ -302,7 +294,7 @@ export class Allocator {
     const page = Buffer.alloc(this.#zones.blockBytes)
     const subject = this.#zones.pageSubject(index)
     assert('unit' in subject)
-    for (let bit = 0; bit < subject.units; bit++) if (has(this.#committed, subject.unit + bit)) set(page, bit)
+    for (let bit = 0; bit < subject.units; bit++) if (hasBit(this.#committed, subject.unit + bit)) setBit(page, bit)
     return page
   }
 
@@ -328,7 +320,7 @@ export class Allocator {
 
   /** A bitmap page of the checkpoint that recovery starts from: the units from `first` on. */
   loadPage(first: number, page: Buffer): void {
-    for (let bit = 0; bit < page.length * 8; bit++) if (has(page, bit)) this.recover(first + bit)
+    for (let bit = 0; bit < page.length * 8; bit++) if (hasBit(page, bit)) this.recover(first + bit)
     this.#dirtyPages.clear()
   }
 
@@ -339,66 +331,4 @@ export class Allocator {
   #regionOf(unit: number): number {
     return Math.floor(unit / this.#zones.unitsPerRegion)
   }
-}
-
-/** Units that may have no owner that can be found. */
-export class Suspects {
-  readonly #units: Uint8Array
-
-  constructor(owned: Uint8Array) {
-    this.#units = owned.slice()
-  }
-
-  clear(unit: number): void {
-    if (unit >>> 3 < this.#units.length) clear(this.#units, unit)
-  }
-
-  *[Symbol.iterator](): Generator<number> {
-    for (const [byte, bits] of this.#units.entries()) {
-      for (let bit = 0; bits >>> bit > 0; bit++) if ((bits >>> bit) & 1) yield byte * 8 + bit
-    }
-  }
-}
-
-/** The most segments of `runs` regions each, no two of a segment of one class, of which there are so many `free`. */
-function segmentsIn(free: readonly number[], runs: number): number {
-  const holds = (segments: number) => free.reduce((sum, of) => sum + Math.min(of, segments), 0) >= segments * runs
-  let low = 0
-  let high = Math.floor(free.reduce((sum, of) => sum + of, 0) / runs)
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2)
-    if (holds(middle)) low = middle
-    else high = middle - 1
-  }
-  return low
-}
-
-/** The same bits, and room for more. */
-function enlarged(bitmap: Uint8Array, bytes: number): Uint8Array<ArrayBuffer> {
-  const larger = new Uint8Array(Math.ceil(bytes))
-  larger.set(bitmap)
-  return larger
-}
-
-const has = (bitmap: Uint8Array, bit: number): boolean => (bitmap[bit >>> 3]! & (1 << (bit & 7))) !== 0
-
-function set(bitmap: Uint8Array, bit: number): void {
-  bitmap[bit >>> 3]! |= 1 << (bit & 7)
-}
-
-function clear(bitmap: Uint8Array, bit: number): void {
-  bitmap[bit >>> 3]! &= ~(1 << (bit & 7))
-}
-
-/** `heights` with `by` taken away in all, each time from the highest. */
-function lowered(heights: readonly number[], by: number): number[] {
-  const sorted = [...heights].sort((a, b) => b - a)
-  let left = by
-  for (let count = 1; count <= sorted.length && left > 0; count++) {
-    const step = sorted[count - 1]! - (sorted[count] ?? 0)
-    const most = Math.min(step * count, left)
-    for (let i = 0; i < count; i++) sorted[i]! -= Math.floor(most / count) + (i < most % count ? 1 : 0)
-    left -= most
-  }
-  return sorted
 }

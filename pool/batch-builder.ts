@@ -1,6 +1,7 @@
 import { BATCH_HEADER_BYTES, type BatchHeader, encodeBatchHeader, payloadOffset } from './batch.ts'
 import { roundUp, sharedBuffer } from './bytes.ts'
 import { crc32c } from './checksum.ts'
+import type { Core } from './core.ts'
 import { type Entry, encodeEntry, entryBytes, type Placement } from './entry.ts'
 import type { Format } from './format.ts'
 import type { Sealed } from './staging.ts'
@@ -28,6 +29,12 @@ export class BatchBuilder {
     this.#unitBytes = format.unitBytes
     this.#blockBytes = format.blockBytes
     this.#pool = pool
+  }
+
+  /** With room for any batch of the pool: one that is all but large enough, and one more transaction. */
+  static of({ tuning, format, pool }: Pick<Core, 'tuning' | 'format' | 'pool'>): BatchBuilder {
+    const bytesMax = BATCH_HEADER_BYTES + tuning.groupBytesMax + tuning.transactionBytesMax + format.blockBytes
+    return new BatchBuilder(bytesMax, format, pool)
   }
 
   get entries(): readonly PlacedEntry[] {

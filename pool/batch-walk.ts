@@ -1,7 +1,7 @@
 import { BATCH_HEADER_BYTES, type BatchHeader, decodeBatchHeader, isDigestRight } from './batch.ts'
 import type { Sequence } from './contract.ts'
 import { checkEntry, decodeEntry, type Entry } from './entry.ts'
-import { isCorrupt, PoolError } from './errors.ts'
+import { hasCode, PoolError } from './errors.ts'
 import type { ReadRightOptions } from './read-right.ts'
 import { decodeSegmentHeader, type Segment, type SegmentHeader } from './segment.ts'
 import type { Zones } from './zones.ts'
@@ -119,7 +119,9 @@ export class BatchWalk {
     return newest
   }
 
-  /** The batch that belongs at `place`: the first that fits and from which follows what comes after, or else the newest. */
+  /**
+   * The batch that belongs at `place`: the first that fits and from which follows what comes after, or else the newest.
+   */
   async #settled(place: Place, ahead: Found | undefined): Promise<Settled> {
     const fitting: Found[] = []
     for (let found = ahead ?? (await this.#find(place)); found; found = await this.#other(place, fitting)) {
@@ -232,7 +234,7 @@ const compareAge = (one: BatchHeader, other: BatchHeader): number =>
 
 /** What cannot be read is looked for no further. */
 function unlessUnreadable(error: unknown): undefined {
-  if (!isCorrupt(error) && !(error instanceof PoolError && error.code === 'ERR_IO')) throw error
+  if (!hasCode(error, 'ERR_CORRUPT', 'ERR_IO')) throw error
 }
 
 /** The entries of a batch whose digest is right. */

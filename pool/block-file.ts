@@ -48,13 +48,12 @@ async function refuseOverwriting(path: string): Promise<void> {
   if (found) throw new PoolError('ERR_LIMITS', `there is a file at ${path} already`)
 }
 
-async function refuseFullDisk(folder: string, bytes: number): Promise<void> {
+/** Throws where block files of `bytes` in all do not fit the disk that `folder` lies on. */
+export async function refuseFullDisk(folder: string, bytes: number, files = 1): Promise<void> {
   const { bavail, bsize } = await statfs(folder)
   if (bavail * bsize >= bytes) return
-  throw new PoolError(
-    'ERR_NO_SPACE',
-    `a block file of ${bytes} bytes does not fit: ${folder} has ${bavail * bsize} bytes left`,
-  )
+  const what = files === 1 ? `a block file of ${bytes} bytes does` : `block files of ${bytes} bytes do`
+  throw new PoolError('ERR_NO_SPACE', `${what} not fit: ${folder} has ${bavail * bsize} bytes left`)
 }
 
 async function writeZeros(path: string, bytes: number, onProgress: Progress): Promise<void> {

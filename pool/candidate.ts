@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { atomicWriteClaim, storageFacts } from '../system/index.ts'
 import { existingFolder } from './block-file.ts'
 import { roundUp } from './bytes.ts'
-import { PoolError } from './errors.ts'
+import { hasCode, PoolError } from './errors.ts'
 import type { MemberFacts } from './member-facts.ts'
 import { peek } from './peeked-file.ts'
 import { type Refusal, refusal } from './refusal.ts'
@@ -103,7 +103,7 @@ async function holdsWhat(path: string): Promise<string | undefined> {
     const found = await peek(path)
     return found && `member ${found.guard.member.toString('hex')} of the pool ${poolName(found.guard.pool)}`
   } catch (error) {
-    if (error instanceof PoolError && error.code === 'ERR_FORMAT') return error.message
+    if (hasCode(error, 'ERR_FORMAT')) return error.message
     throw error
   }
 }

@@ -1,4 +1,3 @@
-import { payloadOffset } from './batch.ts'
 import type { StoredBatch } from './batch-walk.ts'
 import type { CheckReport, Finding } from './contract.ts'
 import type { Entry, Placement } from './entry.ts'
@@ -6,6 +5,7 @@ import { visitTree } from './extent-tree.ts'
 import type { PoolParts } from './pool.ts'
 import type { Located } from './reader.ts'
 import type { Segment } from './segment.ts'
+import { placed } from './segment-index.ts'
 
 const FINDINGS_MAX = 10_000
 
@@ -40,15 +40,13 @@ class Check {
 
   async segment(segment: Segment): Promise<void> {
     const { segments } = this.#parts.core
-    let payload = 0
+    let payloads = 0
     segments.pin(segment)
     try {
       for await (const batch of segments.batches(segment)) {
-        const payloadsOffset = batch.offset + payloadOffset(batch.header.entryBytes)
-        for (const { entry, offset: entryOffset, bytes } of batch.entries) {
-          const place = { offset: entryOffset, bytes, payloadsOffset, firstPayload: payload }
+        for (const { entry, place } of placed(batch, payloads)) {
           await this.#entry({ segment, place, entry }, batch)
-          payload += entry.payloads.length
+          payloads += entry.payloads.length
         }
       }
     } catch (error) {

@@ -12,10 +12,10 @@ export function readAll(descriptor: number, target: Uint8Array, offset: number):
 }
 
 /**
- * Reads of a file whose page cache is not to be believed: after a flush that failed, what could not be written lies there
- * as if it were on the medium. They go around it, by a second descriptor, which ends with the thread that opened it; where
- * the file system has no direct I/O, what the cache holds of a range is dropped before each read of it (page-cache.ts says
- * what that cannot promise).
+ * Reads of a file whose page cache is not to be believed: after a flush that failed, what could not be written lies
+ * there as if it were on the medium. They go around it, by a second descriptor, which ends with the thread that opened
+ * it; where the file system has no direct I/O, what the cache holds of a range is dropped before each read of it
+ * (page-cache.ts says what that cannot promise).
  */
 export class ColdReads {
   readonly #descriptor: number

@@ -5,6 +5,7 @@ import { PoolError } from './errors.ts'
 import { Mutex } from './io.ts'
 import type { Journal } from './journal.ts'
 import type { Releases } from './releases.ts'
+import { SEGMENTS_KEPT } from './reservations.ts'
 import { segmentPayloadsMax } from './segment.ts'
 import type { Sequencer, Sequencing } from './transaction.ts'
 
@@ -222,9 +223,6 @@ export class CommitQueue implements Sequencer {
     acknowledge()
   }
 }
-
-/** One for the journal to go on, one for compaction. */
-const SEGMENTS_KEPT = 2
 
 function inlineBytesOf({ sealed }: Sequencing): number {
   let bytes = 0

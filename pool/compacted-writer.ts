@@ -4,10 +4,8 @@ import { DIGEST_BYTES } from './checksum.ts'
 import type { Core } from './core.ts'
 import { type Entry, entryBytes } from './entry.ts'
 import { PoolError } from './errors.ts'
+import { SEGMENTS_KEPT } from './reservations.ts'
 import { encodeSegmentHeader, Segment, type SegmentHeader, segmentPayloadsMax } from './segment.ts'
-
-/** One for the journal to go on, one for the segment being written here. */
-export const SEGMENTS_KEPT = 2
 
 const NO_DIGEST = Buffer.alloc(DIGEST_BYTES)
 
@@ -27,12 +25,10 @@ export class CompactedWriter {
   #failure: unknown
 
   constructor(core: Core, old: readonly Segment[], epoch: number) {
-    const { tuning, format } = core
-    const bytesMax = BATCH_HEADER_BYTES + tuning.groupBytesMax + tuning.transactionBytesMax + format.blockBytes
     this.#core = core
     this.#old = old
     this.#epoch = epoch
-    this.#builder = new BatchBuilder(bytesMax, format, core.pool)
+    this.#builder = BatchBuilder.of(core)
   }
 
   /** Why a segment could not be written, if that is why it ended. */

@@ -1,11 +1,13 @@
-import { BATCH_HEADER_BYTES, payloadOffset } from './batch.ts'
+import { BATCH_HEADER_BYTES } from './batch.ts'
 import type { StoredBatch } from './batch-walk.ts'
-import { CompactedWriter, SEGMENTS_KEPT } from './compacted-writer.ts'
+import { CompactedWriter } from './compacted-writer.ts'
 import type { Core } from './core.ts'
-import type { Entry, Placement } from './entry.ts'
-import { isCorrupt, PoolError } from './errors.ts'
-import type { Reader } from './reader.ts'
+import type { Placement } from './entry.ts'
+import { hasCode } from './errors.ts'
+import type { Located, Reader } from './reader.ts'
+import { SEGMENTS_KEPT } from './reservations.ts'
 import { type Segment, segmentPayloadsMax } from './segment.ts'
+import { placed } from './segment-index.ts'
 
 /** A payload that was alive when it was copied, by its numbers in the old segment and in the new one. */
 interface Copied {
@@ -188,8 +190,8 @@ export class Compaction {
 
   /** Where a segment could not be written nothing is written again: the next checkpoint tries elsewhere. */
   #giveUp({ segments, failure }: CompactedWriter, error: unknown): undefined {
-    const isOfMedium = failure instanceof PoolError && failure.code === 'ERR_IO'
-    if (!isCorrupt(error) && !isFull(error) && !isOfMedium) throw error
+    const isOfMedium = hasCode(failure, 'ERR_IO')
+    if (!isOfMedium && !hasCode(error, 'ERR_CORRUPT', 'ERR_NO_SPACE')) throw error
     for (const segment of segments) {
       if (isOfMedium) this.#core.retire(segment, failure)
       else this.#core.allocator.giveBack(segment.regions)
@@ -200,39 +202,40 @@ export class Compaction {
     try {
       return await this.#copy(from, writer)
     } catch (error) {
-      if (isCorrupt(error)) this.#damaged.add(from)
+      if (hasCode(error, 'ERR_CORRUPT')) this.#damaged.add(from)
       throw error
     }
   }
 
   async #copy(from: Segment, writer: CompactedWriter): Promise<Copied[]> {
-    const { segments } = this.#core
     const copied: Copied[] = []
-    let number = 0
-    for await (const batch of segments.batches(from)) {
-      for (const { entry } of batch.entries) {
-        const chunks: Uint8Array[] = []
-        const live: { number: number; at: number; inlineBytes: number }[] = []
-        const payloads: Placement[] = []
-        for (const [at, placement] of entry.payloads.entries()) {
-          const lives = placement.form !== 'gap' && !from.isReleased(number)
-          if (lives) live.push({ number, at, inlineBytes: placement.form === 'inline' ? placement.length : 0 })
-          if (lives && placement.form === 'inline') chunks.push(await this.#readInline(from, batch, entry, placement))
-          payloads.push(lives ? placement : { form: 'gap', length: placement.length })
-          number++
-        }
-        const { to, firstPayload } = await writer.add({ ...entry, payloads, releases: [] }, chunks)
-        copied.push(...live.map(({ at, ...rest }) => ({ ...rest, from, to, newNumber: firstPayload + at })))
+    let payloads = 0
+    for await (const batch of this.#core.segments.batches(from)) {
+      for (const { entry, place } of placed(batch, payloads)) {
+        copied.push(...(await this.#copyEntry({ segment: from, place, entry }, batch, writer)))
+        payloads += entry.payloads.length
       }
     }
     return copied
   }
 
-  async #readInline(segment: Segment, batch: StoredBatch, entry: Entry, placement: Placement & { form: 'inline' }) {
-    const payloadsOffset = batch.offset + payloadOffset(batch.header.entryBytes)
-    const place = { offset: 0, bytes: 0, payloadsOffset, firstPayload: 0 }
-    return await this.#reader.readInline({ segment, place, entry }, placement, batch)
+  /** What lives of a record goes along; of the rest a gap. */
+  async #copyEntry(located: Located, batch: StoredBatch, writer: CompactedWriter): Promise<readonly Copied[]> {
+    const { segment: from, place, entry } = located
+    const isLive = (placement: Placement, i: number) =>
+      placement.form !== 'gap' && !from.isReleased(place.firstPayload + i)
+    const payloads = entry.payloads.map((placement, i): Placement => {
+      return isLive(placement, i) ? placement : { form: 'gap', length: placement.length }
+    })
+    const chunks: Uint8Array[] = []
+    for (const placement of payloads) {
+      if (placement.form === 'inline') chunks.push(await this.#reader.readInline(located, placement, batch))
+    }
+    const { to, firstPayload } = await writer.add({ ...entry, payloads, releases: [] }, chunks)
+    return payloads.flatMap((placement, i): Copied[] => {
+      if (placement.form === 'gap') return []
+      const inlineBytes = placement.form === 'inline' ? placement.length : 0
+      return [{ from, number: place.firstPayload + i, to, newNumber: firstPayload + i, inlineBytes }]
+    })
   }
 }
-
-const isFull = (error: unknown): boolean => error instanceof PoolError && error.code === 'ERR_NO_SPACE'

@@ -54,8 +54,8 @@ export interface Transaction {
   /** Opens one more payload. */
   stage(): Staging
   /**
-   * Keeps room for payloads of so many bytes more, until the transaction ends: they will not be refused for want of space.
-   * ERR_NO_SPACE when there is not so much beside what others were promised.
+   * Keeps room for payloads of so many bytes more, until the transaction ends: they will not be refused for want of
+   * space. ERR_NO_SPACE when there is not so much beside what others were promised.
    */
   reserve(bytes: number): Promise<void>
   /**

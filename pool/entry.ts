@@ -10,16 +10,35 @@ export interface Extent {
   readonly checksum: number
 }
 
-/** Where a payload's bytes are. */
-export type Placement =
-  /** In the same batch, `offset` bytes into its payload part; one checksum for each unit's worth of bytes. */
-  | { readonly form: 'inline'; readonly length: number; readonly offset: number; readonly checksums: readonly number[] }
-  /** In units of their own: a tree whose leaves, `depth` manifests below, are data. */
-  | { readonly form: 'extents'; readonly length: number; readonly depth: number; readonly extents: readonly Extent[] }
-  /** Released, and left out when its segment was compacted. */
-  | { readonly form: 'gap'; readonly length: number }
+/** In the same batch, `offset` bytes into its payload part; one checksum for each unit's worth of bytes. */
+export interface InlinePlacement {
+  readonly form: 'inline'
+  readonly length: number
+  readonly offset: number
+  readonly checksums: readonly number[]
+}
 
-/** A payload of an earlier record that this one lets go; `heir` names the payload of this record that takes its data units over. */
+/** In units of its own: a tree whose leaves, `depth` manifests below, are data. */
+export interface ExtentsPlacement {
+  readonly form: 'extents'
+  readonly length: number
+  readonly depth: number
+  readonly extents: readonly Extent[]
+}
+
+/** Released, and left out when its segment was compacted. */
+interface GapPlacement {
+  readonly form: 'gap'
+  readonly length: number
+}
+
+/** Where a payload's bytes are. */
+export type Placement = InlinePlacement | ExtentsPlacement | GapPlacement
+
+/**
+ * A payload of an earlier record that this one lets go; `heir` names the payload of this record that takes its data
+ * units over.
+ */
 export interface ReleaseEntry {
   readonly sequence: Sequence
   readonly payload: number

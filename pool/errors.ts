@@ -24,4 +24,7 @@ export class PoolError extends Error {
   }
 }
 
-export const isCorrupt = (error: unknown): boolean => error instanceof PoolError && error.code === 'ERR_CORRUPT'
+/** True for an operating error of the pool with one of these codes. */
+export function hasCode(error: unknown, ...codes: readonly PoolErrorCode[]): error is PoolError {
+  return error instanceof PoolError && codes.includes(error.code)
+}

@@ -1,7 +1,7 @@
 import { crc32c } from './checksum.ts'
 import type { PayloadRange } from './contract.ts'
 import type { Device } from './device.ts'
-import { decodeExtent, EXTENT_BYTES, type Extent, encodeExtent, type Placement } from './entry.ts'
+import { decodeExtent, EXTENT_BYTES, type Extent, type ExtentsPlacement, encodeExtent } from './entry.ts'
 import { PoolError } from './errors.ts'
 import { readRight } from './read-right.ts'
 import type { Zones } from './zones.ts'
@@ -12,7 +12,8 @@ import type { Zones } from './zones.ts'
  * reading what lies before it, and a payload of any size is uploaded with a few thousand extents in memory.
  */
 
-type Tree = Pick<Extract<Placement, { form: 'extents' }>, 'depth' | 'extents'>
+/** Of a payload in extents, all but its length. */
+export type Tree = Pick<ExtentsPlacement, 'depth' | 'extents'>
 
 const fanOut = (zones: Zones): number => zones.unitBytes / EXTENT_BYTES
 

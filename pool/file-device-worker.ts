@@ -10,7 +10,9 @@ import type { IoReply, IoRequest, IoThreadSetup } from './io-thread.ts'
  * So the event loop never waits for a disk, and the thread pool that everything else shares is left alone.
  */
 
-/** Bytes of a large payload go to the disk while more of it comes, so that the flush at its end finds little left to do. */
+/**
+ * Bytes of a large payload go to the disk while more of it comes, so that the flush at its end finds little left to do.
+ */
 const WRITEBACK_BYTES_MIN = 256 * 1024
 
 const { descriptor, requestBytesMax, direct } = workerData as IoThreadSetup
@@ -24,7 +26,10 @@ dropCleanPages(descriptor)
 
 type Write = Extract<IoRequest, { kind: 'write' }>
 
-/** Set once a flush has failed: from then on nothing is written, whatever waits here, and the page cache is not believed. */
+/**
+ * Set once a flush has failed: from then on nothing is written, whatever waits here, and the page cache is not
+ * believed.
+ */
 let cold: ColdReads | undefined
 
 function perform(request: IoRequest): void {
@@ -68,7 +73,10 @@ function assertWhole(bytes: number, length: number): void {
   if (bytes !== length) throw new Error(`short write: only ${bytes} bytes were taken`)
 }
 
-/** What the kernel refuses to write whole has not been written, and says nothing against the medium (ENOTSUP: EOPNOTSUPP). */
+/**
+ * What the kernel refuses to write whole has not been written, and says nothing against the medium (ENOTSUP:
+ * EOPNOTSUPP).
+ */
 const REFUSALS = new Set(['EINVAL', 'ENOTSUP'])
 
 function failureOf(request: IoRequest, error: unknown): NonNullable<IoReply['failure']> {

@@ -3,7 +3,6 @@ import { isAligned, queueLimit, queueLimitNumber } from '../system/index.ts'
 import { mayBeAtomic } from './atomic-shape.ts'
 import { SharedBuffers } from './bytes.ts'
 import type { Device, DeviceFigures, Limits, WriteOptions } from './device.ts'
-import type { FlushLatency } from './flush-latency.ts'
 import { type ChosenIo, chooseIo, type IoMode } from './io-choice.ts'
 import { REQUEST_BYTES_MAX } from './io-measure.ts'
 import { type IoKind, IoThread, type IoThreadOptions } from './io-thread.ts'
@@ -51,10 +50,6 @@ export class FileDevice implements Device {
       closeSync(file.descriptor)
       throw error
     }
-  }
-
-  get latency(): FlushLatency {
-    return this.#thread.latency
   }
 
   get figures(): DeviceFigures {

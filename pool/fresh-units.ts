@@ -1,6 +1,6 @@
 import type { Run } from './allocator.ts'
 import type { Core } from './core.ts'
-import { PoolError } from './errors.ts'
+import { hasCode } from './errors.ts'
 import type { Reservation } from './reservations.ts'
 
 /** Places at which bytes are tried before their upload is refused. */
@@ -36,7 +36,7 @@ export class FreshUnits {
       await device.write(zones.unitOffset(run.unit), bytes)
       return [run]
     } catch (error) {
-      if (!isOfMedium(error)) throw error
+      if (!hasCode(error, 'ERR_IO')) throw error
       this.#runs = this.#runs.filter((one) => one !== run)
       this.#core.retire(run, error)
       if (attempt === WRITE_ATTEMPTS_MAX) throw error
@@ -64,5 +64,3 @@ export class FreshUnits {
     return runs
   }
 }
-
-const isOfMedium = (error: unknown): boolean => error instanceof PoolError && error.code === 'ERR_IO'

@@ -30,6 +30,11 @@ export function columnsOf<T>(geometry: Geometry, members: readonly T[]): readonl
   return Array.from({ length: Math.ceil(members.length / legs) }, (_, i) => members.slice(i * legs, (i + 1) * legs))
 }
 
+/** The column of `member`, which is one of `members`: all that hold the same bytes. */
+export function columnOf<T>(geometry: Geometry, members: readonly T[], member: T): readonly T[] {
+  return columnsOf(geometry, members).find((column) => column.includes(member))!
+}
+
 /** Throws ERR_FORMAT when the numbers contradict each other, or the format. */
 export function checkGeometry(geometry: Geometry, format: Format): void {
   const { layout, stripeUnit, legs, runs } = geometry

@@ -36,7 +36,7 @@ export type {
 } from './contract.ts'
 export { formatDevices, type PoolConfiguration, type PoolIdentity } from './create.ts'
 export type { Device, Limits } from './device.ts'
-export { PoolError, type PoolErrorCode } from './errors.ts'
+export { hasCode, PoolError, type PoolErrorCode } from './errors.ts'
 export { FileDevice, type FileDeviceOptions } from './file-device.ts'
 export type { FlushLatency } from './flush-latency.ts'
 export { chooseFormat, chooseTuning, type Format, type Tuning } from './format.ts'

@@ -314,8 +314,8 @@ export class JournalScan {
   }
 
   /**
-   * Shows each copy of some blocks, whatever is in them; one that cannot be read only when it is the only one. If a leg is
-   * lost meanwhile the copies have other numbers, and all are shown again.
+   * Shows each copy of some blocks, whatever is in them; one that cannot be read only when it is the only one. If a leg
+   * is lost meanwhile the copies have other numbers, and all are shown again.
    */
   async #look(regions: Regions, block: number, blocks: number, see: (bytes: Buffer) => void): Promise<void> {
     const { copies } = this.#device

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { BATCH_HEADER_BYTES } from './batch.ts'
 import { BatchBuilder } from './batch-builder.ts'
 import type { Core } from './core.ts'
 import { PoolError } from './errors.ts'
@@ -47,9 +46,7 @@ export class Journal {
 
   constructor(core: Core, state: JournalState) {
     this.#core = core
-    const { format, tuning } = core
-    const bytesMax = BATCH_HEADER_BYTES + tuning.groupBytesMax + tuning.transactionBytesMax + format.blockBytes
-    this.builder = new BatchBuilder(bytesMax, format, core.pool)
+    this.builder = BatchBuilder.of(core)
     this.#epoch = state.epoch
     this.#successor = state.successor
     this.#chain = state.chain

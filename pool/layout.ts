@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type Device, type Limits, type Place, placeOf, type WriteOptions } from './device.ts'
-import { PoolError } from './errors.ts'
+import { hasCode } from './errors.ts'
 import { type StackMember, stackLimits } from './limits.ts'
 import { type Mutations, NO_MUTATIONS } from './mutation.ts'
 import { refuse } from './refusal.ts'
@@ -195,7 +195,10 @@ export class StripeDevice extends ColumnsDevice {
 export interface Leg {
   readonly device: Device
   readonly isInSync: boolean
-  /** Takes the leg out of use, for it failed with `cause`; resolves once that is on record. Rejects when it cannot be spared. */
+  /**
+   * Takes the leg out of use, for it failed with `cause`; resolves once that is on record. Rejects when it cannot be
+   * spared.
+   */
   drop(cause: unknown): Promise<void>
   /** A leg that is being filled takes writes, but is no source. */
   readonly isFilling?: boolean
@@ -333,7 +336,7 @@ export class MirrorDevice implements Device {
         try {
           await task(leg)
         } catch (error) {
-          if (error instanceof PoolError && error.code === 'ERR_LIMITS') throw error
+          if (hasCode(error, 'ERR_LIMITS')) throw error
           await leg.drop(error)
         }
       }),

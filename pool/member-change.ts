@@ -6,7 +6,7 @@ import { type Candidate, candidatesOf, factsAt, holdingRefusals, type MemberRequ
 import type { FillProgress, ManagedPool, MemberStatus } from './contract.ts'
 import type { Device } from './device.ts'
 import { PoolError } from './errors.ts'
-import { columnsOf } from './geometry.ts'
+import { columnOf } from './geometry.ts'
 import type { MemberFacts } from './member-facts.ts'
 import { throwRefused } from './members-of-folder.ts'
 import { refuseGrowth, refuseReplacement, refuseSmallerLeg } from './membership.ts'
@@ -53,8 +53,8 @@ export interface ReplaceOptions extends ChangeOptions {
 }
 
 /**
- * Puts what is asked for in the place of a leg of the mirror that was opened from `folder`. Commits go on meanwhile. Tells
- * what was found wrong on any leg before the old one was let go.
+ * Puts what is asked for in the place of a leg of the mirror that was opened from `folder`. Commits go on meanwhile.
+ * Tells what was found wrong on any leg before the old one was let go.
  */
 export async function replaceDevice(
   folder: string,
@@ -69,17 +69,14 @@ export async function replaceDevice(
     const { geometry, format } = change.guard
     refuseReplacement(index, members, geometry)
     const candidate = await change.candidate(member)
-    const column = columnsOf(geometry, members).find((legs) => legs.includes(members[index]!))!
-    refuseSmallerLeg(candidate.facts.size ?? 0, Math.min(...column.map(({ bytes }) => bytes)), format)
-    const others = members.filter((other) => other !== members[index])
-    await change.judge(
-      candidate,
-      others,
-      column.filter((leg) => leg !== members[index]),
-    )
+    const old = members[index]!
+    const legs = columnOf(geometry, members, old)
+    refuseSmallerLeg(candidate.facts.size ?? 0, Math.min(...legs.map(({ bytes }) => bytes)), format)
+    const others = (some: readonly MemberStatus[]) => some.filter((one) => one !== old)
+    await change.judge(candidate, others(members), others(legs))
     const use = (device: Device) => pool.replaceMember(index, device, options.onFill)
     const report = await change.enter(candidate, options, use)
-    await change.forget(members[index]!.device)
+    await change.forget(old.device)
     return report
   })
 }
@@ -159,7 +156,7 @@ class Change {
   }
 
   /** Makes the file, or forgets what it held; names it, and has `use` make it a member. */
-  async enter<T>(candidate: Candidate, options: ReplaceOptions, use: (device: Device) => Promise<T>): Promise<T> {
+  async enter<T>(candidate: Candidate, options: ChangeOptions, use: (device: Device) => Promise<T>): Promise<T> {
     const { isOwn, bytes, holds } = candidate
     const name = await this.#folder.freeName()
     const path = isOwn ? join(this.#folder.path, name) : candidate.path
@@ -182,7 +179,9 @@ class Change {
     }
   }
 
-  /** By a change that was interrupted, or as a file of its own. Two names of one device would look like a copied member. */
+  /**
+   * By a change that was interrupted, or as a file of its own. Two names of one device would look like a copied member.
+   */
   async #isNamed(path: string): Promise<boolean> {
     return (await this.#folder.entries()).some((entry) => entry.path === path)
   }

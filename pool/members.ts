@@ -1,6 +1,6 @@
 import type { Device } from './device.ts'
 import { PoolError } from './errors.ts'
-import { columnsOf, type Geometry } from './geometry.ts'
+import { columnOf, type Geometry } from './geometry.ts'
 import { Mutex } from './io.ts'
 import { type Mutations, NO_MUTATIONS } from './mutation.ts'
 import {
@@ -54,6 +54,8 @@ export interface MembersOptions {
 
 /** What a change of the superblock leaves to this class. */
 export type SuperblockChange = (superblock: Superblock) => Omit<Superblock, 'serial' | 'members'>
+
+const unchanged: SuperblockChange = (superblock) => superblock
 
 /**
  * The members of an open pool, and the superblock that all of them hold.
@@ -136,7 +138,7 @@ export class Members {
   }
 
   /** Writes the superblock with the next serial. `flush: false` breaks the protocol, for the tests of it. */
-  update(change: SuperblockChange = (superblock) => superblock, { flush = true } = {}): Promise<Superblock> {
+  update(change: SuperblockChange = unchanged, { flush = true } = {}): Promise<Superblock> {
     return this.#turn.run(() => this.#update(change, flush))
   }
 
@@ -155,7 +157,7 @@ export class Members {
       await this.#bring(member)
       await member.device!.flush()
       install()
-      return await this.#update((superblock) => superblock, true)
+      return await this.#update(unchanged, true)
     })
   }
 
@@ -244,7 +246,7 @@ export class Members {
   async recorded(): Promise<void> {
     while (!this.areRecorded) {
       await this.#turn.run(async () => {
-        if (!this.areRecorded) await this.#update((superblock) => superblock, true)
+        if (!this.areRecorded) await this.#update(unchanged, true)
       })
     }
   }
@@ -260,7 +262,7 @@ export class Members {
 
   /** True when another leg in sync holds all that `member` holds. */
   isSpare(member: Member): boolean {
-    const column = columnsOf(this.#geometry, this.#members).find((members) => members.includes(member))!
+    const column = columnOf(this.#geometry, this.#members, member)
     return column.some((other) => other !== member && other.isInSync)
   }
 

@@ -7,7 +7,7 @@ import { type DataDevice, dataAreaOf, legOf, refuseBlocks } from './data-device.
 import type { Device } from './device.ts'
 import { PoolError } from './errors.ts'
 import type { Format } from './format.ts'
-import { columnsOf, type Geometry } from './geometry.ts'
+import { columnOf, columnsOf, type Geometry } from './geometry.ts'
 import { ConcatDevice, type Leg, MirrorDevice } from './layout.ts'
 import { Member } from './members.ts'
 import type { Pages } from './pages.ts'
@@ -52,10 +52,9 @@ export class Membership {
     const { layout } = this.#guard.geometry
     if (!(concat instanceof ConcatDevice)) throw refuse('R24_RESHAPE', onlyConcatGrows(layout))
     refuseGrowth(layout, members.all.length, zones.blockBytes)
-    zones.regionsIn(memberZonesOf(device.limits.size, this.#guard.format).dataBytes)
+    const { dataBytes: size } = memberZonesOf(device.limits.size, this.#guard.format)
+    zones.regionsIn(size) // Throws where it holds no segment.
     await this.#exclusively(async () => {
-      const { dataBytes: size } = memberZonesOf(device.limits.size, this.#guard.format)
-      zones.regionsIn(size)
       const member = await this.#prepare(device, size)
       await this.#join(member, () => {
         zones.add(size)
@@ -204,8 +203,8 @@ const noMember = (index: number, count: number): PoolError =>
 export function refuseReplacement(index: number, members: readonly MemberStatus[], geometry: Geometry): void {
   const old = members[index]
   if (!old) throw noMember(index, members.length)
-  const column = columnsOf(geometry, members).find((legs) => legs.includes(old))!
-  if (!column.some((leg) => leg !== old && leg.state === 'in-sync')) throw irreplaceable(index)
+  if (!columnOf(geometry, members, old).some((leg) => leg !== old && leg.state === 'in-sync'))
+    throw irreplaceable(index)
 }
 
 /** Throws where no device can be added, whichever it is. */

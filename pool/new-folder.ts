@@ -1,6 +1,6 @@
-import { lstat, mkdir, readdir, realpath, rename, rm, statfs, symlink } from 'node:fs/promises'
+import { lstat, mkdir, readdir, realpath, rename, rm, symlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { createBlockFile, existingFolder, type Progress } from './block-file.ts'
+import { createBlockFile, existingFolder, type Progress, refuseFullDisk } from './block-file.ts'
 import type { Candidate } from './candidate.ts'
 import { PoolError } from './errors.ts'
 import { entryName, syncFolder, syncFolders } from './pool-folder.ts'
@@ -87,17 +87,8 @@ export async function refuseFullDisks(candidates: readonly Candidate[]): Promise
   const needs = new Map<string, { bytes: number; files: number; folder: string }>()
   for (const { bytes, path, facts } of candidates) {
     if (bytes === undefined) continue
-    const {
-      bytes: before,
-      files,
-      folder,
-    } = needs.get(facts.device) ?? { bytes: 0, files: 0, folder: existingFolder(path) }
-    needs.set(facts.device, { bytes: before + bytes, files: files + 1, folder })
+    const need = needs.get(facts.device) ?? { bytes: 0, files: 0, folder: existingFolder(path) }
+    needs.set(facts.device, { ...need, bytes: need.bytes + bytes, files: need.files + 1 })
   }
-  for (const { bytes, files, folder } of needs.values()) {
-    const { bavail, bsize } = await statfs(folder)
-    if (bavail * bsize >= bytes) continue
-    const what = files === 1 ? `a block file of ${bytes} bytes does` : `block files of ${bytes} bytes do`
-    throw new PoolError('ERR_NO_SPACE', `${what} not fit: ${folder} has ${bavail * bsize} bytes left`)
-  }
+  for (const { bytes, files, folder } of needs.values()) await refuseFullDisk(folder, bytes, files)
 }

@@ -7,7 +7,7 @@ import { Compaction } from './compaction.ts'
 import type { Core } from './core.ts'
 import { joinMembers } from './data-device.ts'
 import type { Device } from './device.ts'
-import { PoolError } from './errors.ts'
+import { hasCode, PoolError } from './errors.ts'
 import { chooseTuning, type Tuning } from './format.ts'
 import { HaltableDevice } from './haltable-device.ts'
 import { Journal } from './journal.ts'
@@ -61,7 +61,7 @@ export async function openDevices(devices: readonly Device[], options: OpenOptio
   const tally = new UnreadableTally(options.onUnreadable)
   // One that cannot even be read is as good as missing, too.
   const orMissing = (error: unknown): undefined => {
-    if (!degraded || devices.length === 1 || !isIoFailure(error)) throw error
+    if (!degraded || devices.length === 1 || !hasCode(error, 'ERR_IO', 'ERR_HALTED')) throw error
   }
   const looked = await Promise.all(devices.map((device) => look(device, tally).catch(orMissing)))
   const found = looked.filter((member) => member !== undefined)
@@ -77,9 +77,6 @@ export async function openDevices(devices: readonly Device[], options: OpenOptio
   await Promise.all(strangers.map((device) => device.close()))
   return pool
 }
-
-const isIoFailure = (error: unknown): boolean =>
-  error instanceof PoolError && (error.code === 'ERR_IO' || error.code === 'ERR_HALTED')
 
 function presentOf({ device, guard, superblock }: FoundMember) {
   return { device, zones: memberZonesOf(guard.deviceBytes, guard.format), serial: superblock?.serial ?? 0 }

@@ -44,7 +44,9 @@ export class Pages {
     return { ...this.#levels.at(-1)![0]!, pages: this.#levels[0]!.length }
   }
 
-  /** The tree in force, from its leaves up: where each block lies and what its checksum is. Steady between checkpoints. */
+  /**
+   * The tree in force, from its leaves up: where each block lies and what its checksum is. Steady between checkpoints.
+   */
   get levels(): readonly (readonly PageEntry[])[] {
     return this.#levels
   }

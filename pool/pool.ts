@@ -22,7 +22,7 @@ import type {
 } from './contract.ts'
 import type { Core } from './core.ts'
 import type { Device, DeviceFigures } from './device.ts'
-import type { Placement } from './entry.ts'
+import type { ExtentsPlacement, InlinePlacement } from './entry.ts'
 import { PoolError } from './errors.ts'
 import type { Journal } from './journal.ts'
 import type { Member } from './members.ts'
@@ -130,7 +130,7 @@ export class BlockPool implements ManagedPool {
         releases.pin(sequence)
         return { placement, wanted }
       }
-      const bytes = await reader.readInline(located, placement as Placement & { form: 'inline' })
+      const bytes = await reader.readInline(located, placement)
       return { bytes: bytes.subarray(wanted.offset, wanted.offset + wanted.length) }
     })
     if ('bytes' in found) {
@@ -145,7 +145,7 @@ export class BlockPool implements ManagedPool {
   }
 
   /** The placement of a payload that still belongs to its record. */
-  #assertLive({ segment, place, entry }: Located, payload: number): Placement {
+  #assertLive({ segment, place, entry }: Located, payload: number): InlinePlacement | ExtentsPlacement {
     const placement = entry.payloads[payload]
     const released =
       this.#parts.releases.isReleased(entry.sequence, payload) || segment.isReleased(place.firstPayload + payload)

@@ -3,7 +3,7 @@ import { roundUp } from './bytes.ts'
 import { crc32c } from './checksum.ts'
 import type { PayloadRange, PoolRecord, Sequence } from './contract.ts'
 import type { Core } from './core.ts'
-import { checkEntry, decodeEntry, type Entry, type Placement } from './entry.ts'
+import { checkEntry, decodeEntry, type Entry, type ExtentsPlacement, type InlinePlacement } from './entry.ts'
 import { PoolError } from './errors.ts'
 import { type Leaf, leaves } from './extent-tree.ts'
 import { readRight } from './read-right.ts'
@@ -56,7 +56,7 @@ export class Reader {
   /** The bytes of an inline payload, verified. Those that were read with their batch need not be read again. */
   async readInline(
     { segment, place, entry }: Located,
-    placement: Placement & { form: 'inline' },
+    placement: InlinePlacement,
     batch?: Pick<StoredBatch, 'offset' | 'ahead'>,
   ): Promise<Buffer> {
     if (placement.length === 0) return Buffer.alloc(0)
@@ -81,11 +81,7 @@ export class Reader {
   }
 
   /** The bytes of `range` of a payload in extents, a few units at a time, the next read while one is taken. */
-  async *readExtents(
-    sequence: Sequence,
-    placement: Placement & { form: 'extents' },
-    range: PayloadRange,
-  ): AsyncGenerator<Uint8Array> {
+  async *readExtents(sequence: Sequence, placement: ExtentsPlacement, range: PayloadRange): AsyncGenerator<Uint8Array> {
     const { device, zones, tuning } = this.#core
     const unitsMax = Math.max(1, Math.floor(tuning.stagingBytesMax / zones.unitBytes))
     const groups = grouped(leaves(device, zones, placement, range), unitsMax)

@@ -139,7 +139,10 @@ export class Recovery {
   }
 }
 
-/** A device that fails while something is freed must not keep everything else from being read; the next checkpoint halts. */
+/**
+ * A device that fails while something is freed must not keep everything else from being read; the next checkpoint
+ * halts.
+ */
 function tolerateFailure(error: unknown): void {
   if (!(error instanceof PoolError)) throw error
 }

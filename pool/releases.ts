@@ -1,7 +1,7 @@
 import type { Sequence } from './contract.ts'
 import type { Core } from './core.ts'
 import type { Placement, ReleaseEntry } from './entry.ts'
-import { isCorrupt } from './errors.ts'
+import { hasCode } from './errors.ts'
 import { visitTree } from './extent-tree.ts'
 import type { Reader } from './reader.ts'
 
@@ -61,7 +61,7 @@ export class Releases {
   }
 
   #fail(order: Order, error: unknown): void {
-    if (!isCorrupt(error)) {
+    if (!hasCode(error, 'ERR_CORRUPT')) {
       this.#failure ??= error
       return
     }
@@ -102,7 +102,9 @@ export class Releases {
     for (const unit of units) this.#disown(unit, NO_SEQUENCE)
   }
 
-  /** Works once more through what could not be freed: it may have been mended. What is still stuck then cannot be told. */
+  /**
+   * Works once more through what could not be freed: it may have been mended. What is still stuck then cannot be told.
+   */
   async retry(): Promise<void> {
     const orders = [...this.#orders.values()]
     this.#stuck.clear()

@@ -1,6 +1,12 @@
 import type { Allocator, Run } from './allocator.ts'
 import { PoolError } from './errors.ts'
 
+/** Free segments that are always kept: one for the journal to go on, one for compaction to write. */
+export const SEGMENTS_KEPT = 2
+
+/** The journal has left alone what was promised: nothing more need be kept for it when that is taken. */
+const KEPT_BY_PROMISES = 0
+
 /**
  * Units that are promised to transactions before their bytes come: an upload that was let in is not refused halfway
  * because another was quicker. Whoever was promised nothing, and the journal, have what is left beside.
@@ -92,6 +98,3 @@ export class Reservation {
     this.#all.keep(units)
   }
 }
-
-/** The journal has left alone what was promised: nothing more need be kept for it when that is taken. */
-const KEPT_BY_PROMISES = 0

@@ -2,7 +2,7 @@ import { BATCH_HEADER_BYTES, type BatchHeader, decodeBatchHeader, isDigestRight,
 import { decodeEntries } from './batch-walk.ts'
 import { crc32c } from './checksum.ts'
 import type { Sequence } from './contract.ts'
-import { checkEntry, decodeEntry, type Entry, type Placement } from './entry.ts'
+import { checkEntry, decodeEntry, type Entry, type InlinePlacement } from './entry.ts'
 import { Copies, type Part, type ScrubGround } from './scrub-copies.ts'
 import { kindOfBlocks, type Structure } from './scrub-kind.ts'
 import type { ScrubKind } from './scrub-report.ts'
@@ -163,7 +163,7 @@ interface VerifiedBatch {
 /** A batch may hold nothing: it seals what came before. */
 const recordsOf = (sequence: number, records: number) => (records > 0 ? { sequence, records } : {})
 
-function* piecesOf({ length, checksums }: Placement & { form: 'inline' }, unitBytes: number) {
+function* piecesOf({ length, checksums }: InlinePlacement, unitBytes: number) {
   for (const [i, checksum] of checksums.entries()) {
     const offset = i * unitBytes
     yield { offset, length: Math.min(unitBytes, length - offset), checksum }

@@ -1,6 +1,6 @@
 import type { Core } from './core.ts'
 import { type Device, placeOf } from './device.ts'
-import { PoolError } from './errors.ts'
+import { hasCode } from './errors.ts'
 import type { Member } from './members.ts'
 import { type MosaicGrain, mosaic } from './mosaic.ts'
 import type { ScrubFinding, ScrubKind, ScrubRecord } from './scrub-report.ts'
@@ -268,7 +268,7 @@ export class Copies {
     try {
       for (const block of blocks) await this.#writeBlock(copy, block, image)
     } catch (error) {
-      if (error instanceof PoolError && error.code === 'ERR_HALTED') throw error
+      if (hasCode(error, 'ERR_HALTED')) throw error
       return error
     }
     await this.#ground.flush()
@@ -320,7 +320,7 @@ function noteOf(isKnown: boolean, failure: unknown): string | undefined {
 
 /** Only a failure of the medium is a finding, and only while the member is in use: it may have been replaced. */
 export function requireMedium(error: unknown, { isInSync }: Member): void {
-  if (isInSync && (!(error instanceof PoolError) || error.code !== 'ERR_IO')) throw error
+  if (isInSync && !hasCode(error, 'ERR_IO')) throw error
 }
 
 const slice = ({ bytes }: Pick<Copy, 'bytes'>, { start, length }: Part): Buffer => bytes.subarray(start, start + length)

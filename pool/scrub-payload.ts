@@ -1,7 +1,7 @@
 import { roundUp } from './bytes.ts'
 import { crc32c } from './checksum.ts'
 import type { Sequence } from './contract.ts'
-import type { Extent, Placement } from './entry.ts'
+import type { Extent, ExtentsPlacement } from './entry.ts'
 import { decodeManifest, type Leaf } from './extent-tree.ts'
 import type { Releases } from './releases.ts'
 import { Copies, type Part, type ScrubGround } from './scrub-copies.ts'
@@ -12,7 +12,7 @@ import type { ScrubKind } from './scrub-report.ts'
 export interface ScrubbedPayload {
   readonly sequence: Sequence
   readonly payload: number
-  readonly placement: Placement & { form: 'extents' }
+  readonly placement: ExtentsPlacement
   isLive(): Promise<boolean>
 }
 

@@ -1,7 +1,7 @@
 import type { BatchHeader } from './batch.ts'
 import type { Sequence } from './contract.ts'
-import type { Entry, Placement } from './entry.ts'
-import { isCorrupt, PoolError } from './errors.ts'
+import type { Entry, ExtentsPlacement } from './entry.ts'
+import { hasCode } from './errors.ts'
 import type { Journal } from './journal.ts'
 import type { Reader } from './reader.ts'
 import type { Releases } from './releases.ts'
@@ -111,7 +111,7 @@ export class SegmentScrub {
 
   async #payload(
     { segment }: Walk,
-    { entry, payload, placement, number }: NumberedPayload & { placement: Placement & { form: 'extents' } },
+    { entry, payload, placement, number }: NumberedPayload & { placement: ExtentsPlacement },
     from: From,
   ): Promise<void> {
     const { sequence } = entry
@@ -178,7 +178,7 @@ export class SegmentScrub {
       }
       return payloads
     } catch (error) {
-      if (isCorrupt(error) || (error instanceof PoolError && error.code === 'ERR_IO')) return undefined
+      if (hasCode(error, 'ERR_CORRUPT', 'ERR_IO')) return undefined
       throw error
     }
   }
@@ -186,7 +186,7 @@ export class SegmentScrub {
 
 /** A segment written a moment ago and damaged already is the next scrub's to tell of. */
 function unlessCorrupt(error: unknown): undefined {
-  if (!isCorrupt(error)) throw error
+  if (!hasCode(error, 'ERR_CORRUPT')) throw error
 }
 
 interface NumberedPayload {

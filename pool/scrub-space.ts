@@ -1,11 +1,11 @@
-import type { Suspects } from './allocator.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import type { Sequence } from './contract.ts'
 import type { Core } from './core.ts'
-import { isCorrupt, PoolError } from './errors.ts'
+import { hasCode } from './errors.ts'
 import { visitTree } from './extent-tree.ts'
 import type { Releases } from './releases.ts'
 import type { ScrubRecord } from './scrub-report.ts'
+import type { Suspects } from './suspects.ts'
 
 export interface SpaceParts {
   readonly core: Core
@@ -79,7 +79,7 @@ async function clearLater({ device, zones, segments }: Core, releases: Releases,
     }
     return true
   } catch (error) {
-    if (isCorrupt(error) || (error instanceof PoolError && error.code === 'ERR_IO')) return false
+    if (hasCode(error, 'ERR_CORRUPT', 'ERR_IO')) return false
     throw error
   }
 }

@@ -1,4 +1,3 @@
-import type { Suspects } from './allocator.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import type { Sequence } from './contract.ts'
 import type { Core } from './core.ts'
@@ -23,6 +22,7 @@ import { type From, SegmentScrub } from './scrub-segment.ts'
 import { freeUnnamed, tellKept } from './scrub-space.ts'
 import type { Segment } from './segment.ts'
 import type { Guard } from './superblock.ts'
+import type { Suspects } from './suspects.ts'
 
 export interface ScrubOptions {
   /** Of an earlier scrub that did not finish. */

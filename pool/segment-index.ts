@@ -1,4 +1,11 @@
-/** Where a record's entry lies in its segment, and where its inline payloads begin. Offsets in bytes from the segment's start. */
+import { payloadOffset } from './batch.ts'
+import type { StoredBatch } from './batch-walk.ts'
+import type { Entry } from './entry.ts'
+
+/**
+ * Where a record's entry lies in its segment, and where its inline payloads begin. Offsets are in bytes from the
+ * segment's start.
+ */
 export interface EntryPlace {
   readonly offset: number
   readonly bytes: number
@@ -7,16 +14,22 @@ export interface EntryPlace {
   readonly firstPayload: number
 }
 
+/** The entries of a batch with their places. `payloads` of its segment lie before it. */
+export function* placed(batch: StoredBatch, payloads: number): Generator<{ entry: Entry; place: EntryPlace }> {
+  const payloadsOffset = batch.offset + payloadOffset(batch.header.entryBytes)
+  let firstPayload = payloads
+  for (const { entry, offset, bytes } of batch.entries) {
+    yield { entry, place: { offset, bytes, payloadsOffset, firstPayload } }
+    firstPayload += entry.payloads.length
+  }
+}
+
 /** The offset table of one segment, by a record's number in it. */
 export class SegmentIndex {
   readonly #offsets: number[] = []
   readonly #bytes: number[] = []
   readonly #payloadsOffsets: number[] = []
   readonly #firstPayloads: number[] = []
-
-  get length(): number {
-    return this.#offsets.length
-  }
 
   push(place: EntryPlace): void {
     this.#offsets.push(place.offset)

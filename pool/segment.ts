@@ -1,12 +1,12 @@
-import { payloadOffset } from './batch.ts'
 import type { BatchBuilder } from './batch-builder.ts'
 import type { StoredBatch } from './batch-walk.ts'
+import { hasBit, setBit } from './bitmap.ts'
 import { readUint64, writeUint64 } from './bytes.ts'
 import { crc32c, DIGEST_BYTES } from './checksum.ts'
 import type { Sequence } from './contract.ts'
 import type { Entry } from './entry.ts'
 import { RUNS_MAX } from './geometry.ts'
-import { SegmentIndex } from './segment-index.ts'
+import { placed, SegmentIndex } from './segment-index.ts'
 import { UUID_BYTES } from './superblock.ts'
 import type { Zones } from './zones.ts'
 
@@ -145,13 +145,12 @@ export class Segment {
   }
 
   /** A batch found while recovering is part of the segment. */
-  takeStored({ header, offset, entries }: StoredBatch): void {
-    const payloadsOffset = offset + payloadOffset(header.entryBytes)
-    for (const { entry, offset: entryOffset, bytes } of entries) {
-      this.index!.push({ offset: entryOffset, bytes, payloadsOffset, firstPayload: this.payloads })
-      this.count(entry, bytes)
+  takeStored(batch: StoredBatch): void {
+    for (const { entry, place } of placed(batch, this.payloads)) {
+      this.index!.push(place)
+      this.count(entry, place.bytes)
     }
-    this.blocks += header.blocks
+    this.blocks += batch.header.blocks
   }
 
   /** One more record, whose entry takes `bytes`. */
@@ -163,12 +162,12 @@ export class Segment {
   }
 
   isReleased(payload: number): boolean {
-    return (this.#released[payload >>> 3]! & (1 << (payload & 7))) !== 0
+    return hasBit(this.#released, payload)
   }
 
   /** Marks payload number `payload` of this segment as released, of which `inlineBytes` lay in the segment. */
   release(payload: number, inlineBytes: number): void {
-    this.#released[payload >>> 3]! |= 1 << (payload & 7)
+    setBit(this.#released, payload)
     this.liveBytes -= inlineBytes
   }
 

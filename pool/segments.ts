@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { payloadOffset } from './batch.ts'
 import { BatchWalk, type StoredBatch } from './batch-walk.ts'
 import type { Sequence } from './contract.ts'
 import type { Device } from './device.ts'
@@ -7,7 +6,7 @@ import { PoolError } from './errors.ts'
 import { readBytes } from './io.ts'
 import { type ReadRightOptions, readRight } from './read-right.ts'
 import type { Segment } from './segment.ts'
-import { SegmentIndex } from './segment-index.ts'
+import { placed, SegmentIndex } from './segment-index.ts'
 import type { Zones } from './zones.ts'
 
 /** Blocks of a segment that are read with one request, for several batches. */
@@ -141,10 +140,9 @@ export class Segments {
   async #loadIndex(segment: Segment, last?: Buffer): Promise<SegmentIndex> {
     const index = new SegmentIndex()
     let payloads = 0
-    for await (const { header, offset, entries } of this.batches(segment, 1, last)) {
-      const payloadsOffset = offset + payloadOffset(header.entryBytes)
-      for (const { entry, offset: entryOffset, bytes } of entries) {
-        index.push({ offset: entryOffset, bytes, payloadsOffset, firstPayload: payloads })
+    for await (const batch of this.batches(segment, 1, last)) {
+      for (const { entry, place } of placed(batch, payloads)) {
+        index.push(place)
         payloads += entry.payloads.length
       }
     }

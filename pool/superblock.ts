@@ -18,8 +18,9 @@ const ENFORCED = 1
  * The guard block, written once at each end of every member and never again: what was configured, and cannot be changed.
  *
  *   0 magic   8 u32 crc32c(12…)   12 u32 version   16 u8[16] pool   32 u8[16] member   48 u64 device bytes
- *   56 u32 block   60 u32 unit   64 u32 segment   68 u32 ring slots   72 u32 atomicity (1 = enforced)   76 u32 extents in a record
- *   80 u32 layout (0 concat, 1 stripe, 2 mirror, 3 stripe of mirrors)   84 u32 stripe unit   88 u32 legs   92 u32 runs of a segment
+ *   56 u32 block   60 u32 unit   64 u32 segment   68 u32 ring slots   72 u32 atomicity (1 = enforced)
+ *   76 u32 extents in a record   80 u32 layout (0 concat, 1 stripe, 2 mirror, 3 stripe of mirrors)   84 u32 stripe unit
+ *   88 u32 legs   92 u32 runs of a segment
  *   96 u32 refusals accepted by name (bit n: R n)   100 u32 input and output (0 auto, 1 direct, 2 buffered)
  */
 export interface Guard {

@@ -3,7 +3,7 @@ import { unitsOf } from './allocator.ts'
 import type { Draft, Drafting, Sequence, Staging, Transaction } from './contract.ts'
 import type { Core } from './core.ts'
 import type { Entry, Placement, ReleaseEntry } from './entry.ts'
-import { PoolError } from './errors.ts'
+import { hasCode, PoolError } from './errors.ts'
 import { treeUnits } from './extent-tree.ts'
 import { Mutex } from './io.ts'
 import type { Reservation } from './reservations.ts'
@@ -204,7 +204,7 @@ export class PoolTransaction implements Transaction {
 
   /** With the outcome unknown the units may be owned: they stay taken until the pool is opened again. */
   async #discardAfter(error: unknown): Promise<void> {
-    if (error instanceof PoolError && error.code === 'ERR_OUTCOME_UNKNOWN') return
+    if (hasCode(error, 'ERR_OUTCOME_UNKNOWN')) return
     await this.#discard()
   }
 

@@ -1,5 +1,5 @@
 import type { Device } from './device.ts'
-import { PoolError } from './errors.ts'
+import { hasCode, PoolError } from './errors.ts'
 
 /** Where bytes of a device begin. */
 export interface Beginning {
@@ -44,7 +44,7 @@ export class UnreadableTally {
 
 /** A failure to read, with what it was and where: what people have to look at. Other failures stay as they are. */
 export function unreadable(what: string, { device, offset }: Beginning, length: number, cause: unknown): unknown {
-  if (!(cause instanceof PoolError && cause.code === 'ERR_IO')) return cause
+  if (!hasCode(cause, 'ERR_IO')) return cause
   const place = `${length} bytes at ${offset} of ${nameOf(device)}`
   return new PoolError(cause.code, `${what} cannot be read, ${place}: ${cause.message}`, { cause })
 }

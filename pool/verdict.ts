@@ -7,13 +7,15 @@ import type { Superblock } from './superblock.ts'
  * What the end of the journal means. A torn tail is the normal trace of a crash; acknowledged history that is gone is
  * not, and is never cut off silently. X is the position of the first batch that is not whole.
  *
- *   | X                                              | whole batches of this life beyond X      | verdict |
- *   | before the epoch's start, a clean end, or what the superblock knew durable | any          | ERR_CORRUPT: X was acknowledged |
- *   | elsewhere                                      | one whose durable position is beyond X   | ERR_CORRUPT: X was acknowledged |
- *   | elsewhere                                      | some, none that knew X durable           | reordered tail: cut at X, they were never acknowledged |
- *   | elsewhere                                      | none; X begins like a batch              | torn tail: cut at X |
- *   | the clean end                                  | none                                     | clean |
- *   | elsewhere                                      | none; X begins like nothing              | complete |
+ *   | X                     | whole batches of this life beyond X    | verdict                                    |
+ *   | before K              | any                                    | ERR_CORRUPT: X was acknowledged            |
+ *   | elsewhere             | one whose durable position is beyond X | ERR_CORRUPT: X was acknowledged            |
+ *   | elsewhere             | some, none that knew X durable         | reordered tail: cut at X, not acknowledged |
+ *   | elsewhere             | none; X begins like a batch            | torn tail: cut at X                        |
+ *   | the clean end         | none                                   | clean                                      |
+ *   | elsewhere             | none; X begins like nothing            | complete                                   |
+ *
+ * K is what was known to be durable: the epoch's start, a clean end, or what the superblock says, whichever is last.
  */
 export function verdict(end: JournalEnd, superblock: Superblock): RecoverySummary['verdict'] {
   const { epochStartLsn, cleanEndLsn, knownDurableLsn } = superblock

@@ -1,5 +1,5 @@
 import type { Pool } from './contract.ts'
-import { PoolError } from './errors.ts'
+import { hasCode, PoolError } from './errors.ts'
 import { keyOf, type Piece, type Run, type VolumeMap } from './volume-map.ts'
 import type { PendingWrites } from './volume-pending.ts'
 import { type Span, VOLUME_BLOCK_BYTES } from './volume-shape.ts'
@@ -11,7 +11,8 @@ const RUNS_IN_FLIGHT_MAX = 8
 
 /**
  * Reads what the map says at one moment. While it does, a block may be overwritten and its piece released, before the
- * pool was asked for it: then all of it is read anew, as of now. A read that this happens to again and again has writes wait.
+ * pool was asked for it: then all of it is read anew, as of now. A read that this happens to again and again has writes
+ * wait.
  */
 export class VolumeReader {
   readonly #pool: Pool
@@ -87,7 +88,7 @@ export class VolumeReader {
       await this.#copy(run, target)
       return true
     } catch (error) {
-      if (!(error instanceof PoolError && error.code === 'ERR_NOT_FOUND')) throw error
+      if (!hasCode(error, 'ERR_NOT_FOUND')) throw error
       if (this.#isStill(run)) throw missing(run)
       return false
     }

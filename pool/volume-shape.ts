@@ -5,7 +5,9 @@ import { refuse } from './refusal.ts'
 export const VOLUME_BLOCK_BYTES = 4096
 /** Blocks whose places in the map are looked at together; a piece lies within one group. 64 KiB: a unit of the pool. */
 export const GROUP_BLOCKS = 16
-/** A piece is a whole group, or has no more blocks than these, so that it travels in the journal: nothing is rounded up. */
+/**
+ * A piece is a whole group, or has no more blocks than these, so that it travels in the journal: nothing is rounded up.
+ */
 const PART_BLOCKS_MAX = GROUP_BLOCKS / 2
 /** What the map has room to number; the pool's own bound comes first as a rule. */
 export const PIECES_MAX = 4096

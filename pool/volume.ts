@@ -1,5 +1,5 @@
 import type { Pool, Sequence } from './contract.ts'
-import { PoolError } from './errors.ts'
+import { hasCode, PoolError } from './errors.ts'
 import { isSparse, type Overwritten, type Piece, VolumeMap } from './volume-map.ts'
 import { type PendingWrite, PendingWrites } from './volume-pending.ts'
 import { VolumeReader } from './volume-reader.ts'
@@ -34,8 +34,9 @@ export interface Volume {
    */
   read(offset: number, length: number): Promise<Buffer>
   /**
-   * All extents or none, whatever power loss tears, wherever the pool puts them. Durable when it resolves. The bytes are
-   * the volume's until then. ERR_LIMITS for a request of another shape than `limits` say; otherwise as Transaction.commit.
+   * All extents or none, whatever power loss tears, wherever the pool puts them. Durable when it resolves. The bytes
+   * are the volume's until then. ERR_LIMITS for a request of another shape than `limits` say; otherwise as
+   * Transaction.commit.
    */
   write(extents: readonly VolumeExtent[], options?: VolumeWriteOptions): Promise<Sequence>
   /** Resolves when every write that was begun before has ended. What was acknowledged is durable without it. */
@@ -158,8 +159,7 @@ export class MappedVolume implements Volume {
       try {
         return await this.#commit(pieces, precondition)
       } catch (error) {
-        const full = error instanceof PoolError && error.code === 'ERR_NO_SPACE'
-        if (!full || attempt === ATTEMPTS_MAX) throw error
+        if (!hasCode(error, 'ERR_NO_SPACE') || attempt === ATTEMPTS_MAX) throw error
         await this.#ground.reclaim()
       }
     }

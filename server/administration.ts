@@ -4,17 +4,10 @@ import type {
   ApplicationRegistration,
   ApplicationRequest,
   ApplicationSummary,
-  CheckReport,
   Origin,
-  Permission,
-  PoolInspection,
-  PoolStatus,
-  ScrubReport,
-  ScrubRequest,
-  ScrubStatus,
   Store,
 } from '../streams/index.ts'
-import { inStoreWords, StoreError } from '../streams/index.ts'
+import { permit, StoreError } from '../streams/index.ts'
 import { type Applications, applicationIdWords, isApplicationId, permissions, requestTypes } from './applications.ts'
 import type { RandomBytes } from './master-key.ts'
 import { type Passwords, passwordBytesMax, passwordBytesMin } from './passwords.ts'
@@ -46,7 +39,7 @@ export class Administration implements ApplicationAdministration {
   }
 
   async add(origin: Origin, request: ApplicationRequest): Promise<Admitted> {
-    requirePermission(origin, 'application:manage')
+    permit(origin, 'application:manage')
     const granted = checkedGrant(origin, request)
     const key = checkedId(request)
     return this.#change(key, async () => {
@@ -64,13 +57,13 @@ export class Administration implements ApplicationAdministration {
   }
 
   async list(origin: Origin): Promise<readonly ApplicationSummary[]> {
-    requirePermission(origin, 'application:manage')
+    permit(origin, 'application:manage')
     return Array.from(this.#applications, summary).sort((one, other) => (one.id < other.id ? -1 : 1))
   }
 
   /** Nobody removes itself: whoever removes remains, so that there is always one that may manage. */
   async remove(origin: Origin, id: string): Promise<boolean> {
-    requirePermission(origin, 'application:manage')
+    permit(origin, 'application:manage')
     if (id === origin.principal.application) throw new StoreError('ERR_INVALID', 'an application cannot remove itself')
     if (id === this.#applications.root) throw new StoreError('ERR_INVALID', `${id} is defined by CENOTE_ROOT_KEY`)
     return this.#change(id, async () => {
@@ -102,48 +95,6 @@ export class Administration implements ApplicationAdministration {
   }
 }
 
-export interface Scrubs {
-  readonly status: ScrubStatus
-  run(request: ScrubRequest): Promise<ScrubReport>
-  stop(): Promise<void>
-}
-
-/** What a principal may ask of the pool `name`. */
-export function inspectionOf(
-  name: string,
-  pool: { status(): PoolStatus; check(): Promise<CheckReport> },
-  scrubs: Scrubs,
-): PoolInspection {
-  return {
-    name,
-    status(origin) {
-      requirePermission(origin, 'pool:inspect')
-      return pool.status()
-    },
-    async check(origin) {
-      requirePermission(origin, 'pool:inspect')
-      return pool.check()
-    },
-    async scrub(origin, request) {
-      requirePermission(origin, 'pool:inspect')
-      return inStoreWords(() => scrubs.run(request))
-    },
-    scrubStatus(origin) {
-      requirePermission(origin, 'pool:inspect')
-      return scrubs.status
-    },
-    async stopScrub(origin) {
-      requirePermission(origin, 'pool:inspect')
-      await scrubs.stop()
-    },
-  }
-}
-
-function requirePermission({ principal }: Origin, permission: Permission): void {
-  if (principal.permissions.includes(permission)) return
-  throw new StoreError('ERR_FORBIDDEN', `application ${principal.application} lacks the permission ${permission}`)
-}
-
 function checkedId({ id }: ApplicationRequest): string {
   if (isApplicationId(id)) return id
   throw new StoreError('ERR_INVALID', `an application id is ${applicationIdWords}`)
@@ -161,7 +112,7 @@ function checkedGrant(origin: Origin, request: ApplicationRequest): Omit<Applica
   if (unknown !== undefined) throw new StoreError('ERR_INVALID', `there is no request type or permission ${unknown}`)
   if (granted.types.length === 0)
     throw new StoreError('ERR_INVALID', 'an application needs a request type to be of use')
-  for (const permission of granted.permissions) requirePermission(origin, permission)
+  for (const permission of granted.permissions) permit(origin, permission)
   return granted
 }
 

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { hasPool, type ManagedPool, openPool, PoolError } from '../pool/index.ts'
+import { hasCode, hasPool, type ManagedPool, openPool } from '../pool/index.ts'
 import type { CheckReport, ScrubReport, ScrubRequest } from '../streams/index.ts'
 import { CommandError, exitCode } from './cli/exit.ts'
 import { progressBar } from './cli/progress.ts'
@@ -7,35 +7,28 @@ import { show } from './cli/scrub.ts'
 import { DataFolder } from './data-folder.ts'
 import { ScrubNote } from './scrub-note.ts'
 
-export interface ClosedPoolOptions {
+/** The data folder of a pool that is closed, if it is. */
+export interface ClosedPlace {
+  readonly data: string
   /** Opens without members that are missing, where others stand in for them. */
-  readonly degraded?: boolean
+  readonly degraded: boolean
 }
 
-/** Checks the pool in a data folder that nobody serves. Undefined when a server has it, or when there is none. */
-export async function checkClosedPool(data: string, options?: ClosedPoolOptions): Promise<CheckReport | undefined> {
-  return (await onClosedPool(data, (pool) => pool.check(), options))?.result
+/** Checks it. */
+export async function checkClosedPool(place: ClosedPlace): Promise<CheckReport | undefined> {
+  return (await onClosedPool(place, (pool) => pool.check()))?.result
 }
 
 /**
- * Scrubs it. There is no store to put verdicts on objects in: of what stays damaged the next scrub by a server tells them.
+ * Scrubs it. There is no store to put verdicts on objects in: of what stays damaged the next scrub by a server tells
+ * them.
  */
-export async function scrubClosedPool(
-  data: string,
-  request: ScrubRequest,
-  options?: ClosedPoolOptions,
-): Promise<ScrubReport | undefined> {
-  return (await onClosedPool(data, (pool, { scrub }) => scrubNoted(pool, new ScrubNote(scrub), request), options))
-    ?.result
+export async function scrubClosedPool(place: ClosedPlace, request: ScrubRequest): Promise<ScrubReport | undefined> {
+  return (await onClosedPool(place, (pool, { scrub }) => scrubNoted(pool, new ScrubNote(scrub), request)))?.result
 }
 
-async function scrubNoted(
-  pool: ManagedPool,
-  note: ScrubNote,
-  { bytesPerSecond, resume }: ScrubRequest,
-): Promise<ScrubReport> {
+async function scrubNoted(pool: ManagedPool, note: ScrubNote, request: ScrubRequest): Promise<ScrubReport> {
   const { pool: name } = pool.position
-  const { cursor, finished } = note.read(name)
   const bar = await progressBar('scrubbing')
   const stop = new AbortController()
   const abort = () => stop.abort()
@@ -44,15 +37,9 @@ async function scrubNoted(
     const report = await pool.scrub({
       signal: stop.signal,
       onProgress: (progress) => show(bar, progress),
-      ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
-      ...(resume && cursor ? { cursor } : {}),
+      ...note.optionsFor(name, request),
     })
-    const since = report.finished ? Date.now() : finished
-    await note.write({
-      pool: name,
-      ...(report.cursor ? { cursor: report.cursor } : {}),
-      ...(since === undefined ? {} : { finished: since }),
-    })
+    await note.write(name, report.cursor, Date.now())
     return report
   } finally {
     process.removeListener('SIGINT', abort)
@@ -60,12 +47,15 @@ async function scrubNoted(
   }
 }
 
-/** Opens the pool in a data folder that nobody serves, for `work`. Undefined when a server has it, or there is none. */
+/**
+ * Opens the pool in a data folder that nobody serves, for `work`. Undefined when a server has it, when there is none, and
+ * where CENOTE_URL names a server: that is the one that is meant.
+ */
 export async function onClosedPool<T>(
-  data: string,
+  { data, degraded }: ClosedPlace,
   work: (pool: ManagedPool, folder: DataFolder) => Promise<T>,
-  { degraded = false }: ClosedPoolOptions = {},
 ): Promise<{ readonly result: T } | undefined> {
+  if (process.env.CENOTE_URL) return undefined
   const folder = new DataFolder(data)
   const release = existsSync(data) && (await hasPool(folder.pool)) ? folder.lock() : undefined
   if (release === undefined) return undefined
@@ -73,7 +63,7 @@ export async function onClosedPool<T>(
     const pool = await openPool(folder.pool, { degraded })
     return { result: await work(pool, folder).finally(() => pool.close()) }
   } catch (cause) {
-    const isDamage = cause instanceof PoolError && cause.code === 'ERR_CORRUPT'
+    const isDamage = hasCode(cause, 'ERR_CORRUPT')
     throw isDamage ? new CommandError(exitCode.damage, `the pool does not open: ${cause.message}`, { cause }) : cause
   } finally {
     release()

@@ -50,7 +50,10 @@ function parse(path: string): unknown {
   }
 }
 
-/** Names the first wrong key. A choice of types fails once for each; the last error, of the choice itself, has the words. */
+/**
+ * Names the first wrong key. A choice of types fails once for each; the last error, of the choice itself, has the
+ * words.
+ */
 function explain(content: unknown): string {
   const errors = Value.Errors(ConfigurationFile, content)
   const error = errors.find(({ keyword }) => keyword === 'additionalProperties' || keyword === 'anyOf') ?? errors[0]

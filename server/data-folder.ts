@@ -3,6 +3,9 @@ import { dirname, join } from 'node:path'
 import { lockExclusively } from '../system/index.ts'
 import { makeFolder } from './durable-file.ts'
 
+/** Of each block file in the pool's folder, unless another size is asked for. */
+export const blockFileBytes = 2 ** 30
+
 /** Where everything is in a data folder (docs/OPERATING.md shows the tree). */
 export class DataFolder {
   readonly path: string

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
-import type { MemberRequest, PoolStatus } from '../pool/index.ts'
+import { type MemberRequest, POOL_BYTES_MIN, type PoolStatus } from '../pool/index.ts'
+import { blockFileBytes } from './data-folder.ts'
 
 export interface GrowthParts {
   readonly pool: { status(): PoolStatus; addDevice(member: MemberRequest): Promise<void> }
@@ -10,9 +11,6 @@ export interface GrowthParts {
   now(): number
 }
 
-const GIB = 2 ** 30
-/** A block file holds some segments, or is not worth its name. */
-const FILE_BYTES_MIN = 24 * 2 ** 20
 /** Begun early, because the zeros of a block file take their time, and it is to be there before 80 % are taken. */
 const FULLNESS = 0.7
 const LOOK_MS = 500
@@ -49,9 +47,9 @@ export class Growth {
 
   async #grow({ layout, bytes }: PoolStatus): Promise<void> {
     const { pool, bytesMax, log } = this.#parts
-    const room = Math.min(GIB, Math.floor((bytesMax - bytes) / 2 ** 20) * 2 ** 20)
+    const room = Math.min(blockFileBytes, Math.floor((bytesMax - bytes) / 2 ** 20) * 2 ** 20)
     if (layout !== 'concat') return this.#tell(`only a concat pool grows, and this one is a ${layout}`)
-    if (room < FILE_BYTES_MIN) return this.#tell(`it has reached ${bytes} of ${bytesMax} bytes (--pool-max)`)
+    if (room < POOL_BYTES_MIN) return this.#tell(`it has reached ${bytes} of ${bytesMax} bytes (--pool-max)`)
     try {
       await pool.addDevice({ bytes: room })
       this.#told = ''

@@ -94,8 +94,7 @@ function addShow(pool: Command): void {
     async (options: PoolFlags) => {
       const { check, report } = await import('./cli/pool.ts')
       const { checkClosedPool } = await import('./closed-pool.ts')
-      const { data, degraded } = placeOf(options)
-      const closed = process.env.CENOTE_URL ? undefined : await checkClosedPool(data, { degraded })
+      const closed = await checkClosedPool(placeOf(options))
       report(voiceOf(options), closed ?? (await check(await openShell(options))))
     },
   )
@@ -110,9 +109,8 @@ function addScrub(pool: Command): void {
       const { report, scrub } = await import('./cli/scrub.ts')
       const { scrubClosedPool } = await import('./closed-pool.ts')
       const { rate, resume = false } = options
-      const { data, degraded } = placeOf(options)
       const request = { resume, ...(rate === undefined ? {} : { bytesPerSecond: rate }) }
-      const closed = process.env.CENOTE_URL ? undefined : await scrubClosedPool(data, request, { degraded })
+      const closed = await scrubClosedPool(placeOf(options), request)
       report(voiceOf(options), closed ?? (await scrub(await openShell(options), request)))
     })
 }

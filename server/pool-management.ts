@@ -1,22 +1,58 @@
-import type { MemberRequest, PoolAtomicity, PoolStatus } from '../pool/index.ts'
-import { PoolError } from '../pool/index.ts'
-import { type PoolManagement, permit, StoreError, toStoreError } from '../streams/index.ts'
+import { hasCode, type ManagedPool, type MemberRequest, type PoolStatus } from '../pool/index.ts'
+import type { PoolInspection, PoolManagement, ScrubReport, ScrubRequest, ScrubStatus } from '../streams/index.ts'
+import { inStoreWords, permit, StoreError, toStoreError } from '../streams/index.ts'
 
-/** A pool whose members can be changed while it is open. */
-export interface ChangeablePool {
-  status(): PoolStatus
-  atomicity(): PoolAtomicity
-  addDevice(member: MemberRequest): Promise<void>
-  replaceDevice(index: number, member: MemberRequest): Promise<void>
+export interface Scrubs {
+  readonly status: ScrubStatus
+  run(request: ScrubRequest): Promise<ScrubReport>
+  stop(): Promise<void>
 }
 
-/** What a principal may ask and do about the members of `pool`. */
-export function managementOf(pool: ChangeablePool): PoolManagement {
+/** What a principal may ask of the pool `name`. */
+export function inspectionOf(
+  name: string,
+  pool: Pick<ManagedPool, 'status' | 'atomicity' | 'check'>,
+  scrubs: Scrubs,
+): PoolInspection {
   return {
+    name,
+    status(origin) {
+      permit(origin, 'pool:inspect')
+      return pool.status()
+    },
     atomicity(origin) {
       permit(origin, 'pool:inspect')
       return pool.atomicity()
     },
+    async check(origin) {
+      permit(origin, 'pool:inspect')
+      return pool.check()
+    },
+    async scrub(origin, request) {
+      permit(origin, 'pool:inspect')
+      return inStoreWords(() => scrubs.run(request))
+    },
+    scrubStatus(origin) {
+      permit(origin, 'pool:inspect')
+      return scrubs.status
+    },
+    async stopScrub(origin) {
+      permit(origin, 'pool:inspect')
+      await scrubs.stop()
+    },
+  }
+}
+
+/** A pool whose members can be changed while it is open. */
+export interface ChangeablePool {
+  status(): PoolStatus
+  addDevice(member: MemberRequest): Promise<void>
+  replaceDevice(index: number, member: MemberRequest): Promise<void>
+}
+
+/** What a principal may change about the members of `pool`. */
+export function managementOf(pool: ChangeablePool): PoolManagement {
+  return {
     async addDevice(origin, member) {
       permit(origin, 'pool:manage')
       return await changed(pool, () => pool.addDevice(member))
@@ -34,7 +70,7 @@ async function changed(pool: ChangeablePool, change: () => Promise<void>): Promi
     return pool.status()
   } catch (error) {
     // What was asked for is at fault, and the words say why.
-    const isRefusal = error instanceof PoolError && ['ERR_LIMITS', 'ERR_FORMAT', 'ERR_IO'].includes(error.code)
+    const isRefusal = hasCode(error, 'ERR_LIMITS', 'ERR_FORMAT', 'ERR_IO')
     throw isRefusal ? new StoreError('ERR_INVALID', error.message, { cause: error }) : toStoreError(error)
   }
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { readCursor, type ScrubCursor } from '../pool/index.ts'
+import { readCursor, type ScrubCursor, type ScrubOptions } from '../pool/index.ts'
+import type { ScrubRequest } from '../streams/index.ts'
 import { replaceFile } from './durable-file.ts'
 
 /** Where the scrub of a pool is, and when the last one finished (milliseconds since 1970). */
@@ -25,9 +26,17 @@ export class ScrubNote {
     return this.#known.pool === pool ? this.#known : {}
   }
 
-  async write(noted: Noted & { readonly pool: string }): Promise<void> {
-    this.#known = noted
-    await replaceFile(this.#path, `${JSON.stringify(noted)}\n`)
+  /** What a scrub is to do that is asked for now. */
+  optionsFor(pool: string, { bytesPerSecond, resume }: ScrubRequest): Pick<ScrubOptions, 'bytesPerSecond' | 'cursor'> {
+    const { cursor } = this.read(pool)
+    return { ...(bytesPerSecond !== undefined && { bytesPerSecond }), ...(resume && cursor && { cursor }) }
+  }
+
+  /** Where a scrub is; null when it has finished, `now`. */
+  async write(pool: string, cursor: ScrubCursor | null, now: number): Promise<void> {
+    const finished = cursor === null ? now : this.read(pool).finished
+    this.#known = { pool, ...(cursor && { cursor }), ...(finished !== undefined && { finished }) }
+    await replaceFile(this.#path, `${JSON.stringify(this.#known)}\n`)
   }
 }
 

@@ -80,17 +80,11 @@ export class Scrubbing {
   }
 
   /** Resolves when it has finished, or was stopped. ERR_BUSY while another one runs. */
-  async run({ bytesPerSecond, resume = false }: ScrubRequest = {}): Promise<ScrubReport> {
+  async run(request: ScrubRequest = {}): Promise<ScrubReport> {
     const { pool, clock = systemScrubClock } = this.#parts
     const stop = new AbortController()
     if (this.#isClosed) stop.abort()
-    const note = this.#note.read(pool.position.pool)
-    const run = this.#run({
-      clock,
-      signal: stop.signal,
-      ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
-      ...(resume && note.cursor ? { cursor: note.cursor } : {}),
-    })
+    const run = this.#run({ clock, signal: stop.signal, ...this.#note.optionsFor(pool.position.pool, request) })
     if (!this.#running) {
       this.#running = { stop, done: run.catch(() => {}) }
       void this.#running.done.then(() => {
@@ -151,8 +145,9 @@ export class Scrubbing {
   }
 
   /**
-   * Objects that an earlier scrub called damaged, and of which this one, which looked at all of them, found nothing wrong:
-   * a device was replaced, or came to itself. Each is read besides, for damage elsewhere may have hidden it from the scrub.
+   * Objects that an earlier scrub called damaged, and of which this one, which looked at all of them, found nothing
+   * wrong: a device was replaced, or came to itself. Each is read besides, for damage elsewhere may have hidden it from
+   * the scrub.
    */
   async #tellCured(verdicts: ScrubVerdicts, { from, to }: Covered): Promise<void> {
     const { store, log } = this.#parts
@@ -181,11 +176,10 @@ export class Scrubbing {
   }
 
   async #save(cursor: ScrubReport['cursor']): Promise<void> {
-    const { pool } = this.#parts.pool.position
-    const finished = cursor === null ? this.#time.now() : this.#note.read(pool).finished
+    const { pool, log } = this.#parts
     await this.#note
-      .write({ pool, ...(cursor ? { cursor } : {}), ...(finished === undefined ? {} : { finished }) })
-      .catch((error: unknown) => this.#parts.log.warn({ err: error }, 'where the scrub is could not be noted'))
+      .write(pool.position.pool, cursor, this.#time.now())
+      .catch((error: unknown) => log.warn({ err: error }, 'where the scrub is could not be noted'))
   }
 
   /** Scrubs whenever the last one that finished is so many hours past; one that was stopped is gone on with. */

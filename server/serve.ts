@@ -10,7 +10,8 @@ import { openDoorWarnings, welcome } from './welcome.ts'
 const signalEchoMsMax = 300
 /**
  * Before a collection V8 lets its heap grow to some four times what lives in it. Little lives here, and what dies is
- * collected in milliseconds, so half as much again is enough: a third less memory under load, and no slower (bench/ingest).
+ * collected in milliseconds, so half as much again is enough: a third less memory under load, and no slower
+ * (bench/ingest).
  */
 const heapGrowth = '--heap-growing-percent=50'
 const haltedPollMs = 1000
@@ -90,7 +91,9 @@ function halt(service: Service, log: Logger): Promise<'halted'> {
   })
 }
 
-/** What nobody has caught ends the process: after it nobody knows what still holds. The pool recovers at the next start. */
+/**
+ * What nobody has caught ends the process: after it nobody knows what still holds. The pool recovers at the next start.
+ */
 function failLoudly(log: Logger): void {
   process.stderr.on('error', () => undefined)
   process.on('uncaughtException', (error) => {

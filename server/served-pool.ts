@@ -95,7 +95,6 @@ export function changeable(folder: DataFolder, pool: ManagedPool, log: Logger): 
   const options = watching(log)
   return {
     status: () => pool.status(),
-    atomicity: () => pool.atomicity(),
     addDevice: (member) =>
       told('a device is added to the pool', member, () => addDevice(folder.pool, pool, member, options)),
     replaceDevice: (index, member) =>

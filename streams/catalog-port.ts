@@ -31,9 +31,14 @@ export interface ObjectHead {
 export interface Catalog {
   /** Of what is written. */
   readonly position: CatalogPosition
-  /** Why it is not to be relied on for the rest of this run: damage, which the next open mends, or a write that failed. */
+  /**
+   * Why it is not to be relied on for the rest of this run: damage, which the next open mends, or a write that failed.
+   */
   readonly failure: Error | undefined
-  /** Queues records, in sequence order, each after the one before in their chain. Never rejects a record; a failed write shows in settled(). */
+  /**
+   * Queues records, in sequence order, each after the one before in their chain. Never rejects a record; a failed write
+   * shows in settled().
+   */
   apply(records: readonly DurableRecord[], epoch: number): void
   /** Resolves once the queue is below `catalogLagMax`: the back-pressure on commits. */
   ready(): Promise<void>

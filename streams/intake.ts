@@ -34,7 +34,9 @@ export class Intake {
     return this.#staging.write(chunk)
   }
 
-  /** Compares the bytes with what was declared of them (ERR_LENGTH_MISMATCH, ERR_DIGEST_MISMATCH), and draws up the put. */
+  /**
+   * Compares the bytes with what was declared of them (ERR_LENGTH_MISMATCH, ERR_DIGEST_MISMATCH), and draws up the put.
+   */
   async finish(evidence: Attributes): Promise<Change> {
     const { origin, name, expected } = this.#envelope
     const found = await this.#pipeline.finish()

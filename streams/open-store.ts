@@ -45,7 +45,9 @@ export interface StoreOptions {
   /** Milliseconds since 1970. */
   readonly clock: { now(): number }
   readonly limits?: Partial<StoreLimits>
-  /** Called now and then while the catalog is brought up to the pool, and once at its end if there was something to do. */
+  /**
+   * Called now and then while the catalog is brought up to the pool, and once at its end if there was something to do.
+   */
   readonly onProgress?: (progress: CatchUpProgress) => void
 }
 
@@ -71,7 +73,10 @@ export interface OpenStore extends Store {
   close(): Promise<void>
 }
 
-/** Opens the store of a partition: brings the catalog up to the pool first, or makes it anew when it is not of this pool. */
+/**
+ * Opens the store of a partition: brings the catalog up to the pool first, or makes it anew when it is not of this
+ * pool.
+ */
 export async function openStore(options: StoreOptions): Promise<OpenStore> {
   return inStoreWords(async () => {
     const { pool, catalog, onProgress = () => {} } = options

@@ -1,5 +1,4 @@
-import type { PayloadRange, Pool, Sequence } from '../pool/index.ts'
-import { PoolError } from '../pool/index.ts'
+import { hasCode, type PayloadRange, type Pool, type Sequence } from '../pool/index.ts'
 import { StoreError } from './errors.ts'
 import { toStoreError } from './store-errors.ts'
 import type { ObjectStat } from './store-port.ts'
@@ -17,7 +16,7 @@ export async function openBody(
   try {
     return new Body(chunks, await chunks.next())
   } catch (error) {
-    if (error instanceof PoolError && error.code === 'ERR_NOT_FOUND') return undefined
+    if (hasCode(error, 'ERR_NOT_FOUND')) return undefined
     throw error
   }
 }

@@ -10,7 +10,8 @@ const PAGE_BYTES_MAX = 65_536
 
 /**
  * Drops the pages of an open file, or of a range of it, that the page cache holds and that need not be written, so that
- * the next read asks the medium. After a write that failed the cache may hold, as if they were clean, bytes that never reached it.
+ * the next read asks the medium. After a write that failed the cache may hold, as if they were clean, bytes that never
+ * reached it.
  *
  * It cannot promise more than that: pages that wait to be written, are being written, or are mapped by somebody stay,
  * and a cache of the drive itself is out of reach.

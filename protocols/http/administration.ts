@@ -1,6 +1,6 @@
 import { StoreError } from '../../streams/index.ts'
 import { poolDevices } from './pool-devices.ts'
-import { type Application, answers, answersNothing, type Door, jsonBody } from './routes.ts'
+import { type Application, answers, answersNothing, type Door, jsonBody, requirePool } from './routes.ts'
 import * as schemas from './schemas.ts'
 
 /** Applications, and how the pool is. Who may is the ports' business. */
@@ -39,16 +39,22 @@ function applications(application: Application, { applications }: Door): void {
 }
 
 function pools(application: Application, { pool }: Door): void {
-  const requirePool = (name: string): void => {
-    if (name !== pool.name) throw new StoreError('ERR_NOT_FOUND', `there is no pool ${name}`)
-  }
   application.route({
     method: 'GET',
     url: '/pools/:pool',
     schema: { params: schemas.PoolParams, response: answers(200, schemas.PoolFigures) },
     async handler({ origin, params }) {
-      requirePool(params.pool)
+      requirePool(pool, params.pool)
       return pool.status(origin)
+    },
+  })
+  application.route({
+    method: 'GET',
+    url: '/pools/:pool/atomicity',
+    schema: { params: schemas.PoolParams, response: answers(200, schemas.Atomicity) },
+    async handler({ origin, params }) {
+      requirePool(pool, params.pool)
+      return pool.atomicity(origin)
     },
   })
   application.route({
@@ -57,7 +63,7 @@ function pools(application: Application, { pool }: Door): void {
     ...jsonBody,
     schema: { params: schemas.PoolParams, response: answers(200, schemas.PoolReport) },
     async handler({ origin, params }) {
-      requirePool(params.pool)
+      requirePool(pool, params.pool)
       return pool.check(origin)
     },
   })
@@ -71,7 +77,7 @@ function pools(application: Application, { pool }: Door): void {
       response: answers(200, schemas.ScrubReport, 'Finished, or stopped'),
     },
     async handler({ origin, params, body }) {
-      requirePool(params.pool)
+      requirePool(pool, params.pool)
       return pool.scrub(origin, body ?? {})
     },
   })
@@ -80,7 +86,7 @@ function pools(application: Application, { pool }: Door): void {
     url: '/pools/:pool/scrub',
     schema: { params: schemas.PoolParams, response: answers(200, schemas.ScrubStatus) },
     async handler({ origin, params }) {
-      requirePool(params.pool)
+      requirePool(pool, params.pool)
       return pool.scrubStatus(origin)
     },
   })
@@ -89,7 +95,7 @@ function pools(application: Application, { pool }: Door): void {
     url: '/pools/:pool/scrub',
     schema: { params: schemas.PoolParams, response: answersNothing('Stopped, if one ran') },
     async handler({ origin, params }, reply) {
-      requirePool(params.pool)
+      requirePool(pool, params.pool)
       await pool.stopScrub(origin)
       return reply.code(204).send()
     },

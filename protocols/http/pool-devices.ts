@@ -4,23 +4,11 @@ import { type MemberRequest, StoreError } from '../../streams/index.ts'
 import { receive } from './body.ts'
 import { continueBody } from './expect.ts'
 import type { HttpLimits } from './options.ts'
-import { type Application, answers, type Door, jsonBody } from './routes.ts'
+import { type Application, answers, type Door, jsonBody, requirePool } from './routes.ts'
 import * as schemas from './schemas.ts'
 
-/** What may be relied on of the pool, and the devices that it is made of. Who may is the port's business. */
+/** The devices that the pool is made of. Who may is the port's business. */
 export function poolDevices(application: Application, { pool, management, limits }: Door): void {
-  const requirePool = (name: string): void => {
-    if (name !== pool.name) throw new StoreError('ERR_NOT_FOUND', `there is no pool ${name}`)
-  }
-  application.route({
-    method: 'GET',
-    url: '/pools/:pool/atomicity',
-    schema: { params: schemas.PoolParams, response: answers(200, schemas.Atomicity) },
-    async handler({ origin, params }) {
-      requirePool(params.pool)
-      return management.atomicity(origin)
-    },
-  })
   application.route({
     method: 'POST',
     url: '/pools/:pool/devices',
@@ -31,7 +19,7 @@ export function poolDevices(application: Application, { pool, management, limits
       response: answers(201, schemas.PoolFigures, 'Added'),
     },
     async handler({ origin, params, body }, reply) {
-      requirePool(params.pool)
+      requirePool(pool, params.pool)
       return reply.code(201).send(await management.addDevice(origin, body))
     },
   })
@@ -44,7 +32,7 @@ export function poolDevices(application: Application, { pool, management, limits
       response: answers(200, schemas.PoolFigures, 'Replaced: everything is copied to it'),
     },
     async handler({ raw, origin, params }, reply) {
-      requirePool(params.pool)
+      requirePool(pool, params.pool)
       continueBody(raw, reply.raw)
       return management.replaceDevice(origin, params.index, await deviceIn(raw, limits))
     },

@@ -8,7 +8,7 @@ import type {
   RawServerDefault,
 } from 'fastify'
 import type { TSchema } from 'typebox'
-import { StoreError } from '../../streams/index.ts'
+import { type PoolInspection, StoreError } from '../../streams/index.ts'
 import type { Exchanges } from './exchanges.ts'
 import { continueBody } from './expect.ts'
 import type { HttpMetrics } from './metrics.ts'
@@ -30,6 +30,11 @@ export type Application = FastifyInstance<
   FastifyBaseLogger,
   TypeBoxTypeProvider
 >
+
+/** Throws unless `name` is that of the pool that is served. */
+export function requirePool(pool: Pick<PoolInspection, 'name'>, name: string): void {
+  if (name !== pool.name) throw new StoreError('ERR_NOT_FOUND', `there is no pool ${name}`)
+}
 
 /** Of a route that takes a JSON body, which fastify reads and bounds. */
 export const jsonBody = {

@@ -1,6 +1,7 @@
 import { text } from 'node:stream/consumers'
 import type { ApplicationSummary, Credentials } from '../../streams/index.ts'
 import { permissions, requestTypes } from '../applications.ts'
+import { sending } from './client.ts'
 import { CommandError, exitCode } from './exit.ts'
 import { type Shell, tell } from './shell.ts'
 import { table } from './table.ts'
@@ -29,12 +30,7 @@ export async function add(shell: Shell, id: string, options: AddOptions): Promis
     permissions: names('--permissions', options.permissions, permissions),
     ...(options.passwordStdin ? { password: await readPassword(shell) } : {}),
   }
-  const { key, secret } = await shell.client.json<Shown>({
-    method: 'POST',
-    path: ['applications'],
-    headers: { 'content-type': 'application/json' },
-    body: bodyOf(content),
-  })
+  const { key, secret } = await shell.client.json<Shown>(sending('POST', ['applications'], content))
   const shown = options.passwordStdin ? { key } : { key, secret }
   const words = options.passwordStdin ? 'the password as given' : `${secret}   (shown this once)`
   tell(shell, shown, () => `key     ${key}\nsecret  ${words}`)
@@ -53,10 +49,6 @@ export async function remove(shell: Shell, id: string): Promise<void> {
   const answer = await shell.client.send({ method: 'DELETE', path: ['applications', id] })
   answer.resume()
   tell(shell, { removed: id }, () => `removed ${id}`)
-}
-
-async function* bodyOf(content: object): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(JSON.stringify(content))
 }
 
 function row({ id, types, permissions }: ApplicationSummary): readonly string[] {

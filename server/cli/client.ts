@@ -31,6 +31,15 @@ export interface ClientRequest {
   readonly patient?: boolean
 }
 
+/** A request that carries JSON. */
+export function sending(method: string, path: readonly string[], content: object): ClientRequest {
+  return { method, path, headers: { 'content-type': 'application/json' }, body: bodyOf(content) }
+}
+
+async function* bodyOf(content: object): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(JSON.stringify(content))
+}
+
 /**
  * Which server, and as whom: CENOTE_URL, CENOTE_KEY and CENOTE_SECRET, or the cli.json of a server's data folder. The
  * credentials in cli.json are for the server in cli.json and never go to another.

@@ -1,5 +1,5 @@
 import { type CreatePoolRequest, createPool } from '../../pool/index.ts'
-import { DataFolder } from '../data-folder.ts'
+import { blockFileBytes, DataFolder } from '../data-folder.ts'
 import { CommandError, exitCode } from './exit.ts'
 import { progressBar } from './progress.ts'
 import { tell, type Voice } from './shell.ts'
@@ -11,8 +11,6 @@ export interface CreateFlags extends Omit<CreatePoolRequest, 'members'> {
   readonly files?: number
   readonly overwrite?: boolean
 }
-
-const GIB = 2 ** 30
 
 /** Makes the pool of a data folder that nobody serves, and that has none. */
 export async function create(voice: Voice, data: string, flags: CreateFlags): Promise<void> {
@@ -49,6 +47,6 @@ function requestOf({ device = [], deviceBytes, files, overwrite = false, ...opti
     )
   }
   const named = device.map((path) => ({ path, overwrite, ...(deviceBytes !== undefined && { bytes: deviceBytes }) }))
-  const own = Array.from({ length: files ?? 1 }, () => ({ bytes: deviceBytes ?? GIB }))
+  const own = Array.from({ length: files ?? 1 }, () => ({ bytes: deviceBytes ?? blockFileBytes }))
   return { ...options, members: named.length > 0 ? named : own }
 }

@@ -1,33 +1,32 @@
 import { addDevice, type MemberRequest, replaceDevice } from '../../pool/index.ts'
 import type { PoolAtomicity, PoolStatus } from '../../streams/index.ts'
-import { type ClosedPoolOptions, onClosedPool } from '../closed-pool.ts'
-import type { Client, ClientRequest } from './client.ts'
-import { members, show } from './pool.ts'
+import { type ClosedPlace, onClosedPool } from '../closed-pool.ts'
+import { type Client, type ClientRequest, sending } from './client.ts'
+import { atomicityWords, members, show } from './pool.ts'
 import { progressBar } from './progress.ts'
 import { linesOf } from './scrub.ts'
 import { tell, type Voice } from './shell.ts'
 import { humanSize, table } from './table.ts'
 
 /** Where a command about the pool finds it: closed in a data folder, or else behind a server. */
-export interface PoolPlace extends ClosedPoolOptions {
-  readonly data: string
+export interface PoolPlace extends ClosedPlace {
   client(): Promise<Client>
 }
 
 export async function status(voice: Voice, place: PoolPlace): Promise<void> {
-  const closed = await closedPool(place, async (pool) => pool.status())
+  const closed = await onClosedPool(place, async (pool) => pool.status())
   show(voice, closed?.result ?? (await ask<PoolStatus>(place, { method: 'GET', path: [] })))
 }
 
 /** What a pool may be relied on for. */
 export async function atomicity(voice: Voice, place: PoolPlace): Promise<void> {
-  const closed = await closedPool(place, async (pool) => pool.atomicity())
+  const closed = await onClosedPool(place, async (pool) => pool.atomicity())
   tell(voice, closed?.result ?? (await ask<PoolAtomicity>(place, { method: 'GET', path: ['atomicity'] })), words)
 }
 
 export async function add(voice: Voice, place: PoolPlace, member: MemberRequest): Promise<void> {
   const writing = await progressBar('writing a block file')
-  const closed = await closedPool(place, async (pool, folder) => {
+  const closed = await onClosedPool(place, async (pool, folder) => {
     await addDevice(folder.pool, pool, member, { onProgress: writing.update }).finally(writing.stop)
     return pool.status()
   })
@@ -37,7 +36,7 @@ export async function add(voice: Voice, place: PoolPlace, member: MemberRequest)
 export async function replace(voice: Voice, place: PoolPlace, index: number, member: MemberRequest): Promise<void> {
   const writing = await progressBar('writing a block file')
   const copying = await progressBar('copying to the new device')
-  const closed = await closedPool(place, async (pool, folder) => {
+  const closed = await onClosedPool(place, async (pool, folder) => {
     const options = { onProgress: writing.update, onFill: copying.update }
     const report = await replaceDevice(folder.pool, pool, index, member, options).finally(() => {
       writing.stop()
@@ -52,28 +51,15 @@ export async function replace(voice: Voice, place: PoolPlace, index: number, mem
 
 const changed = (pool: PoolStatus): string => `${humanSize(pool.bytes)}, ${pool.layout}:\n${table(members(pool))}`
 
-/** A server that is named is the one that is meant. */
-async function closedPool<T>({ data, degraded = false }: PoolPlace, work: Parameters<typeof onClosedPool<T>>[1]) {
-  return process.env.CENOTE_URL ? undefined : await onClosedPool(data, work, { degraded })
-}
-
 async function ask<T>({ client }: PoolPlace, request: ClientRequest): Promise<T> {
   return (await client()).json<T>({ ...request, path: ['pools', 'main', ...request.path], patient: true })
-}
-
-function sending(method: string, path: readonly string[], content: object): ClientRequest {
-  return { method, path, headers: { 'content-type': 'application/json' }, body: bodyOf(content) }
-}
-
-async function* bodyOf(content: object): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(JSON.stringify(content))
 }
 
 function words(pool: PoolAtomicity): string {
   const { redundancy, native, journal, lastRecovery } = pool
   const yes = 'enforced: a transaction is there whole, or not at all, whatever power loss tears'
   return table([
-    ['atomicity', pool.enforced ? yes : 'none: what was acknowledged may be torn or lost when power fails'],
+    ['atomicity', pool.enforced ? yes : atomicityWords.none],
     ['state', pool.state],
     ['durability', pool.durability],
     ['isolation', pool.isolation],

@@ -24,7 +24,7 @@ export function report(voice: Voice, report: CheckReport): void {
   if (findings.length > 0) throw new CommandError(exitCode.damage, `the pool is damaged: ${findings[0]?.problem}`)
 }
 
-const atomicityWords = {
+export const atomicityWords = {
   enforced: 'enforced',
   none: 'none: what was acknowledged may be torn or lost when power fails',
 }
@@ -58,7 +58,8 @@ function words(pool: PoolStatus): string {
     ['commits', `${pool.commits} in ${pool.batches} batches, ${pool.flushes} flushes, ${pool.checkpoints} checkpoints`],
     [
       'last open',
-      `${recovery.verdict}, ${recovery.batchesReplayed} batches replayed, ${recovery.batchesDropped} dropped, ${recovery.unreadable} reads failed`,
+      `${recovery.verdict}, ${recovery.batchesReplayed} batches replayed, ${recovery.batchesDropped} dropped, ` +
+        `${recovery.unreadable} reads failed`,
     ],
   ])
 }

@@ -1,5 +1,6 @@
 import type { ScrubFinding, ScrubProgress, ScrubReport, ScrubRequest, ScrubStatus } from '../../streams/index.ts'
 import { wordsOf } from '../scrub-verdicts.ts'
+import { sending } from './client.ts'
 import { CommandError, exitCode } from './exit.ts'
 import { type Progress, progressBar } from './progress.ts'
 import { type Shell, tell, type Voice } from './shell.ts'
@@ -17,8 +18,7 @@ export async function scrub({ client }: Shell, request: ScrubRequest): Promise<S
   }
   const timer = setInterval(() => void look().catch(() => {}), lookMs)
   try {
-    const headers = { 'content-type': 'application/json' }
-    return await client.json<ScrubReport>({ method: 'POST', path, headers, body: bodyOf(request), patient: true })
+    return await client.json<ScrubReport>({ ...sending('POST', path, request), patient: true })
   } finally {
     clearInterval(timer)
     bar.stop()
@@ -27,10 +27,6 @@ export async function scrub({ client }: Shell, request: ScrubRequest): Promise<S
 
 export function show(bar: Progress, { bytesVerified, bytesTotal }: ScrubProgress): void {
   bar.update(Math.min(bytesVerified, bytesTotal - 1), bytesTotal)
-}
-
-async function* bodyOf(request: ScrubRequest): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(JSON.stringify(request))
 }
 
 /** Shows what a scrub found. Damage is an exit code of its own; what was repaired is told, and well. */

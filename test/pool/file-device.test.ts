@@ -140,11 +140,11 @@ describe.each(['buffered', 'direct'] as const)('a file device, %s,', (io) => {
 
   test('counts its flushes, and how long they took', async () => {
     const device = open()
-    expect(device.latency.count).toBe(0)
+    expect(device.figures.flushes.count).toBe(0)
     for (let i = 0; i < 3; i++) await device.flush()
     await device.write(0, Buffer.alloc(512))
-    expect(device.latency.count).toBe(3)
-    expect(device.latency.microsecondsMax).toBeGreaterThan(0)
+    expect(device.figures.flushes.count).toBe(3)
+    expect(device.figures.flushes.microsecondsMax).toBeGreaterThan(0)
     await device.close()
   })
 })
@@ -215,7 +215,7 @@ describe('a file device whose thread answers as it is told', () => {
     await expect(device.read(0, Buffer.alloc(512))).rejects.toMatchObject({ code: 'ERR_IO' })
     await expect(device.write(0, Buffer.alloc(512))).rejects.toMatchObject({ code: 'ERR_IO' })
     await device.flush()
-    expect(device.latency).toMatchObject({ count: 1, microsecondsMax: 1500 })
+    expect(device.figures.flushes).toMatchObject({ count: 1, microsecondsMax: 1500 })
     await device.close()
   })
 

@@ -2,7 +2,7 @@ import { createSecretKey, randomBytes } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { PoolError } from '../../pool/index.ts'
 import { ApplicationAccess } from '../../server/access.ts'
-import { Administration, inspectionOf } from '../../server/administration.ts'
+import { Administration } from '../../server/administration.ts'
 import {
   type Application,
   Applications,
@@ -12,7 +12,7 @@ import {
 } from '../../server/applications.ts'
 import { EvidenceCache } from '../../server/evidence.ts'
 import { Passwords } from '../../server/passwords.ts'
-import { managementOf } from '../../server/pool-management.ts'
+import { inspectionOf, managementOf } from '../../server/pool-management.ts'
 import { SecretSeal } from '../../server/secrets.ts'
 import type { Admitted, Credentials, Origin, Permission, PoolStatus, RequestType } from '../../streams/index.ts'
 import { RegistryStore } from './registry-store.ts'
@@ -256,8 +256,10 @@ describe('pool inspection', () => {
   test('is for those who may', async () => {
     const report = { records: 0, payloadBytes: 0, findings: [] }
     const scrubs = { status: 'a status' as never, run: async () => 'a report' as never, stop: async () => {} }
-    const inspection = inspectionOf('main', { status: () => expect.fail(), check: async () => report }, scrubs)
+    const never = () => expect.fail()
+    const inspection = inspectionOf('main', { status: never, atomicity: never, check: async () => report }, scrubs)
     expect(() => inspection.status(originOf('other'))).toThrow('lacks the permission pool:inspect')
+    expect(() => inspection.atomicity(originOf('other'))).toThrow('lacks the permission pool:inspect')
     await expect(inspection.check(originOf('other'))).rejects.toEqual(code('ERR_FORBIDDEN'))
     expect(await inspection.check(manager)).toBe(report)
     await expect(inspection.scrub(originOf('other'), {})).rejects.toEqual(code('ERR_FORBIDDEN'))
@@ -269,16 +271,13 @@ describe('pool inspection', () => {
 
 describe('pool management', () => {
   test('is for those who may', async () => {
-    const never = () => expect.fail()
     const asked: unknown[] = []
     const management = managementOf({
       status: () => ({ state: 'open' }) as PoolStatus,
-      atomicity: never,
       addDevice: async (member) => void asked.push(member),
       replaceDevice: () => Promise.reject(new PoolError('ERR_LIMITS', 'R24_RESHAPE: no')),
     })
     const other = originOf('other', 'pool:inspect')
-    expect(() => management.atomicity(originOf('other'))).toThrow('lacks the permission pool:inspect')
     await expect(management.addDevice(other, {})).rejects.toThrow('lacks the permission pool:manage')
     await expect(management.replaceDevice(other, 0, {})).rejects.toThrow('lacks the permission pool:manage')
     expect(await management.addDevice(manager, { bytes: 1 })).toEqual({ state: 'open' })

@@ -97,6 +97,36 @@ export class FakePool implements PoolInspection {
     }
   }
 
+  atomicity(origin: Origin): PoolAtomicity {
+    require(origin, 'pool:inspect')
+    return {
+      enforced: true,
+      state: 'ok',
+      unitBytes: 4096,
+      alignmentBytes: 4096,
+      transactionBytesMax: 1,
+      transactionPayloadsMax: 1,
+      inlineBytesMax: 1,
+      largePath: 'extent-publish',
+      native: { unitMin: 4096, unitMax: 65_536, boundary: 0, source: 'file system' },
+      durability: 'flush-before-acknowledge',
+      isolation: 'nobody reads what is not durable',
+      writeCache: 'write-back',
+      flushMicrosecondsP50: 64,
+      ordering: 'commit order: a crash leaves a prefix of it',
+      redundancy: { dataCopies: 2, journalCopies: 2, stale: [1] },
+      checksums: { block: 'crc32c', batch: 'sha256', outOfLine: true },
+      faultModel: 'v1',
+      journal: { bytes: 0, sinceCheckpointBytes: 0 },
+      stripeUnitBytes: 0,
+      optimalWriteBytes: 1,
+      accepted: ['R16_SAME_DISK'],
+      refusedOptions: [{ code: 'R11_ASYNC_ACK', reason: 'no' }],
+      epoch: 1,
+      lastRecovery: { verdict: 'clean', batchesReplayed: 0, batchesDropped: 0, unreadable: 0 },
+    }
+  }
+
   async check(origin: Origin) {
     require(origin, 'pool:inspect')
     return { records: 1, payloadBytes: 2, findings: [{ sequence: 1, problem: 'a bit flipped' }] }
@@ -131,36 +161,6 @@ export class FakeManagement implements PoolManagement {
 
   constructor(pool: FakePool) {
     this.#pool = pool
-  }
-
-  atomicity(origin: Origin): PoolAtomicity {
-    require(origin, 'pool:inspect')
-    return {
-      enforced: true,
-      state: 'ok',
-      unitBytes: 4096,
-      alignmentBytes: 4096,
-      transactionBytesMax: 1,
-      transactionPayloadsMax: 1,
-      inlineBytesMax: 1,
-      largePath: 'extent-publish',
-      native: { unitMin: 4096, unitMax: 65_536, boundary: 0, source: 'file system' },
-      durability: 'flush-before-acknowledge',
-      isolation: 'nobody reads what is not durable',
-      writeCache: 'write-back',
-      flushMicrosecondsP50: 64,
-      ordering: 'commit order: a crash leaves a prefix of it',
-      redundancy: { dataCopies: 2, journalCopies: 2, stale: [1] },
-      checksums: { block: 'crc32c', batch: 'sha256', outOfLine: true },
-      faultModel: 'v1',
-      journal: { bytes: 0, sinceCheckpointBytes: 0 },
-      stripeUnitBytes: 0,
-      optimalWriteBytes: 1,
-      accepted: ['R16_SAME_DISK'],
-      refusedOptions: [{ code: 'R11_ASYNC_ACK', reason: 'no' }],
-      epoch: 1,
-      lastRecovery: { verdict: 'clean', batchesReplayed: 0, batchesDropped: 0, unreadable: 0 },
-    }
   }
 
   async addDevice(origin: Origin, member: MemberRequest): Promise<PoolStatus> {

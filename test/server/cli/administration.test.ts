@@ -131,7 +131,7 @@ describe('pool', () => {
     }
     server.answer = json(pool)
     const { shell, said } = server.shell()
-    await status(shell, { data: '/nowhere', client: async () => shell.client })
+    await status(shell, { data: '/nowhere', degraded: false, client: async () => shell.client })
     expect(server.exchanges[0]?.url).toBe('/v1/pools/main')
     const words = said()
     expect(words).toContain('member 0   in-sync  /dev/a\\u{1b}  1.0 GiB')
@@ -148,7 +148,7 @@ describe('pool', () => {
       members: [{ device: '/dev/b', state: 'in-sync', bytes: 1024 }],
     })
     const { shell, said } = server.shell()
-    const place = { data: '/nowhere', client: async () => shell.client }
+    const place = { data: '/nowhere', degraded: false, client: async () => shell.client }
     await addDevice(shell, place, { bytes: 5 })
     await replace(shell, place, 1, { path: '/dev/b', overwrite: true })
     expect(server.exchanges.map(({ method, url, body }) => `${method} ${url} ${body}`)).toEqual([
