@@ -39,14 +39,15 @@ class Check {
   }
 
   async segment(segment: Segment): Promise<void> {
-    const { segments } = this.#parts.core
+    const { core, journal } = this.#parts
+    const { segments } = core
     let payload = 0
     segments.pin(segment)
     try {
-      for await (const batch of segments.batches(segment)) {
+      for await (const batch of segments.batches(segment, 1, journal.lastOf(segment))) {
         const payloadsOffset = batch.offset + payloadOffset(batch.header.entryBytes)
-        for (const { entry, offset: entryOffset, bytes } of batch.entries) {
-          const place = { offset: entryOffset, bytes, payloadsOffset, firstPayload: payload }
+        for (const { entry, offset: entryOffset, bytes, checksum } of batch.entries) {
+          const place = { offset: entryOffset, bytes, checksum, payloadsOffset, firstPayload: payload }
           await this.#entry({ segment, place, entry }, batch)
           payload += entry.payloads.length
         }

@@ -3,7 +3,7 @@ import type { StoredBatch } from './batch-walk.ts'
 import { CompactedWriter, SEGMENTS_KEPT } from './compacted-writer.ts'
 import type { Core } from './core.ts'
 import type { Entry, Placement } from './entry.ts'
-import { isCorrupt, PoolError } from './errors.ts'
+import { isUnreadable, PoolError } from './errors.ts'
 import type { Reader } from './reader.ts'
 import { type Segment, segmentPayloadsMax } from './segment.ts'
 
@@ -189,7 +189,7 @@ export class Compaction {
   /** Where a segment could not be written nothing is written again: the next checkpoint tries elsewhere. */
   #giveUp({ segments, failure }: CompactedWriter, error: unknown): undefined {
     const isOfMedium = failure instanceof PoolError && failure.code === 'ERR_IO'
-    if (!isCorrupt(error) && !isFull(error) && !isOfMedium) throw error
+    if (!isUnreadable(error) && !isFull(error)) throw error
     for (const segment of segments) {
       if (isOfMedium) this.#core.retire(segment, failure)
       else this.#core.allocator.giveBack(segment.regions)
@@ -200,7 +200,7 @@ export class Compaction {
     try {
       return await this.#copy(from, writer)
     } catch (error) {
-      if (isCorrupt(error)) this.#damaged.add(from)
+      if (isUnreadable(error) && writer.failure === undefined) this.#damaged.add(from)
       throw error
     }
   }
@@ -230,7 +230,7 @@ export class Compaction {
 
   async #readInline(segment: Segment, batch: StoredBatch, entry: Entry, placement: Placement & { form: 'inline' }) {
     const payloadsOffset = batch.offset + payloadOffset(batch.header.entryBytes)
-    const place = { offset: 0, bytes: 0, payloadsOffset, firstPayload: 0 }
+    const place = { offset: 0, bytes: 0, checksum: 0, payloadsOffset, firstPayload: 0 }
     return await this.#reader.readInline({ segment, place, entry }, placement, batch)
   }
 }

@@ -25,3 +25,7 @@ export class PoolError extends Error {
 }
 
 export const isCorrupt = (error: unknown): boolean => error instanceof PoolError && error.code === 'ERR_CORRUPT'
+
+/** Of something that was read: it is wrong, or the medium does not give it. */
+export const isUnreadable = (error: unknown): boolean =>
+  isCorrupt(error) || (error instanceof PoolError && error.code === 'ERR_IO')

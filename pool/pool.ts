@@ -157,13 +157,14 @@ export class BlockPool implements ManagedPool {
 
   async *replay(from: Sequence): AsyncGenerator<PoolRecord> {
     this.#assertReadable()
-    const { segments } = this.#parts.core
+    const { core, journal } = this.#parts
+    const { segments } = core
     let next = Math.max(1, from)
     while (next <= this.#durable) {
       const segment = segments.find(next)
       segments.pin(segment)
       try {
-        for await (const { entries } of segments.batches(segment)) {
+        for await (const { entries } of segments.batches(segment, 1, journal.lastOf(segment))) {
           for (const { entry } of entries) {
             if (entry.sequence !== next) continue
             yield toRecord(entry)

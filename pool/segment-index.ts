@@ -2,6 +2,8 @@
 export interface EntryPlace {
   readonly offset: number
   readonly bytes: number
+  /** Its checksum: an entry that is whole, but of a batch that was to be written over, has another. */
+  readonly checksum: number
   readonly payloadsOffset: number
   /** Number, within the segment, of the record's first payload. */
   readonly firstPayload: number
@@ -11,6 +13,7 @@ export interface EntryPlace {
 export class SegmentIndex {
   readonly #offsets: number[] = []
   readonly #bytes: number[] = []
+  readonly #checksums: number[] = []
   readonly #payloadsOffsets: number[] = []
   readonly #firstPayloads: number[] = []
 
@@ -21,6 +24,7 @@ export class SegmentIndex {
   push(place: EntryPlace): void {
     this.#offsets.push(place.offset)
     this.#bytes.push(place.bytes)
+    this.#checksums.push(place.checksum)
     this.#payloadsOffsets.push(place.payloadsOffset)
     this.#firstPayloads.push(place.firstPayload)
   }
@@ -29,6 +33,7 @@ export class SegmentIndex {
     return {
       offset: this.#offsets[record]!,
       bytes: this.#bytes[record]!,
+      checksum: this.#checksums[record]!,
       payloadsOffset: this.#payloadsOffsets[record]!,
       firstPayload: this.#firstPayloads[record]!,
     }

@@ -143,8 +143,8 @@ export class Segments {
     let payloads = 0
     for await (const { header, offset, entries } of this.batches(segment, 1, last)) {
       const payloadsOffset = offset + payloadOffset(header.entryBytes)
-      for (const { entry, offset: entryOffset, bytes } of entries) {
-        index.push({ offset: entryOffset, bytes, payloadsOffset, firstPayload: payloads })
+      for (const { entry, offset: entryOffset, bytes, checksum } of entries) {
+        index.push({ offset: entryOffset, bytes, checksum, payloadsOffset, firstPayload: payloads })
         payloads += entry.payloads.length
       }
     }
