@@ -2,7 +2,7 @@ import { BATCH_HEADER_BYTES, type BatchHeader, encodeBatchHeader, payloadOffset 
 import { roundUp, sharedBuffer } from './bytes.ts'
 import { crc32c } from './checksum.ts'
 import type { Core } from './core.ts'
-import { type Entry, encodeEntry, entryBytes, type Placement } from './entry.ts'
+import { type Entry, encodeEntry, entryBytes, entryChecksum, type Placement } from './entry.ts'
 import type { Format } from './format.ts'
 import type { Sealed } from './staging.ts'
 
@@ -11,6 +11,7 @@ export interface PlacedEntry {
   readonly entry: Entry
   readonly offset: number
   readonly bytes: number
+  readonly checksum: number
 }
 
 /** Assembles one batch at a time in memory that the device takes as it is. */
@@ -70,8 +71,9 @@ export class BatchBuilder {
     for (const entry of entries) {
       const bytes = entryBytes(entry)
       this.#buffer.fill(0, this.#entriesEnd, this.#entriesEnd + bytes)
-      this.#entries.push({ entry, offset: this.#entriesEnd, bytes })
-      this.#entriesEnd = encodeEntry(this.#buffer, this.#entriesEnd, entry)
+      const offset = this.#entriesEnd
+      this.#entriesEnd = encodeEntry(this.#buffer, offset, entry)
+      this.#entries.push({ entry, offset, bytes, checksum: entryChecksum(this.#buffer, offset) })
     }
     for (const payload of sealed) {
       if (payload.form !== 'inline') continue

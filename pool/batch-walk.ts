@@ -1,7 +1,8 @@
 import { BATCH_HEADER_BYTES, type BatchHeader, decodeBatchHeader, isDigestRight } from './batch.ts'
+import type { PlacedEntry } from './batch-builder.ts'
 import type { Sequence } from './contract.ts'
-import { checkEntry, decodeEntry, type Entry } from './entry.ts'
-import { hasCode, PoolError } from './errors.ts'
+import { checkEntry, decodeEntry, entryChecksum } from './entry.ts'
+import { isUnreadable, PoolError } from './errors.ts'
 import type { ReadRightOptions } from './read-right.ts'
 import { decodeSegmentHeader, type Segment, type SegmentHeader } from './segment.ts'
 import type { Zones } from './zones.ts'
@@ -11,7 +12,7 @@ export interface StoredBatch {
   readonly header: BatchHeader
   readonly offset: number
   /** Entries, and where each lies from the segment's start. */
-  readonly entries: readonly { readonly entry: Entry; readonly offset: number; readonly bytes: number }[]
+  readonly entries: readonly PlacedEntry[]
   /** What lies from its start on, as far as it was read together with it; nothing behind its entries is verified. */
   readonly ahead: Buffer
 }
@@ -234,17 +235,18 @@ const compareAge = (one: BatchHeader, other: BatchHeader): number =>
 
 /** What cannot be read is looked for no further. */
 function unlessUnreadable(error: unknown): undefined {
-  if (!hasCode(error, 'ERR_CORRUPT', 'ERR_IO')) throw error
+  if (!isUnreadable(error)) throw error
 }
 
 /** The entries of a batch whose digest is right. */
 export function decodeEntries(bytes: Buffer, header: BatchHeader, offset = 0): StoredBatch['entries'] {
-  const entries: { entry: Entry; offset: number; bytes: number }[] = []
+  const entries: PlacedEntry[] = []
   let at = BATCH_HEADER_BYTES
   for (let i = 0; i < header.entries; i++) {
     const length = checkEntry(bytes, at)
     if (length === undefined) throw new PoolError('ERR_CORRUPT', `entry ${i} of batch ${header.lsn} is damaged`)
-    entries.push({ entry: decodeEntry(bytes, at), offset: offset + at, bytes: length })
+    const checksum = entryChecksum(bytes, at)
+    entries.push({ entry: decodeEntry(bytes, at), offset: offset + at, bytes: length, checksum })
     at += length
   }
   return entries

@@ -39,11 +39,12 @@ class Check {
   }
 
   async segment(segment: Segment): Promise<void> {
-    const { segments } = this.#parts.core
+    const { core, journal } = this.#parts
+    const { segments } = core
     let payloads = 0
     segments.pin(segment)
     try {
-      for await (const batch of segments.batches(segment)) {
+      for await (const batch of segments.batches(segment, 1, journal.lastOf(segment))) {
         for (const { entry, place } of placed(batch, payloads)) {
           await this.#entry({ segment, place, entry }, batch)
           payloads += entry.payloads.length

@@ -108,16 +108,17 @@ export class CommitQueue implements Sequencer {
   }
 
   /**
-   * Payload bytes leave the reserve alone. Records without any may use half of it, and the other half those that bring
-   * nothing and let something go: so a full pool can be emptied, whatever came to it before; and those of payloads that
-   * were promised room. Until its `entries` are drafted a transaction that brings nothing may be one of these.
+   * Payload bytes leave the reserve alone. Records without any may use half of it, those of payloads that were promised
+   * room some more, and all of it those that bring nothing and let something go: so a full pool can be emptied, whatever
+   * came to it before. Until its `entries` are drafted a transaction that brings nothing may be one of these.
    */
   #hasSpace(sequencing: Sequencing, entries?: readonly Entry[]): boolean {
     const { reservations, tuning } = this.#core
     if (inlineBytesOf(sequencing) > 0) return reservations.freeSegments > tuning.reserveSegments
     const removes = entries?.some(({ releases }) => releases.length > 0) ?? true
-    const mayUseAll = sequencing.isPromised || (sequencing.sealed.length === 0 && removes)
-    const kept = mayUseAll ? 0 : Math.floor(tuning.reserveSegments / 2) + 1
+    const mayUseAll = sequencing.sealed.length === 0 && removes
+    const { segmentsForPromised, segmentsForRecords } = reservations
+    const kept = mayUseAll ? 0 : sequencing.isPromised ? segmentsForPromised : segmentsForRecords
     return reservations.freeSegments >= Math.max(SEGMENTS_KEPT, kept)
   }
 

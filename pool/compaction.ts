@@ -3,7 +3,7 @@ import type { StoredBatch } from './batch-walk.ts'
 import { CompactedWriter } from './compacted-writer.ts'
 import type { Core } from './core.ts'
 import type { Placement } from './entry.ts'
-import { hasCode } from './errors.ts'
+import { hasCode, isUnreadable } from './errors.ts'
 import type { Located, Reader } from './reader.ts'
 import { SEGMENTS_KEPT } from './reservations.ts'
 import { type Segment, segmentPayloadsMax } from './segment.ts'
@@ -191,7 +191,7 @@ export class Compaction {
   /** Where a segment could not be written nothing is written again: the next checkpoint tries elsewhere. */
   #giveUp({ segments, failure }: CompactedWriter, error: unknown): undefined {
     const isOfMedium = hasCode(failure, 'ERR_IO')
-    if (!isOfMedium && !hasCode(error, 'ERR_CORRUPT', 'ERR_NO_SPACE')) throw error
+    if (!isUnreadable(error) && !hasCode(error, 'ERR_NO_SPACE')) throw error
     for (const segment of segments) {
       if (isOfMedium) this.#core.retire(segment, failure)
       else this.#core.allocator.giveBack(segment.regions)
@@ -202,7 +202,7 @@ export class Compaction {
     try {
       return await this.#copy(from, writer)
     } catch (error) {
-      if (hasCode(error, 'ERR_CORRUPT')) this.#damaged.add(from)
+      if (isUnreadable(error) && writer.failure === undefined) this.#damaged.add(from)
       throw error
     }
   }

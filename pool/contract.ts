@@ -55,7 +55,9 @@ export interface Transaction {
   stage(): Staging
   /**
    * Keeps room for payloads of so many bytes more, until the transaction ends: they will not be refused for want of
-   * space. ERR_NO_SPACE when there is not so much beside what others were promised.
+   * space. What is used too slowly is kept only until somebody else lacks room. ERR_NO_SPACE when there is not so much
+   * beside what others were promised; where the pool can still grow by what is missing, nothing is kept and nothing
+   * refused.
    */
   reserve(bytes: number): Promise<void>
   /**
@@ -117,6 +119,8 @@ export interface PoolStatus {
   readonly historyBytes: number
   readonly extentBytes: number
   readonly stagedBytes: number
+  /** Of what is free, what uploads underway were promised. */
+  readonly promisedBytes: number
   /** Space to which a write has failed since it was opened: nobody is given it before it is opened again. */
   readonly retiredBytes: number
   readonly segments: number

@@ -27,6 +27,8 @@ export interface Core {
   readonly held: Set<Sequence>
   /** Asks for space that was released but is not free yet; false when there is none to be had. */
   reclaim(): Promise<boolean>
+  /** Bytes by which the pool may yet grow by itself. */
+  growableBytes(): number
   /** Takes units out of use, or the regions of a segment, to which a write has failed; of too many the pool halts. */
   retire(what: Run | Pick<Segment, 'regions'>, cause: unknown): void
 }

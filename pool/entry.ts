@@ -147,6 +147,9 @@ export function checkEntry(source: Buffer, offset: number): number | undefined {
   return checksum === source.readUInt32LE(offset + 4) ? bytes : undefined
 }
 
+/** Of the entry at `offset`, as it says itself. */
+export const entryChecksum = (source: Buffer, offset: number): number => source.readUInt32LE(offset + 4)
+
 /** The entry at `offset`, which checkEntry() accepted. `content` is a view of `source`. */
 export function decodeEntry(source: Buffer, offset: number): Entry {
   const contentBytes = source.readUInt32LE(offset + 16)

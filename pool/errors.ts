@@ -28,3 +28,6 @@ export class PoolError extends Error {
 export function hasCode(error: unknown, ...codes: readonly PoolErrorCode[]): error is PoolError {
   return error instanceof PoolError && codes.includes(error.code)
 }
+
+/** Of something that was read: it is wrong, or the medium does not give it. */
+export const isUnreadable = (error: unknown): boolean => hasCode(error, 'ERR_CORRUPT', 'ERR_IO')

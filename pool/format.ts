@@ -27,8 +27,10 @@ export interface Tuning {
   readonly queueTransactionsMax: number
   /** Inline payload bytes waiting for a batch; beyond it ERR_BUSY. */
   readonly queueBytesMax: number
-  /** Free segments kept from payloads: half of them take records without payload bytes, all of them deletes. */
+  /** Free segments kept from payloads: half take bare records, some more those of promised payloads, all of them deletes. */
   readonly reserveSegments: number
+  /** In which a promise of room is to be used up, at a steady pace, or ends once somebody else lacks it. */
+  readonly promiseMsMax: number
   /** Journal bytes between checkpoints. */
   readonly checkpointBytesMax: number
   /** Records between checkpoints: replaying them takes the time, not their bytes. */
@@ -65,6 +67,7 @@ export function chooseTuning(format: Format): Tuning {
     queueTransactionsMax: 16_384,
     queueBytesMax: Math.min(64 * MIB, 4 * format.segmentBytes),
     reserveSegments: 8,
+    promiseMsMax: 6 * 3_600_000,
     checkpointBytesMax: 16 * format.segmentBytes,
     checkpointRecordsMax: 131_072,
     releasesMax: 65_536,

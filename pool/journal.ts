@@ -76,6 +76,11 @@ export class Journal {
     }
   }
 
+  /** The digest of the last batch of `segment`, where only the journal knows it: what comes after says it of others. */
+  lastOf(segment: Segment): Buffer | undefined {
+    return segment === this.#core.segments.active ? this.#chain : undefined
+  }
+
   /** What a recovery now would replay; what the last one replayed counts, too, until a checkpoint saves it. */
   get sinceCheckpoint(): { readonly bytes: number; readonly records: number } {
     const { checkpointLsn, nextSequence } = this.#core.members.superblock

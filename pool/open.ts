@@ -22,6 +22,7 @@ import { Recovery } from './recovery.ts'
 import { Releases } from './releases.ts'
 import { Reservations } from './reservations.ts'
 import { Segments } from './segments.ts'
+import { type Clock, systemClock } from './stall-watch.ts'
 import { type Guard, poolName, type Superblock } from './superblock.ts'
 import { type Unreadable, UnreadableTally } from './unreadable.ts'
 import { memberZonesOf } from './zones.ts'
@@ -42,6 +43,9 @@ export interface OpenOptions {
   readonly tuning?: Partial<Tuning>
   readonly mutations?: Mutations
   readonly timers?: Timers
+  readonly clock?: Clock
+  /** Bytes by which whoever opens it will let the pool grow, once it fills: an upload is let in for them, too. */
+  readonly growableBytes?: () => number
   /** Opens without legs of mirrors that are missing; they are stale from then on. */
   readonly degraded?: boolean
   /** Told of each member that is taken out of use, and why. */
@@ -104,11 +108,12 @@ async function recover(
     mutations,
     pool: guard.pool,
     allocator,
-    reservations: new Reservations(allocator),
+    reservations: new Reservations(allocator, tuning, options.clock ?? systemClock),
     segments: new Segments(device, zones, guard.pool, tuning.indexesMax),
     buffers: new SharedBuffers(IDLE_BUFFER_BYTES_MAX),
     held: new Set(),
     reclaim: () => pool!.reclaim(),
+    growableBytes: options.growableBytes ?? (() => 0),
     retire: (what, cause) => pool!.retire(what, cause),
   }
   const reader = new Reader(core)

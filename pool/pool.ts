@@ -157,13 +157,14 @@ export class BlockPool implements ManagedPool {
 
   async *replay(from: Sequence): AsyncGenerator<PoolRecord> {
     this.#assertReadable()
-    const { segments } = this.#parts.core
+    const { core, journal } = this.#parts
+    const { segments } = core
     let next = Math.max(1, from)
     while (next <= this.#durable) {
       const segment = segments.find(next)
       segments.pin(segment)
       try {
-        for await (const { entries } of segments.batches(segment)) {
+        for await (const { entries } of segments.batches(segment, 1, journal.lastOf(segment))) {
           for (const { entry } of entries) {
             if (entry.sequence !== next) continue
             yield toRecord(entry)
@@ -192,8 +193,9 @@ export class BlockPool implements ManagedPool {
       })
   }
 
-  /** A checkpoint, when one would give space back; callers that come meanwhile share it. */
+  /** A checkpoint, when one would give space back; callers that come meanwhile share it. Promises that are late end. */
   async reclaim(): Promise<boolean> {
+    this.#parts.core.reservations.lapse()
     if (this.#reclaiming === undefined && !this.#parts.checkpoint.wouldFree) return false
     this.#reclaiming ??= this.guarded(() => this.#parts.checkpoint.run())
       .then(() => true)
@@ -276,7 +278,7 @@ export class BlockPool implements ManagedPool {
 
   status(): PoolStatus {
     const { core, guard, journal, queue, checkpoint, recovery } = this.#parts
-    const { zones, allocator, segments } = core
+    const { zones, allocator, reservations, segments } = core
     const members = core.members.all.map(memberStatus)
     return {
       state: this.#state,
@@ -291,6 +293,7 @@ export class BlockPool implements ManagedPool {
       historyBytes: allocator.segmentRegions * zones.segmentBytes,
       extentBytes: allocator.committedUnits * zones.unitBytes,
       stagedBytes: allocator.stagedUnits * zones.unitBytes,
+      promisedBytes: reservations.units * zones.unitBytes,
       retiredBytes: allocator.retiredUnits * zones.unitBytes,
       segments: segments.all.length,
       commits: queue.commits,

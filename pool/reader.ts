@@ -3,7 +3,14 @@ import { roundUp } from './bytes.ts'
 import { crc32c } from './checksum.ts'
 import type { PayloadRange, PoolRecord, Sequence } from './contract.ts'
 import type { Core } from './core.ts'
-import { checkEntry, decodeEntry, type Entry, type ExtentsPlacement, type InlinePlacement } from './entry.ts'
+import {
+  checkEntry,
+  decodeEntry,
+  type Entry,
+  type ExtentsPlacement,
+  entryChecksum,
+  type InlinePlacement,
+} from './entry.ts'
 import { PoolError } from './errors.ts'
 import { type Leaf, leaves } from './extent-tree.ts'
 import { readRight } from './read-right.ts'
@@ -47,7 +54,7 @@ export class Reader {
 
   async #readEntry(segment: Segment, place: EntryPlace, sequence: Sequence): Promise<Entry> {
     const isRight = (bytes: Buffer) =>
-      checkEntry(bytes, 0) === bytes.length && decodeEntry(bytes, 0).sequence === sequence
+      checkEntry(bytes, 0) === bytes.length && entryChecksum(bytes, 0) === place.checksum
     const bytes = await this.#core.segments.read(segment, place.offset, place.bytes, isRight)
     if (!bytes) throw new PoolError('ERR_CORRUPT', `record ${sequence} does not match its checksum`)
     return decodeEntry(bytes, 0)

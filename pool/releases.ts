@@ -1,7 +1,7 @@
 import type { Sequence } from './contract.ts'
 import type { Core } from './core.ts'
 import type { Placement, ReleaseEntry } from './entry.ts'
-import { hasCode } from './errors.ts'
+import { isUnreadable } from './errors.ts'
 import { visitTree } from './extent-tree.ts'
 import type { Reader } from './reader.ts'
 
@@ -55,13 +55,13 @@ export class Releases {
     return this.#pending.has(key) || this.#stuck.has(key)
   }
 
-  /** What cannot be freed because its record is damaged, by `sequence.payload`, and why. */
+  /** What cannot be freed because its record cannot be read, by `sequence.payload`, and why. */
   get stuck(): ReadonlyMap<string, unknown> {
     return this.#stuck
   }
 
   #fail(order: Order, error: unknown): void {
-    if (!hasCode(error, 'ERR_CORRUPT')) {
+    if (!isUnreadable(error)) {
       this.#failure ??= error
       return
     }

@@ -1,7 +1,7 @@
 import type { BatchHeader } from './batch.ts'
 import type { Sequence } from './contract.ts'
 import type { Entry, ExtentsPlacement } from './entry.ts'
-import { hasCode } from './errors.ts'
+import { isUnreadable } from './errors.ts'
 import type { Journal } from './journal.ts'
 import type { Reader } from './reader.ts'
 import type { Releases } from './releases.ts'
@@ -130,7 +130,7 @@ export class SegmentScrub {
     const { reader, releases } = this.#parts
     if (releases.isReleased(sequence, payload)) return false
     if (segments.find(sequence) === segment) return !segment.isReleased(number!)
-    const moved = await reader.withEntry(sequence, (located) => located).catch(unlessCorrupt)
+    const moved = await reader.withEntry(sequence, (located) => located).catch(unlessUnreadable)
     if (!moved) return false
     const { place, entry } = moved
     if (segments.find(sequence) !== moved.segment)
@@ -178,15 +178,15 @@ export class SegmentScrub {
       }
       return payloads
     } catch (error) {
-      if (hasCode(error, 'ERR_CORRUPT', 'ERR_IO')) return undefined
+      if (isUnreadable(error)) return undefined
       throw error
     }
   }
 }
 
 /** A segment written a moment ago and damaged already is the next scrub's to tell of. */
-function unlessCorrupt(error: unknown): undefined {
-  if (!hasCode(error, 'ERR_CORRUPT')) throw error
+function unlessUnreadable(error: unknown): undefined {
+  if (!isUnreadable(error)) throw error
 }
 
 interface NumberedPayload {

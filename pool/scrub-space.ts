@@ -1,7 +1,7 @@
 import type { Checkpoint } from './checkpoint.ts'
 import type { Sequence } from './contract.ts'
 import type { Core } from './core.ts'
-import { hasCode } from './errors.ts'
+import { isUnreadable } from './errors.ts'
 import { visitTree } from './extent-tree.ts'
 import type { Releases } from './releases.ts'
 import type { ScrubRecord } from './scrub-report.ts'
@@ -79,7 +79,7 @@ async function clearLater({ device, zones, segments }: Core, releases: Releases,
     }
     return true
   } catch (error) {
-    if (hasCode(error, 'ERR_CORRUPT', 'ERR_IO')) return false
+    if (isUnreadable(error)) return false
     throw error
   }
 }

@@ -9,6 +9,8 @@ import type { Entry } from './entry.ts'
 export interface EntryPlace {
   readonly offset: number
   readonly bytes: number
+  /** Its checksum: an entry that is whole, but of a batch that was to be written over, has another. */
+  readonly checksum: number
   readonly payloadsOffset: number
   /** Number, within the segment, of the record's first payload. */
   readonly firstPayload: number
@@ -18,8 +20,8 @@ export interface EntryPlace {
 export function* placed(batch: StoredBatch, payloads: number): Generator<{ entry: Entry; place: EntryPlace }> {
   const payloadsOffset = batch.offset + payloadOffset(batch.header.entryBytes)
   let firstPayload = payloads
-  for (const { entry, offset, bytes } of batch.entries) {
-    yield { entry, place: { offset, bytes, payloadsOffset, firstPayload } }
+  for (const { entry, offset, bytes, checksum } of batch.entries) {
+    yield { entry, place: { offset, bytes, checksum, payloadsOffset, firstPayload } }
     firstPayload += entry.payloads.length
   }
 }
@@ -28,12 +30,14 @@ export function* placed(batch: StoredBatch, payloads: number): Generator<{ entry
 export class SegmentIndex {
   readonly #offsets: number[] = []
   readonly #bytes: number[] = []
+  readonly #checksums: number[] = []
   readonly #payloadsOffsets: number[] = []
   readonly #firstPayloads: number[] = []
 
   push(place: EntryPlace): void {
     this.#offsets.push(place.offset)
     this.#bytes.push(place.bytes)
+    this.#checksums.push(place.checksum)
     this.#payloadsOffsets.push(place.payloadsOffset)
     this.#firstPayloads.push(place.firstPayload)
   }
@@ -42,6 +46,7 @@ export class SegmentIndex {
     return {
       offset: this.#offsets[record]!,
       bytes: this.#bytes[record]!,
+      checksum: this.#checksums[record]!,
       payloadsOffset: this.#payloadsOffsets[record]!,
       firstPayload: this.#firstPayloads[record]!,
     }

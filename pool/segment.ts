@@ -137,8 +137,8 @@ export class Segment {
   /** A batch written at `offset` is part of the segment from now on. */
   take(batch: BatchBuilder, offset: number): void {
     const payloadsOffset = offset + batch.payloadsOffset
-    for (const { entry, offset: entryOffset, bytes } of batch.entries) {
-      this.index!.push({ offset: offset + entryOffset, bytes, payloadsOffset, firstPayload: this.payloads })
+    for (const { entry, offset: entryOffset, bytes, checksum } of batch.entries) {
+      this.index!.push({ offset: offset + entryOffset, bytes, checksum, payloadsOffset, firstPayload: this.payloads })
       this.count(entry, bytes)
     }
     this.blocks += batch.blocks

@@ -74,6 +74,10 @@ export class PoolTransaction implements Transaction {
     this.#assertOpen()
     if (this.#reservation.take(units)) return
     const free = this.#core.reservations.unitsBeside * zones.unitBytes
+    const lacking = units * zones.unitBytes - free
+    const growable = this.#core.growableBytes()
+    if (growable > 0 && lacking <= growable) return
+    if (lacking <= 0) throw new PoolError('ERR_NO_SPACE', 'the pool is full: what is left is for deletes')
     throw new PoolError('ERR_NO_SPACE', `${bytes} bytes do not fit the pool, which has ${free} left to promise`)
   }
 

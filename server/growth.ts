@@ -16,6 +16,12 @@ const FULLNESS = 0.7
 const LOOK_MS = 500
 const RETRY_MS = 60_000
 
+/** Bytes by which a pool may still grow. */
+export function growableBytes({ layout, bytes }: Pick<PoolStatus, 'layout' | 'bytes'>, bytesMax: number): number {
+  const left = Math.floor((bytesMax - bytes) / 2 ** 20) * 2 ** 20
+  return layout === 'concat' && left >= POOL_BYTES_MIN ? left : 0
+}
+
 /** Lets a concat pool grow by block files of its own, up to a bound, as it fills. What keeps it from it is told once. */
 export class Growth {
   readonly #parts: GrowthParts
@@ -38,7 +44,8 @@ export class Growth {
   look(): void {
     const { pool, now } = this.#parts
     const status = pool.status()
-    const isDue = status.state === 'open' && status.bytes - status.freeBytes > FULLNESS * status.bytes
+    const taken = status.bytes - status.freeBytes + status.promisedBytes
+    const isDue = status.state === 'open' && taken > FULLNESS * status.bytes
     if (!isDue || this.#underway !== undefined || now() < this.#pauseUntil) return
     this.#underway = this.#grow(status).finally(() => {
       this.#underway = undefined
@@ -47,9 +54,9 @@ export class Growth {
 
   async #grow({ layout, bytes }: PoolStatus): Promise<void> {
     const { pool, bytesMax, log } = this.#parts
-    const room = Math.min(blockFileBytes, Math.floor((bytesMax - bytes) / 2 ** 20) * 2 ** 20)
+    const room = Math.min(blockFileBytes, growableBytes({ layout, bytes }, bytesMax))
     if (layout !== 'concat') return this.#tell(`only a concat pool grows, and this one is a ${layout}`)
-    if (room < POOL_BYTES_MIN) return this.#tell(`it has reached ${bytes} of ${bytesMax} bytes (--pool-max)`)
+    if (room === 0) return this.#tell(`it has reached ${bytes} of ${bytesMax} bytes (--pool-max)`)
     try {
       await pool.addDevice({ bytes: room })
       this.#told = ''

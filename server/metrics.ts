@@ -40,6 +40,11 @@ const gauges: ReadonlyArray<readonly [name: string, help: string, figure: Figure
     ({ stagedBytes }) => stagedBytes,
   ],
   [
+    'cenote_pool_promised_bytes',
+    'Of the space that is free, what uploads underway were promised.',
+    ({ promisedBytes }) => promisedBytes,
+  ],
+  [
     'cenote_pool_retired_bytes',
     'Space to which a write has failed since the start, and that is out of use.',
     ({ retiredBytes }) => retiredBytes,

@@ -25,12 +25,15 @@ export interface ServedPoolOptions {
   readonly bytes: number
   readonly creating: Progress
   readonly degraded: boolean
+  /** Bytes by which it will be let grow, once it fills. */
+  readonly growableBytes: () => number
 }
 
 /** The pool of a server: made when there is none, and whatever happens to its devices is told to the log. */
-export async function openServedPool({ folder, log, degraded, ...made }: ServedPoolOptions): Promise<ManagedPool> {
+export async function openServedPool(options: ServedPoolOptions): Promise<ManagedPool> {
+  const { folder, log, degraded, growableBytes, ...made } = options
   if (!(await hasPool(folder.pool))) await makePool(folder, log, made)
-  const pool = await openPool(folder.pool, { degraded, ...watching(log) })
+  const pool = await openPool(folder.pool, { degraded, growableBytes, ...watching(log) })
   tellOpened(log, pool.status())
   return pool
 }

@@ -9,7 +9,7 @@ import { readCliFile, writeCliFile } from './cli-file.ts'
 import type { Configuration } from './config.ts'
 import { DataFolder } from './data-folder.ts'
 import { buildDoors } from './doors.ts'
-import { Growth } from './growth.ts'
+import { Growth, growableBytes } from './growth.ts'
 import { route } from './route.ts'
 import { Scrubbing } from './scrubbing.ts'
 import { changeable, openServedPool } from './served-pool.ts'
@@ -118,7 +118,9 @@ export class Service {
   async #openPool(): Promise<ManagedPool> {
     const { log, creating } = this.#surroundings
     const { bytes, bytesMax, degraded } = this.#configuration.pool
-    const pool = await openServedPool({ folder: this.folder, log, bytes, creating, degraded })
+    const growable = () => growableBytes(pool.status(), bytesMax ?? 0)
+    const made = { bytes, creating, degraded, growableBytes: growable }
+    const pool: ManagedPool = await openServedPool({ folder: this.folder, log, ...made })
     this.#pool = pool
     this.#closers.push(() => pool.close())
     if (bytesMax !== null) this.#letGrow(pool, bytesMax)

@@ -184,6 +184,7 @@ export const PoolFigures = Type.Object({
   historyBytes: bytes,
   extentBytes: bytes,
   stagedBytes: bytes,
+  promisedBytes: bytes,
   retiredBytes: bytes,
   segments: Type.Integer(),
   commits: Type.Integer(),

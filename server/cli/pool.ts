@@ -49,7 +49,7 @@ function words(pool: PoolStatus): string {
     ...members(pool),
     ['mended', `${pool.mended} copies that were wrong, since the start`],
     ['size', humanSize(pool.bytes)],
-    ['free', humanSize(pool.freeBytes)],
+    ['free', `${humanSize(pool.freeBytes)}, of which uploads underway were promised ${humanSize(pool.promisedBytes)}`],
     ['history', `${humanSize(pool.historyBytes)} in ${pool.segments} segments`],
     ['extents', humanSize(pool.extentBytes)],
     ['staged', `${humanSize(pool.stagedBytes)} of uploads underway, and deleted since the last checkpoint`],

@@ -35,6 +35,12 @@ async function putAll(pool: Pool, lengths: readonly number[]): Promise<void> {
  * `stale` is that batch, whole, following from the one before, and of the same record.
  */
 async function leftOver(at: { last: boolean; lengths?: readonly number[]; dropped?: number }) {
+  const { pool, ...left } = await leftOverIn(at)
+  await pool.close()
+  return left
+}
+
+async function leftOverIn(at: { last: boolean; lengths?: readonly number[]; dropped?: number }) {
   const { last, lengths = [400], dropped = DROPPED } = at
   const mirror = new ScrubbedPool(ARRANGEMENTS['a mirror of two']!)
   await mirror.format()
@@ -44,10 +50,9 @@ async function leftOver(at: { last: boolean; lengths?: readonly number[]; droppe
   await putAll(first, lengths)
   const stale = (await batchOf(mirror, dropped)).bytes
   for (const [i, { bytes }] of mirror.devices.entries()) kept[i]!.copy(bytes)
-  const pool = await mirror.open()
+  const pool = await mirror.open({ tuning: { ...TINY_TUNING, indexesMax: RECORDS } })
   for (let i = dropped; i <= (last ? dropped : RECORDS); i++) await put(pool, pattern(400, i))
-  await pool.close()
-  return { mirror, stale, legs: (await batchOf(mirror, dropped)).legs }
+  return { mirror, pool, stale, legs: (await batchOf(mirror, dropped)).legs }
 }
 
 /** No index stays in memory for long: every record is looked up on the medium. */
@@ -70,6 +75,17 @@ describe('a batch left where a write got lost, whole and following from the one 
     await expectWhole(await open(mirror))
     const { bytes } = await batchOf(mirror, DROPPED)
     expect(bytes.subarray(0, 128).equals(stale.subarray(0, 128))).toBe(false)
+  })
+
+  test.each([true, false])('gives way in the life that lost the write, too, the last: %s', async (last) => {
+    const { pool, stale, legs } = await leftOverIn({ last })
+    expect(stale.length).toBe(legs[0]!.length)
+    stale.copy(legs[0]!.device.bytes, legs[0]!.offset)
+    await expectWhole(pool, last ? DROPPED : RECORDS)
+    for (const { device, offset } of legs) stale.copy(device.bytes, offset)
+    await expect(pool.record(DROPPED)).rejects.toMatchObject({ code: 'ERR_CORRUPT' })
+    await expect(readAll(pool, DROPPED)).rejects.toMatchObject({ code: 'ERR_CORRUPT' })
+    await expect(contents(pool)).rejects.toMatchObject({ code: 'ERR_CORRUPT' })
   })
 
   test('on both legs is refused: the records concerned, and nothing of it is shown', async () => {

@@ -3,26 +3,29 @@ import {
   formatDevices,
   type Geometry,
   MemoryDevice,
+  type OpenOptions,
   openDevices,
   type Pool,
   PoolError,
   type Sequence,
   type Transaction,
 } from '../../pool/index.ts'
+import { PROMISE_MS_MIN } from '../../pool/reservations.ts'
+import { ManualClock } from '../support/manual-clock.ts'
 import { pattern, put, readAll, release } from '../support/pool-client.ts'
 import { seededRandom, seedOf } from '../support/random.ts'
-import { TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
+import { TINY_FORMAT, TINY_TUNING, tiny } from '../support/tiny-pool.ts'
 
 const KIB = 1024
 const SEED = seedOf(8)
 const full = { code: 'ERR_NO_SPACE' }
 
-async function opened(sizes: readonly number[] = [256], runs = 1): Promise<Pool> {
+async function opened(sizes: readonly number[] = [256], runs = 1, options: OpenOptions = {}): Promise<Pool> {
   const devices = sizes.map((size) => new MemoryDevice(size * KIB))
   const geometry: Geometry = { layout: 'concat', stripeUnit: 0, legs: 1, runs }
   const identity = { pool: Buffer.alloc(16, 1), members: sizes.map((_, i) => Buffer.alloc(16, i + 2)) }
   await formatDevices(devices, { format: TINY_FORMAT, geometry }, identity)
-  return await openDevices(devices, tiny())
+  return await openDevices(devices, tiny(options))
 }
 
 async function promised(pool: Pool, bytes: number): Promise<Transaction> {
@@ -31,11 +34,11 @@ async function promised(pool: Pool, bytes: number): Promise<Transaction> {
   return transaction
 }
 
-async function store(transaction: Transaction, bytes: Buffer): Promise<Sequence> {
+async function store(transaction: Transaction, bytes: Buffer, content = Buffer.from('x')): Promise<Sequence> {
   const payload = transaction.stage()
   await payload.write(bytes)
   return await transaction.commit(() => ({
-    records: [{ content: Buffer.from('x'), payloads: [payload] }],
+    records: [{ content, payloads: [payload] }],
     releases: [],
   }))
 }
@@ -97,6 +100,23 @@ describe('a transaction that was promised room', () => {
     await expect(store(second, pattern(50 * KIB))).rejects.toMatchObject(full)
   })
 
+  test('leaves the journal what deletes need, however many of its kind come', async () => {
+    const pool = await opened()
+    const small: Sequence[] = []
+    for (let i = 0; i < 96; i++) small.push(await put(pool, pattern(KIB)))
+    await fill(pool, 3000)
+    // Room, but in regions that are in use: no free one comes of it.
+    for (const sequence of small.filter((_, i) => i % 2 === 0)) await release(pool, { sequence, payload: 0 })
+    await pool.checkpoint()
+    const greedy = async () => {
+      for (;;) await store(await promised(pool, KIB), pattern(KIB), Buffer.alloc(2000))
+    }
+    await expect(greedy()).rejects.toMatchObject({ ...full, message: /for deletes/ })
+    for (const sequence of small.filter((_, i) => i % 2 === 1)) await release(pool, { sequence, payload: 0 })
+    await pool.checkpoint()
+    expect(await mostOf(pool)).toBeGreaterThan(40 * KIB)
+  })
+
   test.each(['commit', 'abort'] as const)('keeps none of it after its %s', async (end) => {
     const pool = await opened()
     const most = await mostOf(pool)
@@ -106,6 +126,81 @@ describe('a transaction that was promised room', () => {
     else await store(transaction, pattern(3 * KIB))
     await promised(pool, most - 8 * KIB)
   })
+})
+
+describe('a promise that is used too slowly to be used up in promiseMsMax', () => {
+  const { promiseMsMax } = TINY_TUNING
+
+  async function allPromised() {
+    const clock = new ManualClock()
+    const pool = await opened([256], 1, { clock })
+    const most = await mostOf(pool)
+    const slow = await promised(pool, most)
+    return { clock, pool, most, slow }
+  }
+
+  test.each<[string, (pool: Pool) => Promise<unknown>]>([
+    ['a promise', (pool) => promised(pool, 20 * KIB)],
+    ['units', (pool) => put(pool, pattern(20 * KIB))],
+    ['the journal', (pool) => put(pool, pattern(600))],
+  ])('ends once somebody else lacks room: for %s', async (_, other) => {
+    const { clock, pool, slow } = await allPromised()
+    clock.run(PROMISE_MS_MIN)
+    await expect(other(pool)).rejects.toMatchObject(full)
+    clock.run(promiseMsMax / 10)
+    await other(pool)
+    expect(await readAll(pool, await store(slow, pattern(10 * KIB)))).toEqual(pattern(10 * KIB))
+    expect((await pool.check()).findings).toEqual([])
+  })
+
+  test('is kept while nobody lacks it', async () => {
+    const { clock, pool, most, slow } = await allPromised()
+    clock.run(2 * promiseMsMax)
+    expect(await readAll(pool, await store(slow, pattern(most)))).toEqual(pattern(most))
+  })
+
+  test("is nobody's who keeps the pace", async () => {
+    const { clock, pool, most, slow } = await allPromised()
+    const payload = slow.stage()
+    for (let tenth = 1; tenth <= 10; tenth++) {
+      await payload.write(pattern(Math.floor(most / 10)))
+      clock.run(promiseMsMax / 11)
+      if (tenth < 10) await expect(promised(pool, 20 * KIB)).rejects.toMatchObject(full)
+    }
+    const content = Buffer.from('steady')
+    await slow.commit(() => ({ records: [{ content, payloads: [payload] }], releases: [] }))
+  })
+
+  test('may be followed by another', async () => {
+    const { clock, pool, most, slow } = await allPromised()
+    clock.run(promiseMsMax)
+    await (await promised(pool, 20 * KIB)).abort()
+    await slow.reserve(most)
+    await expect(promised(pool, 20 * KIB)).rejects.toMatchObject(full)
+  })
+})
+
+test('what fits only a pool that has grown is let in where it grows by itself, and promised nothing', async () => {
+  let growableBytes = 0
+  const pool = await opened([256], 1, { growableBytes: () => growableBytes })
+  const most = await mostOf(pool)
+  growableBytes = 100 * KIB
+  await promised(pool, most + 90 * KIB)
+  await expect(promised(pool, most + 110 * KIB)).rejects.toMatchObject(full)
+  expect(pool.status().promisedBytes).toBe(0)
+  growableBytes = 0
+  await expect(promised(pool, most + KIB)).rejects.toMatchObject(full)
+})
+
+test('what is promised is shown, until it is used', async () => {
+  const pool = await opened()
+  const transaction = await promised(pool, 20 * KIB)
+  // With the manifest that names its twenty units.
+  expect(pool.status().promisedBytes).toBe(21 * KIB)
+  await transaction.stage().write(pattern(4 * KIB))
+  expect(pool.status().promisedBytes).toBe(17 * KIB)
+  await transaction.abort()
+  expect(pool.status().promisedBytes).toBe(0)
 })
 
 test('what does not fit is refused before its first byte, what fits exactly is not', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Growth } from '../../server/growth.ts'
+import { Growth, growableBytes } from '../../server/growth.ts'
 import { createLog } from '../../server/log.ts'
 import type { MemberRequest, PoolStatus } from '../../streams/index.ts'
 
@@ -8,7 +8,7 @@ const GIB = 2 ** 30
 
 /** A pool that can be filled, and what was asked of it and said of it. */
 function growing(bytesMax: number, { bytes = GIB, layout = 'concat' } = {}) {
-  const status = { state: 'open', layout, bytes, freeBytes: bytes }
+  const status = { state: 'open', layout, bytes, freeBytes: bytes, promisedBytes: 0 }
   const asked: MemberRequest[] = []
   const said: string[] = []
   const world = { now: 0, failure: undefined as Error | undefined }
@@ -48,6 +48,21 @@ test('a file of 1 GiB is added before 80 % are taken, and a last one up to the b
   await look(2.4 * GIB)
   expect(asked).toHaveLength(2)
   expect(said).toEqual([expect.stringMatching(/--pool-max/)])
+})
+
+test('what is promised is as good as taken', async () => {
+  const { look, asked, status } = growing(4 * GIB)
+  status.promisedBytes = 0.5 * GIB
+  await look(0.1 * GIB)
+  expect(asked).toEqual([])
+  await look(0.3 * GIB)
+  expect(asked).toEqual([{ bytes: GIB }])
+})
+
+test('it may grow by what it would grow by', () => {
+  const at = (bytes: number, layout: PoolStatus['layout'] = 'concat') => growableBytes({ layout, bytes }, 2.5 * GIB)
+  expect([at(GIB), at(2 * GIB), at(2.5 * GIB - 24 * MIB)]).toEqual([1.5 * GIB, 0.5 * GIB, 24 * MIB])
+  expect([at(2.5 * GIB - 23 * MIB), at(3 * GIB), at(GIB, 'mirror')]).toEqual([0, 0, 0])
 })
 
 test('what keeps it from growing is said once, and tried again later', async () => {

@@ -101,6 +101,7 @@ test('metrics show figures as they are when asked', async () => {
     historyBytes: 50,
     extentBytes: 40,
     stagedBytes: 10,
+    promisedBytes: 12,
     retiredBytes: 11,
     segments: 2,
     commits: 3,

@@ -81,7 +81,8 @@ export class FakePool implements PoolInspection {
 
   status(origin: Origin): PoolStatus {
     require(origin, 'pool:inspect')
-    const figures = { bytes: 0, freeBytes: 0, historyBytes: 0, extentBytes: 0, stagedBytes: 0, retiredBytes: 0 }
+    const used = { historyBytes: 0, extentBytes: 0, stagedBytes: 0, promisedBytes: 0, retiredBytes: 0 }
+    const figures = { bytes: 0, freeBytes: 0, ...used }
     const counts = { segments: 0, commits: 0, batches: 0, flushes: 0, checkpoints: 0 }
     return {
       state: this.state,

@@ -156,6 +156,7 @@ class MemoryPool implements Pool {
       historyBytes: this.#records.reduce((sum, { content }) => sum + content.length, 0),
       extentBytes: this.liveBytes,
       stagedBytes: this.stagedBytes,
+      promisedBytes: 0,
       retiredBytes: 0,
       segments: 0,
       flushes: this.#counts.batches,

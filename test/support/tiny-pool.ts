@@ -18,6 +18,7 @@ export const TINY_TUNING: Tuning = {
   queueTransactionsMax: 256,
   queueBytesMax: 1 << 16,
   reserveSegments: 4,
+  promiseMsMax: 3_600_000,
   checkpointBytesMax: 1 << 30,
   checkpointRecordsMax: 1 << 30,
   releasesMax: 1 << 20,

@@ -121,6 +121,7 @@ describe('pool', () => {
       historyBytes: 2 ** 24,
       extentBytes: 0,
       stagedBytes: 2 ** 21,
+      promisedBytes: 2 ** 28,
       retiredBytes: 2 ** 20,
       segments: 1,
       commits: 5,
@@ -135,7 +136,7 @@ describe('pool', () => {
     expect(server.exchanges[0]?.url).toBe('/v1/pools/main')
     const words = said()
     expect(words).toContain('member 0   in-sync  /dev/a\\u{1b}  1.0 GiB')
-    expect(words).toContain('free       512.0 MiB')
+    expect(words).toContain('free       512.0 MiB, of which uploads underway were promised 256.0 MiB')
     expect(words).toContain('retired    1.0 MiB to which writes have failed, since the start')
     expect(words).toContain('staged     2.0 MiB of uploads underway, and deleted since the last checkpoint')
     expect(words).toContain('torn-tail, 3 batches replayed, 1 dropped')
