@@ -1,7 +1,7 @@
 import type { Sequence } from './contract.ts'
 import type { Core } from './core.ts'
 import type { Placement, ReleaseEntry } from './entry.ts'
-import { isUnreadable } from './errors.ts'
+import { isCorrupt, isUnreadable } from './errors.ts'
 import { visitTree } from './extent-tree.ts'
 import type { Reader } from './reader.ts'
 
@@ -141,16 +141,34 @@ export class Releases {
     for (const heir of heirs) this.unpin(heir)
   }
 
-  async #resolve({ by, release }: Order): Promise<void> {
+  /** A read that fails is tried once more: what is passed over, and can be read later, would be there again after a start. */
+  async #resolve(order: Order): Promise<void> {
+    try {
+      await this.#resolveBy(order, isCorrupt)
+    } catch (error) {
+      if (isCorrupt(error) || !isUnreadable(error)) throw error
+      await this.#resolveBy(order, isUnreadable)
+    }
+  }
+
+  /** Where the units cannot be told, and that is final, the payload is gone all the same. */
+  async #resolveBy({ by, release }: Order, isFinal: (error: unknown) => boolean): Promise<void> {
     const { sequence, payload } = release
     await this.#reader.withEntry(sequence, async ({ segment, place, entry }) => {
       const placement = entry.payloads[payload]
       const number = place.firstPayload + payload
       if (placement && placement.form !== 'gap' && !segment.isReleased(number)) {
         const heir = await this.#heirOf(by, release)
+        let failure: unknown
+        const units = await this.#unitsOf(placement, heir).catch((error: unknown) => {
+          if (!isFinal(error)) throw error
+          failure = error
+          return []
+        })
         segment.release(number, placement.form === 'inline' ? placement.length : 0)
         this.#core.segments.touch(segment)
-        await this.#free(sequence, placement, heir)
+        for (const unit of units) this.#disown(unit, sequence)
+        if (failure) throw failure
       }
       this.#pending.delete(keyOf(sequence, payload))
     })
@@ -163,11 +181,11 @@ export class Releases {
   }
 
   /**
-   * An heir has taken over the data, and the manifests that are its own too; the others go. All of them or, where a
-   * manifest is damaged, none: the payload is gone by then in any case, and what nobody can name stays owned.
+   * The units that are free then: an heir has taken over the data, and the manifests that are its own too. All of them or,
+   * where a manifest cannot be read, none: what nobody can name stays owned.
    */
-  async #free(sequence: Sequence, placement: Placement, heir: Placement | undefined): Promise<void> {
-    if (placement.form !== 'extents') return
+  async #unitsOf(placement: Placement, heir: Placement | undefined): Promise<number[]> {
+    if (placement.form !== 'extents') return []
     const { device, zones } = this.#core
     const kept = new Set<number>()
     if (heir?.form === 'extents') {
@@ -183,7 +201,7 @@ export class Releases {
       if (!heir) units.push(unit)
     }
     await visitTree(device, zones, placement, { manifest, data })
-    for (const unit of units) this.#disown(unit, sequence)
+    return units
   }
 
   #disown(unit: number, sequence: Sequence): void {

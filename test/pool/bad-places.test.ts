@@ -13,10 +13,15 @@ const { blockBytes, unitBytes } = TINY_FORMAT
 
 class WornDevice extends MemoryDevice {
   readonly bad = new Set<number>()
+  /** A block of which so many reads fail. */
+  badFor = { block: -1, reads: 0 }
 
   override async read(offset: number, target: Uint8Array): Promise<void> {
-    for (const block of this.bad) {
-      if (block + blockBytes > offset && block < offset + target.length) throw new PoolError('ERR_IO', 'EIO')
+    const touches = (block: number) => block + blockBytes > offset && block < offset + target.length
+    if ([...this.bad].some(touches)) throw new PoolError('ERR_IO', 'EIO')
+    if (this.badFor.reads > 0 && touches(this.badFor.block)) {
+      this.badFor.reads--
+      throw new PoolError('ERR_IO', 'EIO')
     }
     await super.read(offset, target)
   }
@@ -81,6 +86,25 @@ test.each(['record', 'manifest'])(
     await goesOn(again)
     await again.close()
     await goesOn(await open())
+  },
+)
+
+test.each(['record', 'manifest'])(
+  'in the %s of a payload that is let go, which can be read the next time, keeps nothing',
+  async (what) => {
+    const { device, open, batchOf, pool } = await worn()
+    const sequence = await put(pool, pattern(9000))
+    for (let i = 0; i < 30; i++) await put(pool, pattern(600, i))
+    await pool.checkpoint()
+    const again = await open()
+    // The batch is looked for ahead of the walk, and then alone.
+    if (what === 'record') device.badFor = { block: batchOf(sequence), reads: 2 }
+    else device.badFor = { block: manifestsOn(device.bytes)[0]!, reads: 1 }
+    await release(again, { sequence, payload: 0 })
+    await again.checkpoint()
+    expect(device.badFor.reads).toBe(0)
+    expect(again.status()).toMatchObject({ state: 'open', extentBytes: 0 })
+    await expect(readAll(await open(), sequence)).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
   },
 )
 
