@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { Allocator } from '../../pool/allocator.ts'
 import { formatDevices } from '../../pool/create.ts'
 import { chooseFormat } from '../../pool/format.ts'
-import { checkGeometry, columnsOf, type Geometry, regionClass, turnBytes } from '../../pool/geometry.ts'
+import { checkGeometry, columnOf, columnsOf, type Geometry, regionClass, turnBytes } from '../../pool/geometry.ts'
 import { MemoryDevice, openDevices, type Pool } from '../../pool/index.ts'
 import { StripeDevice } from '../../pool/layout.ts'
 import { Pages } from '../../pool/pages.ts'
@@ -20,6 +20,18 @@ const geometryOf = (more: Partial<Geometry>): Geometry => ({
   legs: 1,
   runs: 1,
   ...more,
+})
+
+test('the column of a member is all legs of its mirror, and of no other', () => {
+  const mirrors = geometryOf({ layout: 'stripe-of-mirrors', stripeUnit: KIB, legs: 2 })
+  expect(['a', 'b', 'c', 'd'].map((member) => columnOf(mirrors, ['a', 'b', 'c', 'd'], member).join(''))).toEqual([
+    'ab',
+    'ab',
+    'cd',
+    'cd',
+  ])
+  expect(columnOf(geometryOf({ layout: 'mirror', legs: 3 }), ['a', 'b', 'c'], 'c')).toEqual(['a', 'b', 'c'])
+  expect(columnOf(geometryOf({}), ['a', 'b'], 'b')).toEqual(['b'])
 })
 
 describe('a geometry', () => {
