@@ -29,5 +29,8 @@ export function hasCode(error: unknown, ...codes: readonly PoolErrorCode[]): err
   return error instanceof PoolError && codes.includes(error.code)
 }
 
+/** Of something that was read: it is wrong on every copy. */
+export const isCorrupt = (error: unknown): boolean => hasCode(error, 'ERR_CORRUPT')
+
 /** Of something that was read: it is wrong, or the medium does not give it. */
 export const isUnreadable = (error: unknown): boolean => hasCode(error, 'ERR_CORRUPT', 'ERR_IO')

@@ -140,8 +140,8 @@ export class Recovery {
 }
 
 /**
- * A device that fails while something is freed must not keep everything else from being read; the next checkpoint
- * halts.
+ * A device that fails as a whole while something is freed must not keep everything else from being read; the next
+ * checkpoint halts. Of a place that cannot be read what lies there stays taken, and nothing fails.
  */
 function tolerateFailure(error: unknown): void {
   if (!(error instanceof PoolError)) throw error
