@@ -73,6 +73,7 @@ export interface CrashDeviceOptions<Mark> {
 export type Request = 'read' | 'write' | 'flush'
 
 const DONE = Promise.resolve()
+const NEVER = new Promise<never>(() => {})
 const FLUSH_TURNS = 24
 
 /** A device over a Medium that records what it is asked, so that every crash on the way can be played afterwards. */
@@ -88,6 +89,7 @@ export class CrashDevice<Mark = never> implements Device {
   readonly requests = { read: 0, write: 0, flush: 0 }
   #underway = 0
   #failed = false
+  #isDead = false
 
   constructor(medium: Medium, options: CrashDeviceOptions<Mark> = {}) {
     this.#medium = medium
@@ -106,7 +108,13 @@ export class CrashDevice<Mark = never> implements Device {
     this.#record.trace.push({ kind: 'mark', mark })
   }
 
+  /** The process is gone: whatever it still asks for is never answered, and changes nothing. */
+  die(): void {
+    this.#isDead = true
+  }
+
   async read(offset: number, target: Uint8Array): Promise<void> {
+    if (this.#isDead) return await NEVER
     this.#count('read')
     const failure = this.#failureOf('read')
     await this.#turns(2)
@@ -117,6 +125,7 @@ export class CrashDevice<Mark = never> implements Device {
 
   /** A write that fails may have left its bytes on the medium all the same. */
   async write(offset: number, source: Uint8Array): Promise<void> {
+    if (this.#isDead) return await NEVER
     this.#count('write')
     const place = this.#window.start + offset
     const number = this.#record.writes++
@@ -132,6 +141,7 @@ export class CrashDevice<Mark = never> implements Device {
   }
 
   async flush(): Promise<void> {
+    if (this.#isDead) return await NEVER
     this.#count('flush')
     const failure = this.#failureOf('flush')
     if (failure) throw failure
@@ -183,6 +193,7 @@ export class MediumDevice implements Device {
   readonly copies = 1
   readonly #medium: Medium
   readonly #start: number
+  #isDead = false
 
   constructor(medium: Medium, window: Window = { start: 0, size: medium.bytes.length }) {
     this.#medium = medium
@@ -190,13 +201,20 @@ export class MediumDevice implements Device {
     this.limits = limitsOf(window)
   }
 
+  /** As a CrashDevice does. */
+  die(): void {
+    this.#isDead = true
+  }
+
   read(offset: number, target: Uint8Array): Promise<void> {
+    if (this.#isDead) return NEVER
     const start = this.#start + offset
     this.#medium.bytes.copy(target, 0, start, start + target.length)
     return DONE
   }
 
   write(offset: number, source: Uint8Array): Promise<void> {
+    if (this.#isDead) return NEVER
     this.#medium.write(this.#start + offset, source)
     return DONE
   }

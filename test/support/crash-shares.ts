@@ -31,7 +31,7 @@ export const SHORT: Shares = {
   nested: [
     ['with room to spare', ROOMY, 24_000],
     ['in many short lives', SHORT_LIVED, 36_000],
-    ['in recoveries nested four deep', NESTED, 110_000],
+    ['in recoveries nested four deep', NESTED, 80_000],
   ],
   aged: [
     ['in a pool nearly full', CROWDED, 20_000],

@@ -70,7 +70,7 @@ export class VolumeCrashes {
     try {
       await this.#run(pool, volumes, known, WARM_UP_STEPS, () => {})
       if (this.#random.chance(0.5)) await volumes.close()
-      await device.quiet() // What is tidied behind the writes belongs to this life, not to the next.
+      device.die() // What would be tidied behind the writes belongs to this life, not to the next.
       await this.#level(0, known)
     } catch (error) {
       throw new Error(`${this.#path.join(' / ')}: ${(error as Error).stack}`, { cause: error })
@@ -132,6 +132,7 @@ export class VolumeCrashes {
     const volumes = await this.#openVolumes(pool)
     await this.#run(pool, volumes, known, STEPS[depth]!, (acknowledged) => device.mark(acknowledged))
     await device.quiet()
+    device.die()
     this.#medium.rollback(start)
     await this.#crashes(depth, device.trace, before, known)
   }
@@ -166,7 +167,8 @@ export class VolumeCrashes {
   /** Opens the medium as it is, and leaves it so. Resolves with what is known after it. */
   async #recover(known: Known, acknowledged: Sequence): Promise<Known> {
     const start = this.#medium.mark()
-    const pool = await openVolumePool(new MediumDevice(this.#medium))
+    const device = new MediumDevice(this.#medium)
+    const pool = await openVolumePool(device)
     const { sequence } = pool.position
     assert(sequence >= acknowledged, `${sequence} records came back, ${acknowledged} were acknowledged`)
     const volumes = await this.#openVolumes(pool)
@@ -175,6 +177,7 @@ export class VolumeCrashes {
     if (this.#random.below(4) === 0) await this.#goOn(pool, volumes, upTo(known, sequence, isThere))
     else await volumes.close()
     await verifySpace(pool, volumes)
+    device.die()
     this.#medium.rollback(start)
     return upTo(known, sequence, isThere)
   }
@@ -184,10 +187,12 @@ export class VolumeCrashes {
     const extents = randomExtents(this.#random)
     known.model.add(await volumes.open('a').write(extents), extents)
     await volumes.close()
-    const again = await openVolumePool(new MediumDevice(this.#medium))
+    const device = new MediumDevice(this.#medium)
+    const again = await openVolumePool(device)
     const found = await this.#openVolumes(again)
     await verify(found, known, pool.position.sequence)
     await found.close()
+    device.die()
   }
 }
 
