@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { CommandError, exitCode } from './cli/exit.ts'
 import type { PoolPlace } from './cli/pool-devices.ts'
 import { type ClientOptions, clientCommand, openShell, positive, voiceOf } from './command-parts.ts'
 import { parseSize } from './config-values.ts'
@@ -136,6 +137,9 @@ function addDevices(pool: Command): void {
 
 /** The server knows no folder that a relative path could begin at. */
 function memberOf(path: string | undefined, { bytes, overwrite }: DeviceFlags) {
+  if (path === undefined && bytes === undefined) {
+    throw new CommandError(exitCode.usage, 'name the device, or say with --bytes how large a block file to make')
+  }
   return {
     ...(path !== undefined && { path: resolve(path) }),
     ...(bytes !== undefined && { bytes }),

@@ -151,6 +151,10 @@ loopTest('a concat grows by a device while it is written to, and of a mistake no
     })
     const parity = await cenote(folder, ['pool', 'replace-device', '0', two.path], client(server))
     expect(parity.stderr).toMatch(/R24_RESHAPE: nothing stands in for member 0/)
+    for (const command of [['add-device'], ['replace-device', '0']]) {
+      const nothing = await cenote(folder, ['pool', ...command], client(server))
+      expect(nothing).toMatchObject({ code: 2, stderr: expect.stringMatching(/^cenote: name the device, or say/) })
+    }
     expect(names(folder)).toEqual(['0000.block'])
     const after = await uploads.meanwhile(server, pool(folder, ['add-device', two.path], server))
     expect(after.bytes).toBe(2 * before.bytes)

@@ -69,14 +69,19 @@ test('in a segment that would be compacted leaves it as it is, and its neighbour
   for (const [sequence, bytes] of live) expect(await readAll(whole, sequence)).toEqual(bytes)
 })
 
+/** A pool with a large payload among the first of its records, opened again. */
+async function openedAgain() {
+  const { device, open, batchOf, pool } = await worn()
+  const sequence = await put(pool, pattern(9000))
+  for (let i = 0; i < 30; i++) await put(pool, pattern(600, i))
+  await pool.checkpoint()
+  return { device, open, batchOf, sequence, again: await open() }
+}
+
 test.each(['record', 'manifest'])(
   'in the %s of a payload that is let go keeps its units, and nothing else',
   async (what) => {
-    const { device, open, batchOf, pool } = await worn()
-    const sequence = await put(pool, pattern(9000))
-    for (let i = 0; i < 30; i++) await put(pool, pattern(600, i))
-    await pool.checkpoint()
-    const again = await open()
+    const { device, open, batchOf, sequence, again } = await openedAgain()
     const { extentBytes } = again.status()
     if (what === 'record') device.bad.add(batchOf(sequence))
     else for (const offset of manifestsOn(device.bytes)) device.bad.add(offset)
@@ -92,11 +97,7 @@ test.each(['record', 'manifest'])(
 test.each(['record', 'manifest'])(
   'in the %s of a payload that is let go, which can be read the next time, keeps nothing',
   async (what) => {
-    const { device, open, batchOf, pool } = await worn()
-    const sequence = await put(pool, pattern(9000))
-    for (let i = 0; i < 30; i++) await put(pool, pattern(600, i))
-    await pool.checkpoint()
-    const again = await open()
+    const { device, open, batchOf, sequence, again } = await openedAgain()
     // The batch is looked for ahead of the walk, and then alone.
     if (what === 'record') device.badFor = { block: batchOf(sequence), reads: 2 }
     else device.badFor = { block: manifestsOn(device.bytes)[0]!, reads: 1 }
