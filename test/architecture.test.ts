@@ -24,7 +24,7 @@ const ROOMS: Record<string, Room> = {
     banned: /^node:(?!assert|buffer|util)/,
   },
   protocols: {
-    folders: ['streams'],
+    folders: ['streams', 'system'],
     packages: [
       'fastify',
       '@fastify/swagger',

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import { StoreError } from '../../streams/index.ts'
+import { cutOf } from '../../system/index.ts'
 import type { UploadSink } from '../sink.ts'
 import type { DataChannel } from './data-channel.ts'
 import type { FtpLimits } from './options.ts'
@@ -16,6 +17,8 @@ const lostCodes = new Set([
   'ERR_STREAM_PREMATURE_CLOSE',
   'ETIMEDOUT',
 ])
+
+const LOST = 'The data connection was lost'
 
 /**
  * One command that uses a data connection.
@@ -56,6 +59,7 @@ export class Transfer {
     try {
       const socket = await this.#open(() => !sink.writableNeedDrain)
       sink.on('drain', () => socket.setTimeout(this.#dataIdleMsMax)) // From here on it is the client's turn again.
+      socket.once('end', () => refuseCut(socket, sink)) // Before the pipeline hears of the end and takes it for one.
       await pipeline(socket, sink)
     } catch (error) {
       await closed(sink, error)
@@ -86,6 +90,13 @@ export class Transfer {
   }
 }
 
+/** The end of a file is the FIN of its sender, and nothing else that looks like one. */
+function refuseCut(socket: Socket, sink: UploadSink): void {
+  const { _handle } = socket as Socket & { readonly _handle: { readonly fd: number } }
+  const cut = cutOf(_handle.fd)
+  if (cut) sink.destroy(new Refusal(426, LOST, { cause: cut }))
+}
+
 /** Destroys a sink, and waits until its upload is aborted. */
 async function closed(sink: UploadSink, error: unknown): Promise<void> {
   if (sink.closed) return
@@ -98,5 +109,5 @@ async function closed(sink: UploadSink, error: unknown): Promise<void> {
 function lostOr(error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (typeof code !== 'string' || !lostCodes.has(code)) return error
-  return new Refusal(426, 'The data connection was lost', { cause: error })
+  return new Refusal(426, LOST, { cause: error })
 }

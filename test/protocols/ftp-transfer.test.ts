@@ -99,6 +99,17 @@ describe('what is not whole is not stored', () => {
     expect(await client.upload('a', 'whole')).toMatch(/^226 /)
   })
 
+  test('a data connection whose bytes and reset wait together, which libuv tells as an end', async () => {
+    const data = await client.data()
+    await client.commands('NOOP', 'NOOP') // The first may overtake the connection; the second finds it accepted.
+    data.on('error', () => {}).write('half')
+    data.resetAndDestroy()
+    expect(await client.commands('STOR a')).toMatch(/^150 /)
+    expect(await client.reply()).toBe('426 The data connection was lost')
+    expect(door.store.aborted).toHaveLength(1)
+    expect(door.store.size).toBe(0)
+  })
+
   test('a control connection that ends first, in whatever way', async () => {
     for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
       for (let round = 0; round < 10; round++) {
