@@ -51,8 +51,8 @@ export interface Catalog {
   hasBucket(bucket: string): Promise<boolean>
   buckets(): Promise<readonly string[]>
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>>
-  /** The sequences of an object's stream, in order. */
-  streamOf(object: string): Promise<readonly Sequence[]>
+  /** The sequences of an object's stream, in order: the first `limit` after `after`, or all of them. */
+  streamOf(object: string, after?: Sequence, limit?: number): Promise<readonly Sequence[]>
   /** Throws ERR_INVALID, with the column, for a text that is no query, and for a cursor that is none of ours. */
   query(text: string, options: QueryOptions): Promise<QueryResult>
   close(): Promise<void>

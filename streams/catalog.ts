@@ -1,7 +1,7 @@
 import type { Sequence } from '../pool/index.ts'
 import { parseEntry } from './catalog-entry.ts'
 import { RecentHeads } from './catalog-heads.ts'
-import { keyIn, lastElement, POSITION_KEY, parentIn, prefixRange } from './catalog-keys.ts'
+import { elementRange, keyIn, lastElement, POSITION_KEY, parentIn, prefixRange, sequenceText } from './catalog-keys.ts'
 import {
   type CatalogLevel,
   closeLevel,
@@ -133,9 +133,10 @@ class LevelCatalog implements Catalog {
     })
   }
 
-  streamOf(object: string): Promise<readonly Sequence[]> {
+  streamOf(object: string, after: Sequence = 0, limit = -1): Promise<readonly Sequence[]> {
     return this.#guard(async () => {
-      const keys = await this.#database.keys(prefixRange(parentIn('s', object))).all()
+      const range = elementRange(parentIn('s', object), sequenceText(after + 1))
+      const keys = await this.#database.keys({ ...range, limit }).all()
       return keys.map((key) => Number(lastElement(key)))
     })
   }

@@ -4,6 +4,7 @@ import { sequenceText } from './catalog-keys.ts'
 import type { DurableRecord } from './catalog-port.ts'
 import type { ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
+import type { SizedRecord } from './recent-records.ts'
 import type { AttributeRecord } from './record.ts'
 import { digestOf, encodeRecord } from './record-codec.ts'
 
@@ -55,6 +56,10 @@ export class Draft {
 
   get tail(): Tail {
     return this.#tail
+  }
+
+  get sized(): readonly SizedRecord[] {
+    return this.durable.map(({ record }, index) => ({ record, bytes: this.records[index]!.content.length }))
   }
 
   /** The id of the object, or of the version, that the next record begins. */

@@ -6,6 +6,7 @@ import { digest } from './digest.ts'
 import type { Envelope, Origin } from './envelope.ts'
 import type { IntegrityVerdict } from './integrity.ts'
 import { limiter } from './limiter.ts'
+import { RecentRecords } from './recent-records.ts'
 import { Sequencer } from './sequencer.ts'
 import type { Stage } from './stage.ts'
 import { PartitionStore } from './store.ts'
@@ -25,6 +26,9 @@ export interface StoreLimits {
   readonly bucketsMax: number
   /** Records of an object's stream that are read at once. */
   readonly streamRecordsMax: number
+  /** Records kept in memory for all who follow the stream, and their bytes. */
+  readonly recentRecordsMax: number
+  readonly recentBytesMax: number
 }
 
 export const STORE_LIMITS: StoreLimits = {
@@ -34,6 +38,8 @@ export const STORE_LIMITS: StoreLimits = {
   renameObjectsMax: 10_000,
   bucketsMax: 10_000,
   streamRecordsMax: 10_000,
+  recentRecordsMax: 8192,
+  recentBytesMax: 8 << 20,
 }
 
 export interface StoreOptions {
@@ -83,12 +89,13 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const limits = { ...STORE_LIMITS, ...options.limits }
     const { bucketsMax, objectBytesMax, uploadsMax, changesMax, renameObjectsMax, streamRecordsMax } = limits
     const tail = await catchUp(pool, catalog, onProgress)
-    const sequencer = new Sequencer({ ...options, bucketsMax }, tail, await catalog.buckets())
+    const recent = new RecentRecords(limits, tail.sequence)
+    const sequencer = new Sequencer({ ...options, bucketsMax, recent }, tail, await catalog.buckets())
     const first = [limiter(objectBytesMax), digest]
     const stages = (envelope: Envelope) => [...first, ...options.stages(envelope)]
     const admission = new Admission({ stages, uploadsMax, buckets: sequencer.buckets })
-    const reader = new StoreReader(pool, catalog, sequencer, streamRecordsMax)
-    const parts = { admission, sequencer, reader, underway: new Underway() }
+    const reader = new StoreReader({ pool, catalog, sequencer, recent, streamRecordsMax })
+    const parts = { admission, sequencer, reader, recent, underway: new Underway() }
     return new PartitionStore({ pool, catalog, ...parts, changesMax, renameObjectsMax })
   })
 }

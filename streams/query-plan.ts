@@ -98,7 +98,7 @@ export function meets(entry: Entry, conditions: readonly Condition[]): boolean {
   )
 }
 
-function contains({ from, fromIncluded, to, toIncluded }: Interval, text: TypedText): boolean {
+export function contains({ from, fromIncluded, to, toIncluded }: Interval, text: TypedText): boolean {
   const start = compareUtf8(from, text)
   const end = compareUtf8(text, to)
   return (start < 0 || (start === 0 && fromIncluded)) && (end < 0 || (end === 0 && toIncluded))

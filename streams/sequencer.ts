@@ -5,6 +5,7 @@ import type { Catalog, DurableRecord } from './catalog-port.ts'
 import type { Change } from './changes.ts'
 import { Draft, type DraftGround, type Tail } from './draft.ts'
 import { StoreError } from './errors.ts'
+import type { RecentRecords } from './recent-records.ts'
 
 export interface SequencerOptions {
   readonly pool: Pool
@@ -12,6 +13,8 @@ export interface SequencerOptions {
   readonly partition: string
   readonly clock: { now(): number }
   readonly bucketsMax: number
+  /** Told of what is applied. */
+  readonly recent: RecentRecords
 }
 
 interface Sequenced {
@@ -137,13 +140,14 @@ export class Sequencer {
   }
 
   #apply(): void {
-    const { catalog, pool } = this.#options
+    const { catalog, pool, recent } = this.#options
     const waiting = this.#sequenced.findIndex(({ isDurable }) => !isDurable)
     const durable = this.#sequenced.splice(0, waiting < 0 ? this.#sequenced.length : waiting)
     if (durable.length === 0) return
     const records = durable.length === 1 ? durable[0]!.draft.durable : durable.flatMap(({ draft }) => draft.durable)
     catalog.apply(records, pool.position.epoch)
     this.#applied = durable.at(-1)!.draft.tail.sequence
+    recent.add(durable.flatMap(({ draft }) => draft.sized))
     for (const { end } of durable) end()
   }
 }

@@ -1,32 +1,45 @@
 import type { PayloadRange, Pool, Sequence } from '../pool/index.ts'
 import { sequenceText } from './catalog-keys.ts'
-import type { Catalog } from './catalog-port.ts'
+import type { Catalog, ObjectHead } from './catalog-port.ts'
 import type { ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import { isName, noBucket, noObject } from './names.ts'
 import { permit } from './permission.ts'
 import { openBody, partOf } from './reading.ts'
+import type { RecentRecords } from './recent-records.ts'
 import type { ApplicationRegistration, AttributeRecord } from './record.ts'
 import { decodeRecord } from './record-codec.ts'
 import type { Sequencer } from './sequencer.ts'
-import { inStoreWords } from './store-errors.ts'
+import { inStoreWords, toStoreError } from './store-errors.ts'
 import type { Listing, ListOptions, ObjectStat, QueryOptions, QueryResult, Reading } from './store-port.ts'
+import { type Followed, follow, type TailOptions } from './tail.ts'
+import type { TailPage } from './tail-page.ts'
 
 /** Versions that one read may see replaced under its hands. */
 const READ_ATTEMPTS_MAX = 16
 const PAGE_KEYS = 1000
+
+export interface ReaderParts {
+  readonly pool: Pool
+  readonly catalog: Catalog
+  readonly sequencer: Sequencer
+  readonly recent: RecentRecords
+  readonly streamRecordsMax: number
+}
 
 /** The reading half of the store. Whatever was acknowledged before a read began is in what it sees. */
 export class StoreReader {
   readonly #pool: Pool
   readonly #catalog: Catalog
   readonly #sequencer: Sequencer
+  readonly #recent: RecentRecords
   readonly #streamRecordsMax: number
 
-  constructor(pool: Pool, catalog: Catalog, sequencer: Sequencer, streamRecordsMax: number) {
+  constructor({ pool, catalog, sequencer, recent, streamRecordsMax }: ReaderParts) {
     this.#pool = pool
     this.#catalog = catalog
     this.#sequencer = sequencer
+    this.#recent = recent
     this.#streamRecordsMax = streamRecordsMax
   }
 
@@ -71,6 +84,16 @@ export class StoreReader {
       for (const sequence of sequences) records.push(decodeRecord((await this.#pool.record(sequence)).content))
       return records
     })
+  }
+
+  async *tail(origin: Origin, options: TailOptions): AsyncGenerator<TailPage> {
+    const ground = { pool: this.#pool, catalog: this.#catalog, recent: this.#recent }
+    try {
+      const followed = await this.#see(origin, async () => options.name && this.#followed(options.name))
+      yield* follow(origin, ground, options, followed)
+    } catch (error) {
+      throw toStoreError(error)
+    }
   }
 
   query(origin: Origin, text: string, options: QueryOptions): Promise<QueryResult> {
@@ -123,8 +146,17 @@ export class StoreReader {
   }
 
   async #statOf(name: ObjectName): Promise<ObjectStat> {
+    return (await this.#headOf(name)).stat
+  }
+
+  async #followed(name: ObjectName): Promise<Followed> {
+    const { stat, last } = await this.#headOf(name)
+    return { object: stat.object, last: last.sequence }
+  }
+
+  async #headOf(name: ObjectName): Promise<ObjectHead> {
     const head = isName(name) ? await this.#catalog.head(name) : undefined
     if (!head) throw noObject(name)
-    return head.stat
+    return head
   }
 }

@@ -6,6 +6,7 @@ import { StoreError } from './errors.ts'
 import { type IntegrityVerdict, isKnown, noteIntegrity } from './integrity.ts'
 import type { OpenStore, StoreStatus } from './open-store.ts'
 import { permit } from './permission.ts'
+import type { RecentRecords } from './recent-records.ts'
 import type { ApplicationRegistration, AttributeRecord } from './record.ts'
 import { inStoreWords, toStoreError } from './store-errors.ts'
 import type {
@@ -20,12 +21,15 @@ import type {
 } from './store-port.ts'
 import type { StoreReader } from './store-reader.ts'
 import { SequencedTransaction, SoleUpload, type TransactionParts } from './store-transaction.ts'
+import type { TailOptions } from './tail.ts'
+import type { TailPage } from './tail-page.ts'
 
 /** What the store of a partition is made of. */
 export interface StoreParts extends TransactionParts {
   readonly pool: Pool
   readonly catalog: Catalog
   readonly reader: StoreReader
+  readonly recent: RecentRecords
   readonly renameObjectsMax: number
 }
 
@@ -67,6 +71,10 @@ export class PartitionStore implements OpenStore {
 
   stream(origin: Origin, name: ObjectName): Promise<readonly AttributeRecord[]> {
     return this.#parts.reader.stream(origin, name)
+  }
+
+  tail(origin: Origin, options: TailOptions): AsyncGenerator<TailPage> {
+    return this.#parts.reader.tail(origin, options)
   }
 
   query(origin: Origin, text: string, options: QueryOptions = {}): Promise<QueryResult> {
@@ -132,6 +140,7 @@ export class PartitionStore implements OpenStore {
 
   async close(): Promise<void> {
     this.#isOpen = false
+    this.#parts.recent.close()
     await this.#parts.underway.idle()
   }
 

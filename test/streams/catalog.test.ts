@@ -151,7 +151,12 @@ async function sameAnswers(catalog: Catalog, model: CatalogModel, query: string,
 
 async function same(catalog: Catalog, model: CatalogModel): Promise<void> {
   expect(catalog.position).toMatchObject({ epoch: 3, sequence: model.sequence, digest: digestAt(model.sequence) })
-  for (const [object, sequences] of model.streams) expect(await catalog.streamOf(object)).toEqual(sequences)
+  for (const [object, sequences] of model.streams) {
+    expect(await catalog.streamOf(object)).toEqual(sequences)
+    const [first = 0] = sequences
+    expect(await catalog.streamOf(object, first, 2)).toEqual(sequences.slice(1, 3))
+    expect(await catalog.streamOf(object, sequences.at(-1), 2)).toEqual([])
+  }
   for (const { record } of model.records) {
     if (!('key' in record)) continue
     const expected = model.head(record)

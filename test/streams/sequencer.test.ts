@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { type Drafting, type Pool, PoolError, type Sequence, type Transaction } from '../../pool/index.ts'
 import * as changes from '../../streams/changes.ts'
 import type { AttributeRecord, DurableRecord, OpenStore } from '../../streams/index.ts'
+import { RecentRecords } from '../../streams/recent-records.ts'
 import { Sequencer } from '../../streams/sequencer.ts'
 import { assertChains } from '../support/chains.ts'
 import { MemoryCatalog } from '../support/memory-catalog.ts'
@@ -345,7 +346,8 @@ describe('the sequencer', () => {
   }
 
   function open(pool: Pool, catalog: MemoryCatalog, buckets: string[] = ['inbox']): Sequencer {
-    const options = { pool, catalog, partition: 'main', clock: tickingClock(), bucketsMax: 100 }
+    const recent = new RecentRecords({ recentRecordsMax: 8, recentBytesMax: 1 << 20 }, 0)
+    const options = { pool, catalog, partition: 'main', clock: tickingClock(), bucketsMax: 100, recent }
     return new Sequencer(options, { sequence: 0, time: 0, digest: '' }, buckets)
   }
 

@@ -22,6 +22,8 @@ import {
   type Store,
   StoreError,
   type StoreTransaction,
+  type TailOptions,
+  type TailPage,
   type TransactionUpload,
   type Upload,
 } from '../../streams/index.ts'
@@ -236,6 +238,14 @@ export class FakeStore implements Store {
   async stream(origin: Origin, name: ObjectName): Promise<readonly AttributeRecord[]> {
     const { object } = this.#stored(origin, name).stat
     return this.records.filter((record) => 'object' in record && record.object === object)
+  }
+
+  /** What there is; nothing comes after it. */
+  async *tail(origin: Origin, { after, name }: TailOptions): AsyncGenerator<TailPage> {
+    permit(origin, 'object:read')
+    const records = name ? await this.stream(origin, name) : this.records
+    const next = records.at(-1)?.sequence ?? 0
+    yield { records: after === 'now' ? [] : records.filter(({ sequence }) => sequence > after), next, upToDate: true }
   }
 
   /** The grammar of the first release, without order: `name:value`, `name:start*`, `=`, comparisons, AND. */

@@ -151,8 +151,9 @@ export class MemoryCatalog implements Catalog {
     return new Map(this.#state.applications)
   }
 
-  async streamOf(object: string): Promise<readonly Sequence[]> {
-    return [...(this.#state.streams.get(object) ?? [])]
+  async streamOf(object: string, after: Sequence = 0, limit?: number): Promise<readonly Sequence[]> {
+    const sequences = this.#state.streams.get(object) ?? []
+    return sequences.filter((sequence) => sequence > after).slice(0, limit)
   }
 
   /** `name:value` terms joined by AND, of attributes; no more of the language. */
