@@ -34,6 +34,13 @@ export { type Frozen, Pipeline } from './pipeline.ts'
 export type * from './pool-port.ts'
 export type * from './record.ts'
 export { decodeRecord, digestOf, encodeRecord } from './record-codec.ts'
+export {
+  type FormatContext,
+  isRecordFormat,
+  RECORD_FORMATS,
+  type RecordFormat,
+  type RecordFormatName,
+} from './record-format.ts'
 export type { ShownApplicationRecord, ShownRecord, ShownRegistration } from './shown-record.ts'
 export type { Stage } from './stage.ts'
 export { inStoreWords, toStoreError } from './store-errors.ts'
