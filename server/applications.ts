@@ -16,7 +16,10 @@ export const requestTypes: readonly RequestType[] = Object.freeze(['http', 'ftp'
 export const permissions: readonly Permission[] = Object.freeze([
   'object:read',
   'object:write',
+  'object:retain',
+  'object:hold',
   'bucket:create',
+  'bucket:manage',
   'pool:inspect',
   'pool:manage',
   'application:manage',

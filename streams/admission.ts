@@ -8,7 +8,7 @@ import { permit } from './permission.ts'
 import type { Stage } from './stage.ts'
 
 export interface AdmissionOptions {
-  readonly buckets: ReadonlySet<string>
+  readonly buckets: Pick<ReadonlySet<string>, 'has'>
   readonly stages: (envelope: Envelope) => readonly Stage[]
   readonly uploadsMax: number
 }

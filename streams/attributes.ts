@@ -1,5 +1,5 @@
 import { numberText } from './catalog-keys.ts'
-import type { AttributeValue } from './envelope.ts'
+import type { Attributes, AttributeValue } from './envelope.ts'
 
 /*
  * Values of attributes as the index orders and compares them. The type of a value is seen from the value:
@@ -39,6 +39,17 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 export function scalarsOf(value: AttributeValue): readonly Scalar[] {
   const values: readonly unknown[] = Array.isArray(value) ? value : [value]
   return values.filter(isScalar)
+}
+
+/** Attributes as a record changes them: what it unsets goes first, then what it sets comes. */
+export function changed(attributes: Attributes, { set, unset }: AttributeChange): Attributes {
+  const left = Object.entries(attributes).filter(([name]) => !unset.includes(name))
+  return { ...Object.fromEntries(left), ...set }
+}
+
+export interface AttributeChange {
+  readonly set: Attributes
+  readonly unset: readonly string[]
 }
 
 function isScalar(value: unknown): value is Scalar {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Sequence } from '../pool/index.ts'
 import type { Catalog, ObjectHead } from './catalog-port.ts'
 import type { Attributes, ObjectName } from './envelope.ts'
+import type { Older } from './versions.ts'
 
 /** What a name is bound to, as far as the next record needs to know. */
 export interface Binding {
@@ -9,6 +10,8 @@ export interface Binding {
   /** Of the put whose payload the object has. */
   readonly version: Sequence
   readonly attributes: Attributes
+  readonly kept?: true | undefined
+  readonly older?: Older | undefined
   /** The digest of the last record of the object's stream. */
   readonly last: string
 }
@@ -16,6 +19,7 @@ export interface Binding {
 interface Held {
   binding: Binding | undefined
   holders: number
+  isAlone: boolean
   /** Pending while the catalog is asked. */
   loading: Promise<void> | undefined
 }
@@ -34,14 +38,21 @@ const LOADS_MAX = 256
  *   hold ──▶ LOADING ──▶ HELD ──release, of a commit refused──────────────────▶ gone, with its last holder
  *                         └──releaseWhenFolded, of one durable──catalog past──▶ gone, with its last holder
  *
+ * A commit that looks at more of a name than its binding, at the versions under it, has the name to itself: it waits until
+ * nobody holds the name, then others wait for it, and what the catalog says of the name is true meanwhile. Such a commit
+ * holds one name only, so that no two wait for each other.
+ *
  * Invariant: a name that is not held is bound to what the catalog says. Whoever changes a binding holds its name until
  * the catalog has folded the change, so that one loaded later is never an old one.
  */
 export class Bindings {
   readonly #catalog: Catalog
   readonly #held = new Map<string, Held>()
+  readonly #claimed = new Set<string>()
+  #waiting: (() => void)[] = []
   #folding: Folding[] = []
   #releasing = false
+  #failure: unknown
 
   constructor(catalog: Catalog) {
     this.#catalog = catalog
@@ -53,10 +64,13 @@ export class Bindings {
   }
 
   /** Makes what the names are bound to known; a name may come twice. Each hold wants one release. */
-  async hold(names: readonly ObjectName[]): Promise<void> {
+  async hold(names: readonly ObjectName[], isAlone = false): Promise<void> {
+    if (isAlone) await this.#claim(names)
     for (let index = 0; index < names.length; index += LOADS_MAX) {
       const some = names.slice(index, index + LOADS_MAX)
-      const loading = some.map((name) => this.#hold(name))
+      // Nothing comes between the last look and the hold.
+      while (!isAlone && this.#isClaimed(some)) await this.#change()
+      const loading = some.map((name) => this.#hold(name, isAlone))
       try {
         await Promise.all(loading)
       } catch (error) {
@@ -80,8 +94,29 @@ export class Bindings {
     for (const name of names) {
       const held = this.#at(name)
       held.holders -= 1
-      if (held.holders === 0) this.#held.delete(idOf(name))
+      if (held.holders > 0) continue
+      this.#held.delete(idOf(name))
+      if (held.isAlone) this.#claimed.delete(idOf(name))
     }
+    for (const resume of this.#waiting.splice(0)) resume()
+  }
+
+  async #claim(names: readonly ObjectName[]): Promise<void> {
+    assert(names.length === 1, 'whoever has names to itself has one')
+    while (this.#isClaimed(names)) await this.#change()
+    const id = idOf(names[0]!)
+    this.#claimed.add(id)
+    while (this.#held.has(id)) await this.#change()
+  }
+
+  #isClaimed(names: readonly ObjectName[]): boolean {
+    return this.#claimed.size > 0 && names.some((name) => this.#claimed.has(idOf(name)))
+  }
+
+  /** Resolves when names were released; rejects when that will not be any more. */
+  async #change(): Promise<void> {
+    if (this.#failure === undefined) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    if (this.#failure !== undefined) throw this.#failure
   }
 
   /** Releases names once the catalog has folded `sequence`; sequences come in order. */
@@ -96,11 +131,12 @@ export class Bindings {
     return held
   }
 
-  #hold(name: ObjectName): Promise<void> | undefined {
+  #hold(name: ObjectName, isAlone: boolean): Promise<void> | undefined {
     const id = idOf(name)
     let held = this.#held.get(id)
+    assert(!held?.isAlone && !(held && isAlone), 'whoever has a name to itself shares it with nobody')
     if (held === undefined) {
-      held = { binding: undefined, holders: 0, loading: undefined }
+      held = { binding: undefined, holders: 0, isAlone, loading: undefined }
       held.loading = this.#load(name, held)
       this.#held.set(id, held)
     }
@@ -124,15 +160,17 @@ export class Bindings {
         for (const { names } of this.#folding.splice(0, unfolded < 0 ? this.#folding.length : unfolded))
           this.release(names)
       }
-    } catch {
+    } catch (error) {
       // The catalog failed: it takes no more commits (Catalog.ready rejects), and what is held stays right.
+      this.#failure = error
+      for (const resume of this.#waiting.splice(0)) resume()
     }
     this.#releasing = false
   }
 }
 
-function bindingOf({ stat: { object, sequence, attributes }, last }: ObjectHead): Binding {
-  return { object, version: sequence, attributes, last: last.digest }
+function bindingOf({ stat: { object, sequence, attributes }, last, kept, older }: ObjectHead): Binding {
+  return { object, version: sequence, attributes, last: last.digest, kept, older }
 }
 
 /** A bucket's name holds no slash. */

@@ -1,15 +1,20 @@
-import { type Entry, indexKeysOf, parseEntry } from './catalog-entry.ts'
+import type { Sequence } from '../pool/index.ts'
+import { changed } from './attributes.ts'
+import { bind, entryAt, erase, type Heads, type Operations, unbind } from './catalog-current.ts'
+import type { Entry } from './catalog-entry.ts'
+import { foldVersionAttributes, foldVersionDelete, hide, keepVersion, olderKey } from './catalog-fold-versions.ts'
 import { encodeTuple, keyIn, sequenceText } from './catalog-keys.ts'
 import type { DurableRecord } from './catalog-port.ts'
-import type { Attributes } from './envelope.ts'
 import type {
   ApplicationRecord,
   AttributeRecord,
   AttributesRecord,
+  BucketRecord,
   DeleteRecord,
   PutRecord,
   RenameRecord,
 } from './record.ts'
+import { leavesMarker, type Older, type Standing, supersede } from './versions.ts'
 
 /*
  * The fold of the records, pure: current entries and a record in, operations on `level` out.
@@ -21,32 +26,28 @@ import type {
  * 4. Records of an object leave the stream never, whatever becomes of its name.
  */
 
-/** Takes what a fold changes, in order: a later operation on a key wins. A chained batch of `level` is one. */
-export interface Operations {
-  put(key: string, value: string): unknown
-  del(key: string): unknown
-}
-
-/**
- * Current entries as stored, by current key; undefined for a name that is not bound. The fold keeps it true as it
- * goes, so that a record sees what the one before it did.
- */
-export type Heads = Map<string, string | undefined>
-
 type Last = Entry['last']
 
-/** The current keys that fold() looks up for a record. */
+/** The keys that fold() looks up for a record. */
 export function headKeysOf(record: AttributeRecord): readonly string[] {
   switch (record.operation) {
     case 'put':
-    case 'delete':
-    case 'attributes':
       return [keyIn('c', record.bucket, record.key)]
+    case 'delete':
+      return [keyIn('c', record.bucket, record.key), ...versionKeysOf(record.object, record.version, record.current)]
+    case 'attributes':
+      return [keyIn('c', record.bucket, record.key), ...versionKeysOf(record.object, record.version)]
     case 'rename':
       return [keyIn('c', record.from.bucket, record.from.key), keyIn('c', record.bucket, record.key)]
     default:
       return []
   }
+}
+
+function versionKeysOf(object: string, version?: Sequence, current?: Sequence): readonly string[] {
+  if (version === undefined) return []
+  const next = current === undefined ? [] : [olderKey(object, current)]
+  return [keyIn('h', object), olderKey(object, version), ...next]
 }
 
 /** Folds one record. `heads` holds every key of headKeysOf(record). */
@@ -58,7 +59,7 @@ export function fold({ record, digest }: DurableRecord, heads: Heads, operations
       foldPut(record, last, heads, operations)
       break
     case 'delete':
-      foldDelete(record, heads, operations)
+      foldDelete(record, last, heads, operations)
       break
     case 'attributes':
       foldAttributes(record, last, heads, operations)
@@ -67,7 +68,7 @@ export function fold({ record, digest }: DurableRecord, heads: Heads, operations
       foldRename(record, last, heads, operations)
       break
     case 'bucket':
-      operations.put(keyIn('b', record.bucket), '')
+      foldBucket(record, operations)
       break
     case 'application':
       foldApplication(record, operations)
@@ -80,37 +81,56 @@ function foldPut(record: PutRecord, last: Last, heads: Heads, operations: Operat
   const bound = entryAt(key, heads)
   const before = bound?.stat.object === record.object ? bound : undefined
   if (bound !== undefined && before === undefined) unbind(key, bound, heads, operations)
-  bind(key, entryOf(record, last), before, heads, operations)
+  const after = before && supersede(standingOf(before), record.versioning)
+  if (before && after?.keeps) keepVersion(before, record.time, heads, operations)
+  if (after?.drops) erase(olderKey(record.object, after.drops.version), heads, operations)
+  bind(key, entryOf(record, last, after?.older), before, heads, operations)
 }
 
-function entryOf(record: PutRecord, last: Last): Entry {
-  const { sequence, object, bucket, key, size, digests, time, attributes, protocol, application } = record
+function entryOf(record: PutRecord, last: Last, older: Older | undefined): Entry {
+  const { sequence, object, bucket, key, size, digests, time, attributes, protocol, application, versioning } = record
   const version = sequenceText(sequence)
   return {
     stat: { object, bucket, key, version, sequence, size, digests, time, attributes },
     last,
     protocol,
     application,
+    ...(versioning === 'enabled' && { kept: true as const }),
+    ...(older && { older }),
   }
 }
 
-function foldDelete(record: DeleteRecord, heads: Heads, operations: Operations): void {
+function standingOf({ stat: { sequence, attributes }, kept, older }: Entry): Standing {
+  return { version: sequence, attributes, kept, older }
+}
+
+function foldDelete(record: DeleteRecord, last: Last, heads: Heads, operations: Operations): void {
   const key = keyIn('c', record.bucket, record.key)
-  const before = entryAt(key, heads)
-  if (before?.stat.object === record.object) unbind(key, before, heads, operations)
+  const bound = entryAt(key, heads)
+  const before = bound?.stat.object === record.object ? bound : undefined
+  if (record.version !== undefined) foldVersionDelete(record, last, before, heads, operations)
+  else if (before !== undefined) foldRemoval(record, last, before, heads, operations)
+}
+
+function foldRemoval(record: DeleteRecord, last: Last, before: Entry, heads: Heads, operations: Operations): void {
+  const key = keyIn('c', record.bucket, record.key)
+  unbind(key, before, heads, operations)
+  const after = supersede(standingOf(before), record.versioning)
+  if (after.drops) erase(olderKey(record.object, after.drops.version), heads, operations)
+  if (after.keeps) keepVersion(before, record.time, heads, operations)
+  if (record.versioning !== undefined && leavesMarker(after)) hide(record, last, after.older, heads, operations)
 }
 
 function foldAttributes(record: AttributesRecord, last: Last, heads: Heads, operations: Operations): void {
   const key = keyIn('c', record.bucket, record.key)
-  const before = entryAt(key, heads)
-  if (before?.stat.object !== record.object) return
-  const attributes = changed(before.stat.attributes, record)
-  bind(key, { ...before, last, stat: { ...before.stat, attributes } }, before, heads, operations)
-}
-
-function changed(attributes: Attributes, { set, unset }: AttributesRecord): Attributes {
-  const kept = Object.entries(attributes).filter(([name]) => !unset.includes(name))
-  return { ...Object.fromEntries(kept), ...set }
+  const bound = entryAt(key, heads)
+  const before = bound?.stat.object === record.object ? bound : undefined
+  if (record.version !== undefined && record.version !== before?.stat.sequence) {
+    foldVersionAttributes(record, last, before, heads, operations)
+  } else if (before !== undefined) {
+    const attributes = changed(before.stat.attributes, record)
+    bind(key, { ...before, last, stat: { ...before.stat, attributes } }, before, heads, operations)
+  }
 }
 
 function foldRename(record: RenameRecord, last: Last, heads: Heads, operations: Operations): void {
@@ -129,36 +149,11 @@ function foldRename(record: RenameRecord, last: Last, heads: Heads, operations: 
   bind(target, { ...before, last, stat: { ...before.stat, bucket, key: name } }, before, heads, operations)
 }
 
+function foldBucket({ bucket, settings }: BucketRecord, operations: Operations): void {
+  operations.put(keyIn('b', bucket), settings === undefined ? '' : JSON.stringify(settings))
+}
+
 function foldApplication({ id, registration }: ApplicationRecord, operations: Operations): void {
   if (registration === null) operations.del(keyIn('a', id))
   else operations.put(keyIn('a', id), JSON.stringify(registration))
-}
-
-function entryAt(key: string, heads: Heads): Entry | undefined {
-  const text = heads.get(key)
-  return text === undefined ? undefined : parseEntry(text)
-}
-
-/** Makes `entry` the current one under its name; `before` is the same object's, whose index entries it takes over. */
-function bind(key: string, entry: Entry, before: Entry | undefined, heads: Heads, operations: Operations): void {
-  const text = JSON.stringify(entry)
-  const { object, bucket, key: name } = entry.stat
-  if (before === undefined) operations.put(keyIn('n', object), encodeTuple(bucket, name))
-  changeIndex(before === undefined ? [] : indexKeysOf(before), indexKeysOf(entry), operations)
-  operations.put(key, text)
-  heads.set(key, text)
-}
-
-function unbind(key: string, entry: Entry, heads: Heads, operations: Operations): void {
-  changeIndex(indexKeysOf(entry), [], operations)
-  operations.del(keyIn('n', entry.stat.object))
-  operations.del(key)
-  heads.set(key, undefined)
-}
-
-function changeIndex(before: readonly string[], after: readonly string[], operations: Operations): void {
-  const present = new Set(before)
-  const kept = new Set(before.length === 0 ? [] : after)
-  for (const key of present) if (!kept.has(key)) operations.del(key)
-  for (const key of after) if (present.size === 0 || !present.has(key)) operations.put(key, '')
 }

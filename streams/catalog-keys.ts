@@ -8,14 +8,19 @@ import type { Sequence } from '../pool/index.ts'
  *
  *   space  elements                  value
  *   a      application               its registration, as JSON
- *   b      bucket                    ''
+ *   b      bucket                    its settings, as JSON; '' for those of a new one
  *   c      bucket, key               the current entry, as JSON           ("current")
+ *   d      bucket, key, marker ↓     the object hidden under it           ("deleted")
+ *   h      object                    its head while it is hidden, as JSON ("hidden")
  *   i      attribute, value, object  ''                                   ("index")
  *   m      slot                      the ordinal of the batch last seen   (catalog-level.ts)
  *   n      object                    the name it is bound to, as a tuple
  *   o      object                    '', when the index has not all its values ("overflow")
  *   p                                the position, as JSON
  *   s      object, sequence          ''                                   ("stream")
+ *   v      object, version ↓         an older version, as JSON            ("versions")
+ *
+ * Elements with ↓ are sequences inverted, so that the last one comes first.
  *
  * The separator sorts below whatever an element may hold, so tuples compare element by element. The escape works
  * character by character, so the beginning of an element is the beginning of its key.
@@ -108,7 +113,16 @@ export function sequenceText(sequence: Sequence): string {
   return sequence.toString().padStart(16, '0')
 }
 
-export type Space = 'a' | 'b' | 'c' | 'i' | 'm' | 'n' | 'o' | 's'
+/** 16 decimal digits, the last sequence first. */
+export function invertedText(sequence: Sequence): string {
+  return sequenceText(Number.MAX_SAFE_INTEGER - sequence)
+}
+
+export function sequenceOfInverted(text: string): Sequence {
+  return Number.MAX_SAFE_INTEGER - Number(text)
+}
+
+export type Space = 'a' | 'b' | 'c' | 'd' | 'h' | 'i' | 'm' | 'n' | 'o' | 's' | 'v'
 
 export function keyIn(space: Space, ...elements: readonly string[]): string {
   return space + encodeTuple(...elements)

@@ -1,7 +1,10 @@
 import type { Sequence } from '../pool/index.ts'
-import type { ObjectName } from './envelope.ts'
+import type { BucketSettings } from './bucket-settings.ts'
+import type { ObjectName, Protocol } from './envelope.ts'
 import type { ApplicationRegistration, AttributeRecord } from './record.ts'
 import type { Listing, ListOptions, ObjectStat, QueryOptions, QueryResult } from './store-port.ts'
+import type { VersionListing, VersionListOptions } from './version-port.ts'
+import type { Older } from './versions.ts'
 
 /** A durable record, and the SHA-256 of its bytes as stored, in hex. */
 export interface DurableRecord {
@@ -18,11 +21,45 @@ export interface CatalogPosition {
   readonly digest: string
 }
 
-/** The object bound to a name, and the last record of its stream. */
+interface LastRecord {
+  readonly sequence: Sequence
+  readonly digest: string
+}
+
+/** The object bound to a name: its current version, what is under that (versions.ts), and the last record of its stream. */
 export interface ObjectHead {
   readonly stat: ObjectStat
-  readonly last: { readonly sequence: Sequence; readonly digest: string }
+  readonly last: LastRecord
+  readonly kept?: true | undefined
+  readonly older?: Older | undefined
 }
+
+/** An object under a delete marker. */
+export interface HiddenHead extends ObjectName {
+  readonly object: string
+  /** The sequence of the record that removed it, and when. */
+  readonly marker: Sequence
+  readonly time: number
+  readonly protocol: Protocol
+  readonly application: string
+  readonly last: LastRecord
+  readonly older?: Older | undefined
+}
+
+/** A version that is kept and not current; the name in its `stat` is the one it had when that ended. */
+export interface OlderVersion {
+  readonly stat: ObjectStat
+  readonly protocol: Protocol
+  readonly application: string
+  readonly kept?: true | undefined
+  /** Milliseconds since 1970 when it was replaced or removed. */
+  readonly since: number
+}
+
+/** Where an object is. */
+export type ObjectPlace =
+  | { readonly state: 'live'; readonly head: ObjectHead }
+  | { readonly state: 'hidden'; readonly head: HiddenHead }
 
 /**
  * The catalog: a fold of the records, on `level`. It may be deleted at any time; nothing is lost but the time to
@@ -50,9 +87,18 @@ export interface Catalog {
   list(bucket: string, options: ListOptions): Promise<Listing>
   hasBucket(bucket: string): Promise<boolean>
   buckets(): Promise<readonly string[]>
+  settings(): Promise<ReadonlyMap<string, BucketSettings>>
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>>
   /** The sequences of an object's stream, in order: the first `limit` after `after`, or all of them. */
   streamOf(object: string, after?: Sequence, limit?: number): Promise<readonly Sequence[]>
+  /** Undefined for an object of which nothing is kept. */
+  place(object: string): Promise<ObjectPlace | undefined>
+  /** A version of an object that is kept and not current; without `version` the newest of them. */
+  older(object: string, version?: Sequence): Promise<OlderVersion | undefined>
+  /** The objects hidden under a name, the one that was removed last first; at most `limit` of them. */
+  hidden(name: ObjectName, limit: number): Promise<readonly HiddenHead[]>
+  /** What is kept of a bucket's objects. ERR_INVALID for a cursor that is none of ours. */
+  versions(bucket: string, options: VersionListOptions): Promise<VersionListing>
   /** Throws ERR_INVALID, with the column, for a text that is no query, and for a cursor that is none of ours. */
   query(text: string, options: QueryOptions): Promise<QueryResult>
   close(): Promise<void>

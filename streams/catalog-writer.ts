@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Sequence } from '../pool/index.ts'
-import { fold, type Heads, headKeysOf } from './catalog-fold.ts'
+import type { Heads } from './catalog-current.ts'
+import { fold, headKeysOf } from './catalog-fold.ts'
 import type { RecentHeads } from './catalog-heads.ts'
 import { POSITION_KEY } from './catalog-keys.ts'
 import { type CatalogLevel, markKey, type StoredPosition, SYNC_BATCHES, storeErrorOf } from './catalog-level.ts'

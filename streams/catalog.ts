@@ -1,4 +1,5 @@
 import type { Sequence } from '../pool/index.ts'
+import { type BucketSettings, NEW_BUCKET } from './bucket-settings.ts'
 import { parseEntry } from './catalog-entry.ts'
 import { RecentHeads } from './catalog-heads.ts'
 import { elementRange, keyIn, lastElement, POSITION_KEY, parentIn, prefixRange, sequenceText } from './catalog-keys.ts'
@@ -14,13 +15,24 @@ import {
 } from './catalog-level.ts'
 import { listPage } from './catalog-list.ts'
 import { CatalogLookup } from './catalog-lookup.ts'
-import type { Catalog, CatalogPosition, DurableRecord, ObjectHead } from './catalog-port.ts'
+import type {
+  Catalog,
+  CatalogPosition,
+  DurableRecord,
+  HiddenHead,
+  ObjectHead,
+  ObjectPlace,
+  OlderVersion,
+} from './catalog-port.ts'
 import { queryPage } from './catalog-query.ts'
 import type { ReadObserver } from './catalog-scan.ts'
+import { versionPage } from './catalog-version-list.ts'
+import { hiddenUnder, olderVersion, placeOf } from './catalog-versions.ts'
 import { CatalogWriter } from './catalog-writer.ts'
 import type { ObjectName } from './envelope.ts'
 import type { ApplicationRegistration } from './record.ts'
 import type { Listing, ListOptions, QueryOptions, QueryResult } from './store-port.ts'
+import type { VersionListing, VersionListOptions } from './version-port.ts'
 
 export interface CatalogOptions {
   /** Holds nothing but the catalog; it is made when it is not there. */
@@ -106,8 +118,8 @@ class LevelCatalog implements Catalog {
     return this.#guard(async () => {
       const text = await this.#lookup.get(keyIn('c', bucket, key))
       if (text === undefined) return undefined
-      const { stat, last } = parseEntry(text)
-      return { stat, last }
+      const { stat, last, kept, older } = parseEntry(text)
+      return { stat, last, kept, older }
     })
   }
 
@@ -124,6 +136,29 @@ class LevelCatalog implements Catalog {
       const keys = await this.#database.keys(prefixRange('b')).all()
       return keys.map(lastElement)
     })
+  }
+
+  settings(): Promise<ReadonlyMap<string, BucketSettings>> {
+    return this.#guard(async () => {
+      const entries = await this.#database.iterator(prefixRange('b')).all()
+      return new Map(entries.map(([key, text]) => [lastElement(key), settingsOf(text)]))
+    })
+  }
+
+  place(object: string): Promise<ObjectPlace | undefined> {
+    return this.#guard(() => placeOf(this.#database, object))
+  }
+
+  older(object: string, version?: Sequence): Promise<OlderVersion | undefined> {
+    return this.#guard(() => olderVersion(this.#database, object, version))
+  }
+
+  hidden(name: ObjectName, limit: number): Promise<readonly HiddenHead[]> {
+    return this.#guard(() => hiddenUnder(this.#database, name, limit))
+  }
+
+  versions(bucket: string, options: VersionListOptions): Promise<VersionListing> {
+    return this.#guard(() => versionPage(this.#database, bucket, options, this.#options.onRead))
   }
 
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {
@@ -163,4 +198,9 @@ class LevelCatalog implements Catalog {
       throw error
     }
   }
+}
+
+/** As the fold wrote them. */
+function settingsOf(text: string): BucketSettings {
+  return text === '' ? NEW_BUCKET : (JSON.parse(text) as BucketSettings)
 }

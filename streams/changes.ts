@@ -1,11 +1,24 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Staging } from '../pool/index.ts'
+import { changed } from './attributes.ts'
 import type { Binding } from './bindings.ts'
+import {
+  type BucketChange,
+  type BucketSettings,
+  changedSettings,
+  defaultRetention,
+  versioningIn,
+} from './bucket-settings.ts'
+import type { Catalog } from './catalog-port.ts'
 import { checkChange, checkUserAttributes } from './client-attributes.ts'
 import type { Draft } from './draft.ts'
 import type { Attributes, ObjectName, Origin } from './envelope.ts'
+import { StoreError } from './errors.ts'
 import { checkBucket, checkName, isName, noBucket, noObject } from './names.ts'
 import { permit } from './permission.ts'
 import type { ApplicationRegistration, Digests } from './record.ts'
+import { lockIn, requireUnlocked } from './retention.ts'
+import { lockOfObject, type Superseded, supersede } from './versions.ts'
 
 /**
  * What a transaction may change. Who may ask for it, and whether it can be asked, is checked when it is made; what it
@@ -15,6 +28,11 @@ import type { ApplicationRegistration, Digests } from './record.ts'
 export interface Change {
   /** The names whose bindings it looks at. */
   readonly names: readonly ObjectName[]
+  /**
+   * Learns from the catalog what else it needs to know of its name, of which there is one: it has the name to itself then,
+   * until what it draws up is folded.
+   */
+  readonly load?: (catalog: Catalog) => Promise<void>
   draft(draft: Draft): void
 }
 
@@ -30,25 +48,43 @@ export interface Put {
   readonly createsBucket: boolean
 }
 
-/** A new version under a name. The object that the name was bound to goes on; its old version's payload is let go. */
+/**
+ * A new version under a name. The object that the name was bound to goes on; what was its current version is kept or let
+ * go, as the bucket has it.
+ */
 export function put({ origin, name, staging, digests, attributes, createsBucket }: Put): Change {
   return {
     names: [name],
     draft(draft) {
       const { bucket, key } = name
       if (createsBucket && !draft.hasBucket(bucket)) createBucket(origin, bucket).draft(draft)
-      requireBucket(draft, bucket)
+      const settings = requireBucket(draft, bucket)
+      const versioning = versioningIn(settings)
       const before = draft.binding(name)
-      if (before) draft.release(before.version)
+      const older = before && replace(draft, name, before, versioning).older
       const version = draft.nextSequence
       const object = before?.object ?? draft.nextId
-      const size = staging.length
-      const body = { operation: 'put', object, bucket, key, size, digests, attributes } as const
+      const all = { ...attributes, ...defaultRetention(settings, draft.time) }
+      const what = { object, bucket, key, size: staging.length, digests, attributes: all }
+      const body = { operation: 'put', ...what, ...(versioning && { versioning }) } as const
       const last = draft.append(origin, before?.last ?? '', body, [staging])
-      draft.bind(name, { object, version, attributes, last })
+      const kept = versioning === 'enabled' || undefined
+      draft.bind(name, { object, version, attributes: all, last, kept, older })
     },
   }
 }
+
+/** What was current is kept or let go; ERR_LOCKED when what would be let go is locked. */
+function replace(draft: Draft, name: ObjectName, before: Binding, versioning: Versioning): Superseded {
+  const after = supersede(before, versioning)
+  if (!after.keeps) requireUnlocked(name, lockIn(before.attributes), draft.time)
+  if (!after.keeps) draft.release(before.version)
+  if (after.drops) requireUnlocked(name, after.drops, draft.time)
+  if (after.drops) draft.release(after.drops.version)
+  return after
+}
+
+type Versioning = ReturnType<typeof versioningIn>
 
 /** Unbinds a name; draws up nothing for one that is not bound. */
 export function remove(origin: Origin, name: ObjectName): Change {
@@ -57,17 +93,26 @@ export function remove(origin: Origin, name: ObjectName): Change {
   return {
     names: [name],
     draft(draft) {
-      const { bucket, key } = name
       const before = draft.binding(name)
-      if (!before) return
-      draft.release(before.version)
-      draft.append(origin, before.last, { operation: 'delete', object: before.object, bucket, key })
-      draft.bind(name, undefined)
+      if (before) unbind(draft, origin, name, before)
     },
   }
 }
 
-/** Binds an object to another name; the object that had that name, if one had, is gone. */
+/** Where versions are kept, the object stays under a marker, which is the record. */
+export function unbind(draft: Draft, origin: Origin, name: ObjectName, before: Binding, reason?: string): void {
+  const { bucket, key } = name
+  const versioning = versioningIn(requireBucket(draft, bucket))
+  replace(draft, name, before, versioning)
+  const body = { operation: 'delete', object: before.object, bucket, key } as const
+  draft.append(origin, before.last, { ...body, ...(versioning && { versioning }), ...(reason && { reason }) })
+  draft.bind(name, undefined)
+}
+
+/**
+ * Binds an object to another name, with all its versions. The object that had that name, if one had, is removed: gone, or
+ * hidden where its bucket keeps versions.
+ */
 export function rename(origin: Origin, from: ObjectName, to: ObjectName): Change {
   permit(origin, 'object:write')
   requireName(from)
@@ -104,8 +149,16 @@ export function renameAll(origin: Origin, bucket: string, moves: readonly Move[]
 
 function move(draft: Draft, origin: Origin, from: ObjectName, to: ObjectName, binding: Binding): void {
   if (from.bucket === to.bucket && from.key === to.key) return
+  requireUnlocked(from, lockOfObject(binding), draft.time)
+  const versioning = versioningIn(requireBucket(draft, to.bucket))
+  if (versioning === undefined && binding.older)
+    throw new StoreError(
+      'ERR_CONFLICT',
+      `${to.bucket} keeps no versions, and ${from.bucket}/${from.key} has older ones`,
+    )
   const replaced = draft.binding(to)
-  if (replaced) draft.release(replaced.version)
+  if (replaced && versioning) unbind(draft, origin, to, replaced)
+  else if (replaced) replace(draft, to, replaced, versioning)
   const { object } = binding
   const body = { operation: 'rename', object, bucket: to.bucket, key: to.key, from: plainName(from) } as const
   const last = draft.append(origin, binding.last, body)
@@ -123,8 +176,7 @@ export function annotate(origin: Origin, name: ObjectName, set: Attributes, unse
     draft(draft) {
       const { bucket, key } = name
       const before = requireBinding(draft, name)
-      const kept = Object.entries(before.attributes).filter(([attribute]) => !unset.includes(attribute))
-      const attributes = { ...Object.fromEntries(kept), ...set }
+      const attributes = changed(before.attributes, { set, unset })
       checkUserAttributes(attributes)
       const body = { operation: 'attributes', object: before.object, bucket, key, set, unset } as const
       const last = draft.append(origin, before.last, body)
@@ -147,6 +199,21 @@ export function createBucket(origin: Origin, bucket: string): Change {
   }
 }
 
+/** What a bucket keeps from now on; draws up nothing where it is so already. */
+export function configure(origin: Origin, bucket: string, change: BucketChange): Change {
+  permit(origin, 'bucket:manage')
+  return {
+    names: [],
+    draft(draft) {
+      const before = requireBucket(draft, bucket)
+      const settings = changedSettings(before, change)
+      if (isDeepStrictEqual(settings, before)) return
+      draft.configure(bucket, settings)
+      draft.append(origin, '', { operation: 'bucket', bucket, settings })
+    },
+  }
+}
+
 /** Records of applications are linked in the partition's chain alone. */
 export function register(origin: Origin, id: string, registration: ApplicationRegistration | null): Change {
   permit(origin, 'application:manage')
@@ -162,8 +229,10 @@ function requireName(name: ObjectName): void {
   if (!isName(name)) throw noObject(name)
 }
 
-function requireBucket(draft: Draft, bucket: string): void {
-  if (!draft.hasBucket(bucket)) throw noBucket(bucket)
+function requireBucket(draft: Draft, bucket: string): BucketSettings {
+  const settings = draft.settings(bucket)
+  if (!settings) throw noBucket(bucket)
+  return settings
 }
 
 function requireBinding(draft: Draft, name: ObjectName): Binding {

@@ -1,5 +1,7 @@
+import assert from 'node:assert/strict'
 import type { RecordDraft, Release, Sequence, Staging } from '../pool/index.ts'
 import type { Binding, Bindings } from './bindings.ts'
+import { type BucketSettings, NEW_BUCKET } from './bucket-settings.ts'
 import { sequenceText } from './catalog-keys.ts'
 import type { DurableRecord } from './catalog-port.ts'
 import type { ObjectName, Origin } from './envelope.ts'
@@ -26,7 +28,7 @@ export type RecordBody = BodyOf<AttributeRecord>
 export interface DraftGround {
   readonly partition: string
   readonly bindings: Bindings
-  readonly buckets: Set<string>
+  readonly buckets: Map<string, BucketSettings>
   readonly bucketsMax: number
 }
 
@@ -52,6 +54,11 @@ export class Draft {
     this.#tail = before
     this.#time = Math.max(before.time, now)
     this.first = first
+  }
+
+  /** Milliseconds since 1970 of its records. */
+  get time(): number {
+    return this.#time
   }
 
   get tail(): Tail {
@@ -91,7 +98,20 @@ export class Draft {
     if (buckets.size >= bucketsMax)
       throw new StoreError('ERR_QUOTA', `there are ${bucketsMax} buckets, and no more may be`)
     this.#undo.push(() => buckets.delete(bucket))
-    buckets.add(bucket)
+    buckets.set(bucket, NEW_BUCKET)
+  }
+
+  /** Undefined for a bucket that is missing. */
+  settings(bucket: string): BucketSettings | undefined {
+    return this.#ground.buckets.get(bucket)
+  }
+
+  configure(bucket: string, settings: BucketSettings): void {
+    const { buckets } = this.#ground
+    const before = buckets.get(bucket)
+    assert(before, 'a bucket that is configured exists')
+    this.#undo.push(() => buckets.set(bucket, before))
+    buckets.set(bucket, settings)
   }
 
   /** Adds a record; `object` is the digest of its object's record before. Returns its own digest. */
@@ -116,7 +136,7 @@ export class Draft {
     return digest
   }
 
-  /** Lets go of the payload of a version that is current no more. */
+  /** Lets go of the payload of a version that is kept no more. */
   release(version: Sequence): void {
     if (version >= this.first)
       throw new StoreError('ERR_CONFLICT', 'a transaction does not replace or remove what it puts itself')

@@ -12,8 +12,17 @@ export type {
 } from '../pool/index.ts'
 export type { Access, Credentials } from './access-port.ts'
 export type * from './administration-port.ts'
+export type { BucketChange, BucketSettings, Expiry, Versioning } from './bucket-settings.ts'
 export { type CatalogOptions, openCatalog } from './catalog.ts'
-export type { Catalog, CatalogPosition, DurableRecord, ObjectHead } from './catalog-port.ts'
+export type {
+  Catalog,
+  CatalogPosition,
+  DurableRecord,
+  HiddenHead,
+  ObjectHead,
+  ObjectPlace,
+  OlderVersion,
+} from './catalog-port.ts'
 export type { CatchUpProgress } from './catch-up.ts'
 export { digest } from './digest.ts'
 export type * from './envelope.ts'
@@ -47,3 +56,4 @@ export { inStoreWords, toStoreError } from './store-errors.ts'
 export type * from './store-port.ts'
 export type { TailOptions } from './tail.ts'
 export type { TailPage } from './tail-page.ts'
+export type * from './version-port.ts'

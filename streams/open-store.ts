@@ -14,6 +14,8 @@ import { inStoreWords } from './store-errors.ts'
 import type { Store } from './store-port.ts'
 import { StoreReader } from './store-reader.ts'
 import { Underway } from './underway.ts'
+import type { Versions } from './version-port.ts'
+import { VersionReader } from './version-reader.ts'
 
 export interface StoreLimits {
   readonly objectBytesMax: number
@@ -69,10 +71,11 @@ export interface StoreStatus {
 }
 
 export interface OpenStore extends Store {
+  readonly versions: Versions
   readonly status: StoreStatus
   /**
-   * Puts a verdict on the bytes of a version in the attribute stream of its object. False when the version is no longer
-   * current, or says so already.
+   * Puts a verdict on the bytes of a version, current or older, in the attribute stream of its object. False when the
+   * version is gone, or says so already.
    */
   noteIntegrity(origin: Origin, verdict: IntegrityVerdict): Promise<boolean>
   /** Refuses what comes, and resolves when commits underway are done. Pool and catalog are their owner's to close. */
@@ -90,12 +93,14 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const { bucketsMax, objectBytesMax, uploadsMax, changesMax, renameObjectsMax, streamRecordsMax } = limits
     const tail = await catchUp(pool, catalog, onProgress)
     const recent = new RecentRecords(limits, tail.sequence)
-    const sequencer = new Sequencer({ ...options, bucketsMax, recent }, tail, await catalog.buckets())
+    const sequencer = new Sequencer({ ...options, bucketsMax, recent }, tail, await catalog.settings())
     const first = [limiter(objectBytesMax), digest]
     const stages = (envelope: Envelope) => [...first, ...options.stages(envelope)]
     const admission = new Admission({ stages, uploadsMax, buckets: sequencer.buckets })
     const reader = new StoreReader({ pool, catalog, sequencer, recent, streamRecordsMax })
-    const parts = { admission, sequencer, reader, recent, underway: new Underway() }
-    return new PartitionStore({ pool, catalog, ...parts, changesMax, renameObjectsMax })
+    const settled = () => sequencer.settled(pool.position.sequence)
+    const versionReader = new VersionReader(pool, catalog, settled, streamRecordsMax)
+    const parts = { admission, sequencer, reader, versionReader, recent, underway: new Underway() }
+    return new PartitionStore({ pool, catalog, clock: options.clock, ...parts, changesMax, renameObjectsMax })
   })
 }

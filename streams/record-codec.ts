@@ -68,9 +68,17 @@ const shaped =
   (value) =>
     isMembers(value) && Object.entries(shape).every(([member, check]) => check((value as Members)[member]))
 
+const isVersioning: Check = (value) => value === 'enabled' || value === 'suspended'
+
 const NAME: Shape = { bucket: isText, key: isText }
 const OBJECT: Shape = { object: isText, ...NAME }
 const REGISTRATION = shaped({ types: isTexts, permissions: isTexts, secret: shaped({ kind: isText, value: isText }) })
+
+const SETTINGS = shaped({
+  versioning: (value) => value === 'off' || isVersioning(value),
+  retention: optional(shaped({ days: isInteger })),
+  expiry: optional(shaped({ currentDays: optional(isInteger), noncurrentDays: optional(isInteger) })),
+})
 
 const BASE: Shape = {
   sequence: isInteger,
@@ -90,11 +98,19 @@ const SHAPES: { readonly [Operation in AttributeRecord['operation']]: Shape } = 
     size: isInteger,
     digests: shaped({ sha256: isText, crc32c: isText }),
     attributes: isAttributes,
+    versioning: optional(isVersioning),
   },
-  delete: { ...BASE, ...OBJECT },
-  attributes: { ...BASE, ...OBJECT, set: isAttributes, unset: isTexts },
+  delete: {
+    ...BASE,
+    ...OBJECT,
+    versioning: optional(isVersioning),
+    version: optional(isInteger),
+    current: optional(isInteger),
+    reason: optional(isText),
+  },
+  attributes: { ...BASE, ...OBJECT, set: isAttributes, unset: isTexts, version: optional(isInteger) },
   rename: { ...BASE, ...OBJECT, from: shaped(NAME) },
-  bucket: { ...BASE, bucket: isText },
+  bucket: { ...BASE, bucket: isText, settings: optional(SETTINGS) },
   application: { ...BASE, id: isText, registration: (value) => value === null || REGISTRATION(value) },
 }
 

@@ -1,4 +1,6 @@
+import { sequenceText } from './catalog-keys.ts'
 import type { ObjectName } from './envelope.ts'
+import type { DeleteRecord } from './record.ts'
 import type { ShownRecord } from './shown-record.ts'
 
 /** What S3 calls what was done (Amazon S3 User Guide, "Event message structure"), and the object concerned. */
@@ -37,7 +39,7 @@ function happenings(record: ShownRecord): readonly Happening[] {
     case 'put':
       return [{ eventName: 'ObjectCreated:Put', name: record }]
     case 'delete':
-      return [{ eventName: 'ObjectRemoved:Delete', name: record }]
+      return [{ eventName: removalOf(record), name: record }]
     case 'attributes':
       return [{ eventName: 'ObjectTagging:Put', name: record }]
     case 'rename':
@@ -50,13 +52,21 @@ function happenings(record: ShownRecord): readonly Happening[] {
   }
 }
 
+/** What expires is S3's lifecycle's. Where versions are kept, what is removed without a version goes under a marker. */
+function removalOf({ version, versioning, reason }: DeleteRecord): string {
+  const isMarker = version === undefined && versioning !== undefined
+  return `${reason === undefined ? 'ObjectRemoved' : 'LifecycleExpiration'}:${isMarker ? 'DeleteMarkerCreated' : 'Delete'}`
+}
+
 function bucketOf(name: string, partition: string): object {
   return { name, ownerIdentity: { principalId: partition }, arn: `arn:aws:s3:::${name}` }
 }
 
 function versionOf(record: ShownRecord): object {
-  if (record.operation !== 'put') return {}
-  return { size: record.size, eTag: record.digests.sha256, versionId: record.sequence.toString().padStart(16, '0') }
+  if (record.operation === 'put')
+    return { size: record.size, eTag: record.digests.sha256, versionId: sequenceText(record.sequence) }
+  if (record.operation !== 'delete' || (record.version ?? record.versioning) === undefined) return {}
+  return { versionId: sequenceText(record.version ?? record.sequence) }
 }
 
 /** Without the port, and without the brackets of an IPv6 address. */

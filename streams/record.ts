@@ -1,4 +1,5 @@
 import type { Sequence } from '../pool/index.ts'
+import type { BucketSettings } from './bucket-settings.ts'
 import type { Attributes, Protocol } from './envelope.ts'
 
 /** Digests of an object's bytes in lower-case hex. */
@@ -25,6 +26,9 @@ interface RecordBase {
   readonly previous: Previous
 }
 
+/** How versions were kept in the bucket; absent where they were not: what was current before was let go. */
+export type RecordVersioning = 'enabled' | 'suspended'
+
 /** A version of an object: its bytes are this record's payload 0, and its version id is this record's sequence. */
 export interface PutRecord extends RecordBase {
   readonly operation: 'put'
@@ -34,16 +38,27 @@ export interface PutRecord extends RecordBase {
   readonly size: number
   readonly digests: Digests
   readonly attributes: Attributes
+  readonly versioning?: RecordVersioning
 }
 
+/**
+ * Without `version` it removes what is current: where versions are kept under it, this record is the delete marker, and
+ * its sequence the marker's version id. With `version` that version is gone for good, its payload let go, or that marker.
+ */
 export interface DeleteRecord extends RecordBase {
   readonly operation: 'delete'
   readonly object: string
   readonly bucket: string
   readonly key: string
+  readonly versioning?: RecordVersioning
+  readonly version?: Sequence
+  /** The version that is the current one from now on, where that was the one removed, or the marker over it. */
+  readonly current?: Sequence
+  /** Why the server removed it of itself. */
+  readonly reason?: string
 }
 
-/** Changes attributes of the current version; unset names come first, then set ones. */
+/** Changes attributes of `version`, or of the current one; unset names come first, then set ones. */
 export interface AttributesRecord extends RecordBase {
   readonly operation: 'attributes'
   readonly object: string
@@ -51,6 +66,7 @@ export interface AttributesRecord extends RecordBase {
   readonly key: string
   readonly set: Attributes
   readonly unset: readonly string[]
+  readonly version?: Sequence
 }
 
 /** Binds an object to another name; its stream goes on. */
@@ -62,9 +78,11 @@ export interface RenameRecord extends RecordBase {
   readonly from: { readonly bucket: string; readonly key: string }
 }
 
+/** A bucket is made, or its settings are these from now on; without any they are those of a new bucket. */
 export interface BucketRecord extends RecordBase {
   readonly operation: 'bucket'
   readonly bucket: string
+  readonly settings?: BucketSettings
 }
 
 /** An application's registration in the reserved stream `application/<id>`; `registration` is null when removed. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Pool, Sequence, Transaction } from '../pool/index.ts'
 import { Bindings } from './bindings.ts'
+import type { BucketSettings } from './bucket-settings.ts'
 import type { Catalog, DurableRecord } from './catalog-port.ts'
 import type { Change } from './changes.ts'
 import { Draft, type DraftGround, type Tail } from './draft.ts'
@@ -43,19 +44,19 @@ const NOTHING_TO_DO = new StoreError('ERR_NOT_FOUND', 'the transaction changes n
  */
 export class Sequencer {
   readonly bindings: Bindings
-  readonly buckets: Set<string>
+  readonly buckets: Map<string, BucketSettings>
   readonly #options: SequencerOptions
   readonly #ground: DraftGround
   readonly #sequenced: Sequenced[] = []
   #tail: Tail
   #applied: Sequence
 
-  constructor(options: SequencerOptions, tail: Tail, buckets: Iterable<string>) {
+  constructor(options: SequencerOptions, tail: Tail, buckets: Iterable<readonly [string, BucketSettings]>) {
     this.#options = options
     this.#tail = tail
     this.#applied = tail.sequence
     this.bindings = new Bindings(options.catalog)
-    this.buckets = new Set(buckets)
+    this.buckets = new Map(buckets)
     const { partition, bucketsMax } = options
     this.#ground = { partition, bucketsMax, bindings: this.bindings, buckets: this.buckets }
   }
@@ -78,7 +79,7 @@ export class Sequencer {
   async commit(transaction: Transaction, changes: readonly Change[]): Promise<readonly DurableRecord[]> {
     const names = changes.length === 1 ? changes[0]!.names : changes.flatMap((change) => change.names)
     await this.#options.catalog.ready()
-    await this.bindings.hold(names)
+    await this.bindings.hold(names, isAlone(changes))
     return this.#commitHeld(transaction, changes, names)
   }
 
@@ -89,6 +90,7 @@ export class Sequencer {
   ): Promise<readonly DurableRecord[]> {
     const place: { taken?: Sequenced } = {}
     try {
+      for (const { load } of changes) await load?.(this.#options.catalog)
       await transaction.commit((first) => {
         const taken = this.#sequence(first, changes)
         place.taken = taken
@@ -150,4 +152,9 @@ export class Sequencer {
     recent.add(durable.flatMap(({ draft }) => draft.sized))
     for (const { end } of durable) end()
   }
+}
+
+/** Whether one of the changes must have its names to itself, because it looks at more than their bindings. */
+function isAlone(changes: readonly Change[]): boolean {
+  return changes.some(({ load }) => load !== undefined)
 }

@@ -1,5 +1,4 @@
 import type { PayloadRange, Pool, Sequence } from '../pool/index.ts'
-import { sequenceText } from './catalog-keys.ts'
 import type { Catalog, ObjectHead } from './catalog-port.ts'
 import type { ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
@@ -98,15 +97,6 @@ export class StoreReader {
 
   query(origin: Origin, text: string, options: QueryOptions): Promise<QueryResult> {
     return this.#see(origin, () => this.#catalog.query(text, options))
-  }
-
-  /** The object whose current version is the record at `sequence`; undefined when it was replaced or removed. */
-  versionAt(sequence: Sequence): Promise<ObjectStat | undefined> {
-    return inStoreWords(async () => {
-      await this.#settled()
-      const { objects } = await this.#catalog.query(`object.version=${sequenceText(sequence)}`, { limit: 1 })
-      return objects[0]
-    })
   }
 
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {

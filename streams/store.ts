@@ -3,7 +3,7 @@ import type { Catalog, DurableRecord } from './catalog-port.ts'
 import * as changes from './changes.ts'
 import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
-import { type IntegrityVerdict, isKnown, noteIntegrity } from './integrity.ts'
+import type { IntegrityVerdict } from './integrity.ts'
 import type { OpenStore, StoreStatus } from './open-store.ts'
 import { permit } from './permission.ts'
 import type { RecentRecords } from './recent-records.ts'
@@ -23,6 +23,8 @@ import type { StoreReader } from './store-reader.ts'
 import { SequencedTransaction, SoleUpload, type TransactionParts } from './store-transaction.ts'
 import type { TailOptions } from './tail.ts'
 import type { TailPage } from './tail-page.ts'
+import type { VersionReader } from './version-reader.ts'
+import { VersionStore } from './version-store.ts'
 
 /** What the store of a partition is made of. */
 export interface StoreParts extends TransactionParts {
@@ -30,18 +32,22 @@ export interface StoreParts extends TransactionParts {
   readonly catalog: Catalog
   readonly reader: StoreReader
   readonly recent: RecentRecords
+  readonly versionReader: VersionReader
+  readonly clock: { now(): number }
   readonly renameObjectsMax: number
 }
 
-const NOTE_ATTEMPTS_MAX = 4
-
 /** The store of a partition: who may do it and whether it can be is checked here, and the work is in the parts. */
 export class PartitionStore implements OpenStore {
+  readonly versions: VersionStore
   readonly #parts: StoreParts
   #isOpen = true
 
   constructor(parts: StoreParts) {
     this.#parts = parts
+    const { versionReader, clock } = parts
+    const commit = (change: changes.Change) => this.#commit(change)
+    this.versions = new VersionStore({ reader: versionReader, clock, commit })
   }
 
   async begin(envelope: Envelope): Promise<Upload> {
@@ -117,14 +123,8 @@ export class PartitionStore implements OpenStore {
     await this.#commit(changes.register(origin, id, registration))
   }
 
-  /** A version that was renamed between being found and being drafted is looked for again, under its new name. */
-  async noteIntegrity(origin: Origin, verdict: IntegrityVerdict): Promise<boolean> {
-    for (let attempt = 0; attempt < NOTE_ATTEMPTS_MAX; attempt++) {
-      const stat = await this.#parts.reader.versionAt(verdict.sequence)
-      if (!stat || isKnown(stat.attributes, verdict)) return false
-      if ((await this.#commit(noteIntegrity(origin, stat, verdict))).length > 0) return true
-    }
-    return false
+  noteIntegrity(origin: Origin, verdict: IntegrityVerdict): Promise<boolean> {
+    return this.versions.noteIntegrity(origin, verdict)
   }
 
   get status(): StoreStatus {

@@ -107,7 +107,10 @@ const permissions = Type.Array(
   Type.Union([
     Type.Literal('object:read'),
     Type.Literal('object:write'),
+    Type.Literal('object:retain'),
+    Type.Literal('object:hold'),
     Type.Literal('bucket:create'),
+    Type.Literal('bucket:manage'),
     Type.Literal('pool:inspect'),
     Type.Literal('pool:manage'),
     Type.Literal('application:manage'),

@@ -7,9 +7,10 @@ type Draft<Record = AttributeRecord> = Record extends unknown
 const byBootstrap = { application: 'root', protocol: 'http' } as const
 const byScanner = { application: 'scanner', protocol: 'ftp', peer: '192.0.2.7:51884', request: 'f-1' } as const
 const scan = { object: '0000000000000003', bucket: 'inbox', key: 'grüße/scan.pdf' }
+const report = { object: '0000000000000009', bucket: 'inbox', key: 'report' }
 const renamed = { ...scan, key: 'done/scan.pdf' }
 
-/** One of each operation, and a registration removed. */
+/** One of each operation, a registration removed, and what a bucket that keeps versions adds. */
 const DRAFTS: readonly Draft[] = [
   { operation: 'bucket', bucket: 'inbox', ...byBootstrap },
   {
@@ -30,6 +31,31 @@ const DRAFTS: readonly Draft[] = [
   { operation: 'rename', ...renamed, from: { bucket: 'inbox', key: scan.key }, ...byScanner },
   { operation: 'delete', ...renamed, ...byScanner },
   { operation: 'application', id: 'scanner', registration: null, ...byBootstrap },
+  {
+    operation: 'bucket',
+    bucket: 'inbox',
+    settings: { versioning: 'enabled', retention: { days: 30 }, expiry: { currentDays: 365, noncurrentDays: 90 } },
+    ...byBootstrap,
+  },
+  {
+    operation: 'put',
+    ...report,
+    size: 0,
+    digests: { sha256: 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', crc32c: '00000000' },
+    attributes: { 'object.size': 0, 'retention.until': '2023-12-14T22:13:20.008Z' },
+    versioning: 'enabled',
+    ...byScanner,
+  },
+  { operation: 'attributes', ...report, version: 9, set: { 'retention.hold': true }, unset: [], ...byBootstrap },
+  { operation: 'delete', ...report, versioning: 'enabled', ...byScanner },
+  { operation: 'delete', ...report, version: 11, current: 9, ...byBootstrap },
+  {
+    operation: 'delete',
+    ...report,
+    version: 9,
+    reason: 'expired: 90 days after it was replaced or removed',
+    ...byBootstrap,
+  },
 ]
 
 /** The records of one stream, chained. */

@@ -60,7 +60,9 @@ describe('CloudEvents', () => {
     const ids = new Set(events.map(({ source, id }) => `${source} ${id}`))
     expect(ids.size).toBe(records.length)
     const ofObject = events.filter(({ subject }) => subject?.includes('/'))
-    expect(new Set(ofObject.map(({ partitionkey }) => partitionkey))).toEqual(new Set(['0000000000000003']))
+    expect(new Set(ofObject.map(({ partitionkey }) => partitionkey))).toEqual(
+      new Set(['0000000000000003', '0000000000000009']),
+    )
     expect(events.map(({ type }) => type)).toContain('cenote.record.rename')
   })
 })
@@ -104,6 +106,11 @@ describe("S3's event messages", () => {
       'ObjectCreated:Copy',
       'ObjectRemoved:Delete',
       'ObjectRemoved:Delete',
+      'ObjectCreated:Put',
+      'ObjectTagging:Put',
+      'ObjectRemoved:DeleteMarkerCreated',
+      'ObjectRemoved:Delete',
+      'LifecycleExpiration:Delete',
     ])
   })
 

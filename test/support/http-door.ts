@@ -23,7 +23,10 @@ import { FakeStore } from './fake-store.ts'
 const permissions: readonly Permission[] = [
   'object:read',
   'object:write',
+  'object:retain',
+  'object:hold',
   'bucket:create',
+  'bucket:manage',
   'pool:inspect',
   'pool:manage',
   'application:manage',

@@ -2,21 +2,25 @@ import assert from 'node:assert/strict'
 import type { Sequence } from '../../pool/index.ts'
 import {
   type ApplicationRegistration,
-  type AttributeRecord,
-  type Attributes,
+  type BucketSettings,
   type Catalog,
   type CatalogPosition,
   type DurableRecord,
+  type HiddenHead,
   type Listing,
   type ListOptions,
   type ObjectHead,
   type ObjectName,
+  type ObjectPlace,
   type ObjectStat,
-  type PutRecord,
+  type OlderVersion,
   type QueryOptions,
   type QueryResult,
   StoreError,
+  type VersionListing,
+  type VersionListOptions,
 } from '../../streams/index.ts'
+import { MemoryObjects } from './memory-objects.ts'
 
 export interface MemoryCatalogOptions {
   readonly lagMax?: number
@@ -25,8 +29,8 @@ export interface MemoryCatalogOptions {
 }
 
 interface State {
-  readonly heads: Map<string, ObjectHead>
-  readonly buckets: Set<string>
+  readonly objects: MemoryObjects
+  readonly buckets: Map<string, BucketSettings>
   readonly applications: Map<string, ApplicationRegistration>
   readonly streams: Map<string, Sequence[]>
 }
@@ -116,7 +120,7 @@ export class MemoryCatalog implements Catalog {
   }
 
   async head({ bucket, key }: ObjectName): Promise<ObjectHead | undefined> {
-    return this.#state.heads.get(idOf(bucket, key))
+    return this.#state.objects.head({ bucket, key })
   }
 
   async list(bucket: string, options: ListOptions): Promise<Listing> {
@@ -144,7 +148,30 @@ export class MemoryCatalog implements Catalog {
   }
 
   async buckets(): Promise<readonly string[]> {
-    return [...this.#state.buckets].sort()
+    return [...this.#state.buckets.keys()].sort()
+  }
+
+  async settings(): Promise<ReadonlyMap<string, BucketSettings>> {
+    return new Map(this.#state.buckets)
+  }
+
+  async place(object: string): Promise<ObjectPlace | undefined> {
+    return this.#state.objects.place(object)
+  }
+
+  async older(object: string, version?: Sequence): Promise<OlderVersion | undefined> {
+    return this.#state.objects.older(object, version)
+  }
+
+  async hidden(name: ObjectName, limit: number): Promise<readonly HiddenHead[]> {
+    return this.#state.objects.hidden(name).slice(0, limit)
+  }
+
+  async versions(bucket: string, options: VersionListOptions): Promise<VersionListing> {
+    const { prefix = '', cursor = '0', limit = 100 } = options
+    const rows = this.#state.objects.versions(bucket).filter(({ key }) => key.startsWith(prefix))
+    const end = Number(cursor) + limit
+    return { versions: rows.slice(Number(cursor), end), ...(end < rows.length && { next: `${end}` }) }
   }
 
   async applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {
@@ -176,49 +203,24 @@ export class MemoryCatalog implements Catalog {
   }
 
   #stats(): readonly ObjectStat[] {
-    return [...this.#state.heads.values()].map(({ stat }) => stat)
+    return this.#state.objects.heads().map(({ stat }) => stat)
   }
 }
 
 function emptyState(): State {
-  return { heads: new Map(), buckets: new Set(), applications: new Map(), streams: new Map() }
+  return { objects: new MemoryObjects(), buckets: new Map(), applications: new Map(), streams: new Map() }
 }
 
 function fold(state: State, { record, digest }: DurableRecord): void {
-  if (record.operation === 'bucket') state.buckets.add(record.bucket)
+  if (record.operation === 'bucket') state.buckets.set(record.bucket, record.settings ?? { versioning: 'off' })
   else if (record.operation === 'application') {
     if (record.registration) state.applications.set(record.id, record.registration)
     else state.applications.delete(record.id)
-  } else foldObject(state, record, digest)
-}
-
-type ObjectRecord = Extract<AttributeRecord, { object: string }>
-
-function foldObject({ heads, streams }: State, record: ObjectRecord, digest: string): void {
-  const { object, bucket, key, sequence } = record
-  streams.set(object, [...(streams.get(object) ?? []), sequence])
-  const id = idOf(bucket, key)
-  const last = { sequence, digest }
-  if (record.operation === 'put') heads.set(id, { stat: statOf(record), last })
-  if (record.operation === 'delete') heads.delete(id)
-  const before = heads.get(record.operation === 'rename' ? idOf(record.from.bucket, record.from.key) : id)
-  if (record.operation === 'attributes' && before) {
-    const kept = Object.entries(before.stat.attributes).filter(([name]) => !record.unset.includes(name))
-    const attributes: Attributes = { ...Object.fromEntries(kept), ...record.set }
-    heads.set(id, { stat: { ...before.stat, attributes }, last })
+  } else {
+    const { object, sequence } = record
+    state.streams.set(object, [...(state.streams.get(object) ?? []), sequence])
+    state.objects.fold(record, digest)
   }
-  if (record.operation === 'rename' && before) {
-    heads.delete(idOf(record.from.bucket, record.from.key))
-    heads.set(id, { stat: { ...before.stat, bucket, key }, last })
-  }
-}
-
-function statOf({ object, bucket, key, sequence, size, digests, time, attributes }: PutRecord): ObjectStat {
-  return { object, bucket, key, version: String(sequence).padStart(16, '0'), sequence, size, digests, time, attributes }
-}
-
-function idOf(bucket: string, key: string): string {
-  return `${bucket}/${key}`
 }
 
 function compare(one: string, other: string): number {

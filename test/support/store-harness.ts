@@ -26,7 +26,15 @@ import { MemoryCatalog } from './memory-catalog.ts'
 import { memoryPool } from './memory-pool.ts'
 import { formatDevice, openDevice } from './single-device.ts'
 
-export const ALL: readonly Permission[] = ['object:read', 'object:write', 'bucket:create', 'application:manage']
+export const ALL: readonly Permission[] = [
+  'object:read',
+  'object:write',
+  'object:retain',
+  'object:hold',
+  'bucket:create',
+  'bucket:manage',
+  'application:manage',
+]
 
 export function originOf(permissions: readonly Permission[] = ALL, protocol: Protocol = 'http'): Origin {
   const principal = { application: 'tester', partition: 'main', permissions }

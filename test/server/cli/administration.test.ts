@@ -57,7 +57,8 @@ describe('app', () => {
 
   const types = '--types must be some of http, ftp, email, not'
   const permissions =
-    '--permissions must be some of object:read, object:write, bucket:create, pool:inspect, pool:manage,'
+    '--permissions must be some of object:read, object:write, object:retain, object:hold, bucket:create, ' +
+    'bucket:manage, pool:inspect, pool:manage,'
   test.each([
     [{ types: 'http,nope' }, `${types} "nope"`],
     [{ types: ' , ' }, `${types} " , "`],

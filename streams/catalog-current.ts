@@ -1,0 +1,57 @@
+import { type Entry, indexKeysOf, parseEntry } from './catalog-entry.ts'
+import { encodeTuple, keyIn } from './catalog-keys.ts'
+
+/* What the fold writes: current entries with their index, and what later records of a batch look up. */
+
+/** Takes what a fold changes, in order: a later operation on a key wins. A chained batch of `level` is one. */
+export interface Operations {
+  put(key: string, value: string): unknown
+  del(key: string): unknown
+}
+
+/**
+ * Entries as stored, by key: current ones, and those of older versions and hidden objects; undefined for what is not
+ * there. The fold keeps it true as it goes, so that a record sees what the one before it did.
+ */
+export type Heads = Map<string, string | undefined>
+
+export function entryAt(key: string, heads: Heads): Entry | undefined {
+  const text = heads.get(key)
+  return text === undefined ? undefined : parseEntry(text)
+}
+
+/** Makes `entry` the current one under its name; `before` is the same object's, whose index entries it takes over. */
+export function bind(key: string, entry: Entry, before: Entry | undefined, heads: Heads, operations: Operations): void {
+  const text = JSON.stringify(entry)
+  const { object, bucket, key: name } = entry.stat
+  if (before === undefined) operations.put(keyIn('n', object), encodeTuple(bucket, name))
+  changeIndex(before === undefined ? [] : indexKeysOf(before), indexKeysOf(entry), operations)
+  operations.put(key, text)
+  heads.set(key, text)
+}
+
+export function unbind(key: string, entry: Entry, heads: Heads, operations: Operations): void {
+  changeIndex(indexKeysOf(entry), [], operations)
+  operations.del(keyIn('n', entry.stat.object))
+  operations.del(key)
+  heads.set(key, undefined)
+}
+
+/** Writes what later records of the batch may look up. */
+export function store(key: string, value: object, heads: Heads, operations: Operations): void {
+  const text = JSON.stringify(value)
+  operations.put(key, text)
+  heads.set(key, text)
+}
+
+export function erase(key: string, heads: Heads, operations: Operations): void {
+  operations.del(key)
+  heads.set(key, undefined)
+}
+
+function changeIndex(before: readonly string[], after: readonly string[], operations: Operations): void {
+  const present = new Set(before)
+  const kept = new Set(before.length === 0 ? [] : after)
+  for (const key of present) if (!kept.has(key)) operations.del(key)
+  for (const key of after) if (present.size === 0 || !present.has(key)) operations.put(key, '')
+}
