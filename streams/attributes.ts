@@ -67,17 +67,19 @@ export function plainText(value: string): TypedText {
   return `t${wellFormed(value)}`
 }
 
+/** The same from its end to its beginning, but for the type. */
+export function reversedText(text: TypedText): TypedText {
+  return text.slice(0, 1) + Array.from(text.slice(1)).reverse().join('')
+}
+
 export function timeText(milliseconds: number): TypedText {
   return `t${new Date(milliseconds).toISOString()}`
 }
 
-/** What a literal of a query may mean; without a type it may mean all that its form allows. */
-export function meanings(literal: string, type: ScalarType | undefined): readonly TypedText[] {
-  if (type === 'string') return [plainText(literal)]
-  if (type === 'time') return [typedText(literal)]
+/** What a literal of a query may mean where nothing is known of the attribute: all that its form allows. */
+export function meanings(literal: string): readonly TypedText[] {
   const quantity = parseQuantity(literal)
   const number = quantity === undefined ? [] : [typedText(quantity)]
-  if (type === 'number') return number
   const boolean = literal === 'true' || literal === 'false' ? [typedText(literal === 'true')] : []
   return [...boolean, ...number, typedText(literal)]
 }
@@ -129,9 +131,4 @@ function utf8Length(character: string): number {
   if (point < 0x80) return 1
   if (point < 0x800) return 2
   return point < 0x10000 ? 3 : 4
-}
-
-/** The order of the UTF-8 bytes; JavaScript's own puts U+10000 and above before U+E000. */
-export function compareUtf8(left: string, right: string): number {
-  return left === right ? 0 : Buffer.compare(Buffer.from(left), Buffer.from(right))
 }

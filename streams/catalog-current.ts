@@ -1,12 +1,15 @@
-import { type Entry, indexKeysOf, parseEntry } from './catalog-entry.ts'
+import { type Entry, parseEntry } from './catalog-entry.ts'
+import { indexKeysOf } from './catalog-index.ts'
 import { encodeTuple, keyIn } from './catalog-keys.ts'
 
 /* What the fold writes: current entries with their index, and what later records of a batch look up. */
 
-/** Takes what a fold changes, in order: a later operation on a key wins. A chained batch of `level` is one. */
+/** Takes what a fold changes, in order: a later operation on a key wins. */
 export interface Operations {
   put(key: string, value: string): unknown
   del(key: string): unknown
+  /** An object has another entry now; none before, or none any more. */
+  changed(before: Entry | undefined, after: Entry | undefined): void
 }
 
 /**
@@ -27,6 +30,7 @@ export function bind(key: string, entry: Entry, before: Entry | undefined, heads
   if (before === undefined) operations.put(keyIn('n', object), encodeTuple(bucket, name))
   changeIndex(before === undefined ? [] : indexKeysOf(before), indexKeysOf(entry), operations)
   operations.put(key, text)
+  operations.changed(before, entry)
   heads.set(key, text)
 }
 
@@ -34,6 +38,7 @@ export function unbind(key: string, entry: Entry, heads: Heads, operations: Oper
   changeIndex(indexKeysOf(entry), [], operations)
   operations.del(keyIn('n', entry.stat.object))
   operations.del(key)
+  operations.changed(entry, undefined)
   heads.set(key, undefined)
 }
 

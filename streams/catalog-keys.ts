@@ -17,8 +17,10 @@ import type { Sequence } from '../pool/index.ts'
  *   n      object                    the name it is bound to, as a tuple
  *   o      object                    '', when the index has not all its values ("overflow")
  *   p                                the position, as JSON
+ *   r      attribute, value, object  '', the value from its end to its beginning
  *   s      object, sequence          ''                                   ("stream")
  *   v      object, version ↓         an older version, as JSON            ("versions")
+ *   w      attribute, word, object   ''
  *
  * Elements with ↓ are sequences inverted, so that the last one comes first.
  *
@@ -122,7 +124,7 @@ export function sequenceOfInverted(text: string): Sequence {
   return Number.MAX_SAFE_INTEGER - Number(text)
 }
 
-export type Space = 'a' | 'b' | 'c' | 'd' | 'h' | 'i' | 'm' | 'n' | 'o' | 's' | 'v'
+export type Space = 'a' | 'b' | 'c' | 'd' | 'h' | 'i' | 'm' | 'n' | 'o' | 'r' | 's' | 'v' | 'w'
 
 export function keyIn(space: Space, ...elements: readonly string[]): string {
   return space + encodeTuple(...elements)
@@ -133,16 +135,55 @@ export function parentIn(space: Space, ...elements: readonly string[]): string {
   return keyIn(space, ...elements) + (elements.length === 0 ? '' : SEPARATOR)
 }
 
+/** An index leads from the values of attributes to objects: as they are, from their ends, or from their words. */
+export type IndexKind = 'values' | 'reversed' | 'words'
+
+const INDEX_SPACES = { values: 'i', reversed: 'r', words: 'w' } as const
+
 /** The beginning of an attribute's index keys; a typed text (attributes.ts) follows it, and then indexSuffix(). */
-export function indexPrefix(attribute: string): string {
-  return parentIn('i', attribute)
+export function indexPrefix(kind: IndexKind, attribute: string): string {
+  return parentIn(INDEX_SPACES[kind], attribute)
 }
 
 export function indexSuffix(object: string): string {
   return SEPARATOR + escaped(object)
 }
 
-/** Made of its three parts, because a record has a dozen of them. */
-export function indexKey(prefix: string, value: string, suffix: string): string {
-  return prefix + escaped(value) + suffix
+/** Made of its three parts, because a record has dozens of them. */
+export function indexKey(prefix: string, text: string, suffix: string): string {
+  return prefix + escaped(text) + suffix
+}
+
+/** The text that an index key has. */
+export function indexText(key: string): string {
+  return decodeTuple(key)[1] ?? ''
+}
+
+/** Ranges in order, without what they have in common. */
+export function mergedRanges(ranges: readonly KeyRange[]): readonly KeyRange[] {
+  const merged: KeyRange[] = []
+  for (const range of ranges.toSorted((one, other) => compareUtf8(one.gte, other.gte))) {
+    const last = merged.at(-1)
+    if (last === undefined || compareUtf8(last.lt, range.gte) < 0) merged.push(range)
+    else if (compareUtf8(last.lt, range.lt) < 0) merged[merged.length - 1] = { gte: last.gte, lt: range.lt }
+  }
+  return merged
+}
+
+export function isWithin(range: KeyRange, key: string): boolean {
+  return compareUtf8(range.gte, key) <= 0 && compareUtf8(key, range.lt) < 0
+}
+
+const SURROGATES_START = 0xd800
+
+/** The order of the UTF-8 bytes; JavaScript's own puts U+10000 and above before U+E000. */
+export function compareUtf8(left: string, right: string): number {
+  if (left === right) return 0
+  const length = Math.min(left.length, right.length)
+  let at = 0
+  while (at < length && left.charCodeAt(at) === right.charCodeAt(at)) at += 1
+  if (at === length) return left.length - right.length
+  const [one, other] = [left.charCodeAt(at), right.charCodeAt(at)]
+  if (one < SURROGATES_START || other < SURROGATES_START) return one - other
+  return Buffer.compare(Buffer.from(left), Buffer.from(right))
 }

@@ -29,6 +29,8 @@ export interface StoredPosition extends CatalogPosition {
   readonly format: number
   /** Batches written so far. */
   readonly ordinal: number
+  /** Objects that are current. */
+  readonly objects: number
 }
 
 export interface OpenLevel {
@@ -43,7 +45,7 @@ const NodeLevel = Level as unknown as {
 }
 
 /** Of keys and values; a catalog of another one is made new. */
-const FORMAT = 1
+const FORMAT = 2
 const MARKS = 16_384
 export const SYNC_BATCHES = 1024
 const DAMAGED_FILE = 'DAMAGED'
@@ -57,7 +59,7 @@ const LEVEL_OPTIONS = {
 }
 
 export function startOf(pool: string): StoredPosition {
-  return { format: FORMAT, ordinal: 0, pool, epoch: 0, sequence: 0, digest: '' }
+  return { format: FORMAT, ordinal: 0, objects: 0, pool, epoch: 0, sequence: 0, digest: '' }
 }
 
 /**

@@ -1,6 +1,5 @@
-import { compareUtf8 } from './attributes.ts'
 import { parseEntry } from './catalog-entry.ts'
-import { type KeyRange, keyAfter, keyIn, lastElement, prefixEnd, prefixRange } from './catalog-keys.ts'
+import { compareUtf8, type KeyRange, keyAfter, keyIn, lastElement, prefixEnd, prefixRange } from './catalog-keys.ts'
 import type { CatalogLevel } from './catalog-level.ts'
 import { PAGE_CHARACTERS_MAX, pageLimit, type ReadObserver, Scan } from './catalog-scan.ts'
 import type { Listing, ListOptions, ObjectStat } from './store-port.ts'

@@ -2,7 +2,7 @@ import type { Sequence } from '../pool/index.ts'
 import type { BucketSettings } from './bucket-settings.ts'
 import type { ObjectName, Protocol } from './envelope.ts'
 import type { ApplicationRegistration, AttributeRecord } from './record.ts'
-import type { Listing, ListOptions, ObjectStat, QueryOptions, QueryResult } from './store-port.ts'
+import type { Explanation, Listing, ListOptions, ObjectStat, QueryOptions, QueryResult } from './store-port.ts'
 import type { VersionListing, VersionListOptions } from './version-port.ts'
 import type { Older } from './versions.ts'
 
@@ -101,5 +101,7 @@ export interface Catalog {
   versions(bucket: string, options: VersionListOptions): Promise<VersionListing>
   /** Throws ERR_INVALID, with the column, for a text that is no query, and for a cursor that is none of ours. */
   query(text: string, options: QueryOptions): Promise<QueryResult>
+  /** How query() would go about it, with its estimates. */
+  explain(text: string, options: QueryOptions): Promise<Explanation>
   close(): Promise<void>
 }

@@ -1,162 +1,146 @@
-import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import type { Sequence } from '../pool/index.ts'
-import { parseEntry } from './catalog-entry.ts'
-import { type KeyRange, keyAfter, keyIn, lastElement, POSITION_KEY } from './catalog-keys.ts'
-import type { CatalogLevel, StoredPosition } from './catalog-level.ts'
-import { type Chunk, PAGE_CHARACTERS_MAX, pageLimit, type ReadObserver, Scan, type Snapshot } from './catalog-scan.ts'
-import { StoreError } from './errors.ts'
-import { parseQuery } from './query.ts'
-import { type Condition, conditionsOf, isWithin, leadsFirst, meets, type Path, pathsOf } from './query-plan.ts'
+import { Estimates } from './catalog-estimate.ts'
+import { isWithin } from './catalog-keys.ts'
+import type { CatalogLevel } from './catalog-level.ts'
+import { Reading } from './catalog-reading.ts'
+import { PAGE_CHARACTERS_MAX, pageLimit, type ReadObserver } from './catalog-scan.ts'
+import { sortedPage } from './catalog-sort.ts'
+import { type Look, type Narrower, type Place, type Step, walk } from './catalog-walk.ts'
+import { type Cursor, formatCursor, parseCursor, strangeCursor } from './query-cursor.ts'
+import { type Filter, filterOf } from './query-filter.ts'
+import { Order } from './query-order.ts'
+import { parseQuery } from './query-parser.ts'
+import { cheapestPlan, chosenPlan, type Leg, legsOf, type Plan, type Ways, waysOf } from './query-plan.ts'
 import type { ObjectStat, QueryOptions, QueryResult } from './store-port.ts'
 
 export interface QueryBounds {
   /** Entries looked at for one page; it then ends with a cursor, however few were found. */
   readonly scanMax: number
+  /** Keys of indexes read for one page. */
+  readonly keysMax: number
+  /** Entries looked at to sort an answer; for more the index of its order is followed. */
+  readonly sortMax: number
+  /** Keys read to see how many there are, for one estimate. */
+  readonly probeMax: number
   readonly observe: ReadObserver
+  readonly clock: { now(): number }
 }
 
-/** Where a page ended: on which path (its index among the query's), and after which key. */
-interface Cursor {
-  readonly path: number
-  readonly key: string
+/** What a page is made of. */
+export interface Question {
+  /** The query and its order: what an answer depends on. */
+  readonly text: string
+  readonly filter: Filter
+  readonly ways: Ways
+  /** Undefined for that of the plan. */
+  readonly order: Order | undefined
+  readonly cursor: Cursor | undefined
+  readonly now: number
+  readonly limit: number
+  readonly bounds: QueryBounds
 }
 
-const CURSOR = /^([0-9a-f]{16})\.(\d{1,2})\.([\w-]+)$/
+/** What was found, how far it went, and why it ended. */
+export interface Page {
+  readonly objects: readonly ObjectStat[]
+  /** Undefined at the end of the answer. */
+  readonly next: Omit<Cursor, 'now'> | undefined
+  /** Whether it ended because it had looked at as much as one page may. */
+  readonly limited: boolean
+}
 
-/** One page of a query's answer, in the order of its path's keys, all of it true at one sequence. */
+/** One page of a query's answer, all of it true at one sequence. */
 export async function queryPage(
   database: CatalogLevel,
   text: string,
   options: QueryOptions,
   bounds: QueryBounds,
 ): Promise<QueryResult> {
-  const conditions = conditionsOf(parseQuery(text))
-  const paths = pathsOf(conditions)
-  const limit = pageLimit(options.limit)
-  const cursor = options.cursor === undefined ? undefined : parseCursor(options.cursor, text, paths)
-  await using snapshot = database.snapshot()
-  const index = cursor?.path ?? (await cheapest(database, paths))
-  const path = pathAt(paths, index)
-  const page = new QueryPage(path, conditions, limit, bounds.scanMax)
-  const ended = await fill(page, rangesAfter(path, cursor?.key), database, snapshot, bounds.observe)
-  const sequence = await sequenceAt(database, snapshot)
-  return { sequence, objects: page.objects, cursor: ended ? null : formatCursor(text, { path: index, key: page.last }) }
+  const question = questionOf(text, options, bounds)
+  await using reading = new Reading(database, bounds.observe)
+  const { order } = question
+  const page = order ? await sortedPage(reading, question, order) : await walkedPage(reading, question)
+  const sequence = await reading.sequence()
+  const cursor = page.next ? formatCursor(question.text, { now: question.now, ...page.next }) : null
+  return { sequence, objects: page.objects, cursor, limited: page.limited }
 }
 
-class QueryPage {
-  readonly path: Path
+export function questionOf(text: string, { limit, cursor: given, sort }: QueryOptions, bounds: QueryBounds): Question {
+  const whole = JSON.stringify([text, sort])
+  const query = parseQuery(text)
+  const cursor = given === undefined ? undefined : parseCursor(given, whole, sort !== undefined)
+  const now = cursor?.now ?? bounds.clock.now()
+  const filter = filterOf(query, now)
+  const order = sort === undefined ? undefined : new Order(sort, filter)
+  return { text: whole, filter, ways: waysOf(filter), order, cursor, now, limit: pageLimit(limit), bounds }
+}
+
+/** A page in the order of its plan. */
+async function walkedPage(reading: Reading, question: Question): Promise<Page> {
+  const { filter, cursor, limit, bounds } = question
+  const { legs, choices, narrowers } = await planned(reading, question)
+  const page = new WalkedPage(limit, bounds)
+  for await (const step of walk(reading, { legs, filter, narrowers }, cursor?.walked?.place)) {
+    if (page.take(step)) continue
+    return { objects: page.objects, next: { walked: { choices, place: page.place } }, limited: page.limited }
+  }
+  return { objects: page.objects, next: undefined, limited: false }
+}
+
+export interface Planned extends Plan {
+  readonly narrowers: (leg: Leg) => readonly Narrower[]
+}
+
+/** The plan of the page before, or the cheapest one. */
+export async function planned(reading: Reading, { ways, cursor, bounds }: Question): Promise<Planned> {
+  const legs = legsOf(ways)
+  const isPlain = legs.length === 1 && legs[0]!.narrowing.length === 0
+  const estimates = isPlain ? undefined : await Estimates.of(reading, legs, bounds.probeMax)
+  const narrowers = (leg: Leg) => estimates?.narrowersOf(leg) ?? []
+  if (cursor?.walked === undefined)
+    return { ...cheapestPlan(ways, (leg) => estimates?.ofLeg(leg).entries ?? 0), narrowers }
+  const { choices, place } = cursor.walked
+  const plan = chosenPlan(ways, choices)
+  if (!plan?.legs[place.leg]?.ranges.some((range) => isWithin(range, place.key))) throw strangeCursor()
+  return { ...plan, narrowers }
+}
+
+class WalkedPage {
   readonly objects: ObjectStat[] = []
   /** The last key looked at. */
-  last = ''
-  readonly #conditions: readonly Condition[]
+  place: Place = { leg: 0, key: '' }
+  limited = false
   readonly #limit: number
-  #scanLeft: number
+  #looksLeft: number
+  #keysLeft: number
   #characters = 0
 
-  constructor(path: Path, conditions: readonly Condition[], limit: number, scanMax: number) {
-    this.path = path
-    this.#conditions = conditions
+  constructor(limit: number, { scanMax, keysMax }: QueryBounds) {
     this.#limit = limit
-    this.#scanLeft = scanMax
+    this.#looksLeft = scanMax
+    this.#keysLeft = keysMax
   }
 
-  /** False, and the key is not looked at, when the page is full or has looked at enough. */
-  take(key: string, text: string): boolean {
-    if (this.#scanLeft === 0) return false
-    const entry = parseEntry(text)
-    if (meets(entry, this.#conditions) && leadsFirst(this.path, key, entry)) {
+  /** False when the page ends within the step, or after it. */
+  take({ looks, place, keys }: Step): boolean {
+    for (const look of looks) if (!this.#takeLook(look)) return false
+    this.place = place
+    this.#keysLeft -= keys
+    this.limited = this.#keysLeft <= 0
+    return !this.limited
+  }
+
+  #takeLook({ leg, key, entry, text, isFound }: Look): boolean {
+    if (this.#looksLeft === 0) {
+      this.limited = true
+      return false
+    }
+    if (isFound) {
       if (this.objects.length === this.#limit || this.#characters >= PAGE_CHARACTERS_MAX) return false
       this.objects.push(entry.stat)
       this.#characters += text.length
     }
-    this.#scanLeft -= 1
-    this.last = key
+    this.#looksLeft -= 1
+    this.place = { leg, key }
     return true
   }
-}
-
-/** True when the ranges ended before the page did. */
-async function fill(
-  page: QueryPage,
-  ranges: readonly KeyRange[],
-  database: CatalogLevel,
-  snapshot: Snapshot,
-  observe: ReadObserver,
-): Promise<boolean> {
-  for (const range of ranges) {
-    await using scan = new Scan(database, range, snapshot, observe)
-    for (let chunk = await scan.chunk(); chunk.length > 0; chunk = await scan.chunk()) {
-      const texts = await entryTexts(page.path, chunk, database, snapshot)
-      for (const [index, [key]] of chunk.entries()) if (!page.take(key, found(texts[index]))) return false
-    }
-  }
-  return true
-}
-
-/** The entries, as stored, that a chunk of a path's keys leads to. */
-async function entryTexts(
-  path: Path,
-  chunk: Chunk,
-  database: CatalogLevel,
-  snapshot: Snapshot,
-): Promise<readonly (string | undefined)[]> {
-  if (path.attribute === undefined) return chunk.map(([, text]) => text)
-  const objects = chunk.map(([key]) => keyIn('n', lastElement(key)))
-  const names = await database.getMany(objects, { snapshot })
-  return database.getMany(
-    names.map((name) => `c${found(name)}`),
-    { snapshot },
-  )
-}
-
-/** The index holds keys of current entries only (catalog-fold.ts). */
-function found(value: string | undefined): string {
-  if (value === undefined) throw new StoreError('ERR_CORRUPT', 'the index of the catalog leads to no object')
-  return value
-}
-
-async function sequenceAt(database: CatalogLevel, snapshot: Snapshot): Promise<Sequence> {
-  const text = await database.get(POSITION_KEY, { snapshot })
-  return text === undefined ? 0 : (JSON.parse(text) as StoredPosition).sequence
-}
-
-/** The path with the fewest bytes by LevelDB's estimate, which knows tables only: a small catalog goes by rank. */
-async function cheapest(database: CatalogLevel, paths: readonly Path[]): Promise<number> {
-  if (paths.length === 1) return 0
-  const sizes = await Promise.all(paths.map((path) => bytesOf(database, path)))
-  return sizes.indexOf(Math.min(...sizes))
-}
-
-async function bytesOf(database: CatalogLevel, path: Path): Promise<number> {
-  const sizes = await Promise.all(path.ranges.map(({ gte, lt }) => database.approximateSize(gte, lt)))
-  return sizes.reduce((sum, size) => sum + size, 0)
-}
-
-function rangesAfter(path: Path, key: string | undefined): readonly KeyRange[] {
-  if (key === undefined) return path.ranges
-  const at = path.ranges.findIndex((range) => isWithin(range, key))
-  return path.ranges.slice(at).map((range, index) => (index === 0 ? { ...range, gte: keyAfter(key) } : range))
-}
-
-function formatCursor(text: string, { path, key }: Cursor): string {
-  return `${hashOf(text)}.${path}.${Buffer.from(key).toString('base64url')}`
-}
-
-function parseCursor(cursor: string, text: string, paths: readonly Path[]): Cursor {
-  const [, hash, path = '', key = ''] = CURSOR.exec(cursor) ?? []
-  const parsed = { path: Number(path), key: Buffer.from(key, 'base64url').toString() }
-  const ranges = paths[parsed.path]?.ranges ?? []
-  if (hash === hashOf(text) && ranges.some((range) => isWithin(range, parsed.key))) return parsed
-  throw new StoreError('ERR_INVALID', 'the cursor does not belong to this query')
-}
-
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16)
-}
-
-function pathAt(paths: readonly Path[], index: number): Path {
-  const path = paths[index]
-  assert(path !== undefined)
-  return path
 }

@@ -25,15 +25,31 @@ export function pageLimit(limit = PAGE_LIMIT_DEFAULT): number {
   throw new StoreError('ERR_INVALID', `a page's limit is a whole number from 1 to ${PAGE_LIMIT_MAX}`)
 }
 
+export interface ScanOptions {
+  /** From the end of the range to its beginning. */
+  readonly reverse?: boolean
+  /** Entries of the first chunk. */
+  readonly chunkMin?: number
+}
+
 /** Reads a range in chunks, which grow as it goes on: a short page costs little, a long one few calls. */
 export class Scan {
   readonly #iterator: Iterator<CatalogLevel, string, string>
   readonly #observe: ReadObserver
-  #size = CHUNK_ENTRIES_MIN
+  readonly #sizeMin: number
+  #size: number
 
-  constructor(database: CatalogLevel, range: KeyRange, snapshot: Snapshot, observe: ReadObserver) {
-    this.#iterator = database.iterator({ ...range, snapshot, highWaterMarkBytes: CHUNK_BYTES_MAX })
+  constructor(
+    database: CatalogLevel,
+    range: KeyRange,
+    snapshot: Snapshot,
+    observe: ReadObserver,
+    { reverse = false, chunkMin = CHUNK_ENTRIES_MIN }: ScanOptions = {},
+  ) {
+    this.#iterator = database.iterator({ ...range, reverse, snapshot, highWaterMarkBytes: CHUNK_BYTES_MAX })
     this.#observe = observe
+    this.#sizeMin = chunkMin
+    this.#size = chunkMin
   }
 
   /** The next entries; none at the end. */
@@ -47,7 +63,7 @@ export class Scan {
   /** Goes on from the first key that is not below `key`. */
   seek(key: string): void {
     this.#iterator.seek(key)
-    this.#size = CHUNK_ENTRIES_MIN
+    this.#size = this.#sizeMin
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,8 +1,16 @@
 import type { Sequence } from '../pool/index.ts'
-import { compareUtf8 } from './attributes.ts'
 import { parseEntry } from './catalog-entry.ts'
 import { olderKey, parseHidden, parseOlder } from './catalog-fold-versions.ts'
-import { decodeTuple, type KeyRange, keyAfter, keyIn, parentIn, prefixRange, sequenceText } from './catalog-keys.ts'
+import {
+  compareUtf8,
+  decodeTuple,
+  type KeyRange,
+  keyAfter,
+  keyIn,
+  parentIn,
+  prefixRange,
+  sequenceText,
+} from './catalog-keys.ts'
 import type { CatalogLevel } from './catalog-level.ts'
 import type { HiddenHead, ObjectPlace } from './catalog-port.ts'
 import { type Chunk, PAGE_CHARACTERS_MAX, pageLimit, type ReadObserver, Scan, type Snapshot } from './catalog-scan.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Sequence } from '../pool/index.ts'
-import type { Heads } from './catalog-current.ts'
+import type { Heads, Operations } from './catalog-current.ts'
 import { fold, headKeysOf } from './catalog-fold.ts'
 import type { RecentHeads } from './catalog-heads.ts'
 import { POSITION_KEY } from './catalog-keys.ts'
@@ -117,12 +117,20 @@ export class CatalogWriter {
 
   async #write(queued: readonly Queued[]): Promise<void> {
     const heads = await this.#lookUp(queued)
-    await using operations = this.#database.batch()
+    await using batch = this.#database.batch()
+    let { objects } = this.#position
+    const operations: Operations = {
+      put: (key, value) => batch.put(key, value),
+      del: (key) => batch.del(key),
+      changed: (before, after) => {
+        objects += Number(after !== undefined) - Number(before !== undefined)
+      },
+    }
     for (const { durable } of queued) fold(durable, heads, operations)
-    const position = after(this.#position, queued)
-    operations.put(POSITION_KEY, JSON.stringify(position))
-    operations.put(markKey(position.ordinal), position.ordinal.toString())
-    await operations.write({ sync: position.ordinal % SYNC_BATCHES === 0 })
+    const position = { ...after(this.#position, queued), objects }
+    batch.put(POSITION_KEY, JSON.stringify(position))
+    batch.put(markKey(position.ordinal), position.ordinal.toString())
+    await batch.write({ sync: position.ordinal % SYNC_BATCHES === 0 })
     this.#heads.written(heads)
     this.#position = position
     this.#unwritten -= queued.length

@@ -1,6 +1,7 @@
 import type { Sequence } from '../pool/index.ts'
 import { type BucketSettings, NEW_BUCKET } from './bucket-settings.ts'
 import { parseEntry } from './catalog-entry.ts'
+import { explanationOf } from './catalog-explain.ts'
 import { RecentHeads } from './catalog-heads.ts'
 import { elementRange, keyIn, lastElement, POSITION_KEY, parentIn, prefixRange, sequenceText } from './catalog-keys.ts'
 import {
@@ -24,14 +25,14 @@ import type {
   ObjectPlace,
   OlderVersion,
 } from './catalog-port.ts'
-import { queryPage } from './catalog-query.ts'
+import { type QueryBounds, queryPage } from './catalog-query.ts'
 import type { ReadObserver } from './catalog-scan.ts'
 import { versionPage } from './catalog-version-list.ts'
 import { hiddenUnder, olderVersion, placeOf } from './catalog-versions.ts'
 import { CatalogWriter } from './catalog-writer.ts'
 import type { ObjectName } from './envelope.ts'
 import type { ApplicationRegistration } from './record.ts'
-import type { Listing, ListOptions, QueryOptions, QueryResult } from './store-port.ts'
+import type { Explanation, Listing, ListOptions, QueryOptions, QueryResult } from './store-port.ts'
 import type { VersionListing, VersionListOptions } from './version-port.ts'
 
 export interface CatalogOptions {
@@ -43,15 +44,29 @@ export interface CatalogOptions {
   readonly batchRecordsMax?: number
   /** Entries that a query looks at for one page. */
   readonly queryScanMax?: number
+  /** Keys of indexes that a query reads for one page. */
+  readonly queryKeysMax?: number
+  /** Entries that a query looks at to sort an answer; for more the index of its order is followed. */
+  readonly querySortMax?: number
+  /** Keys that a query reads to see how many there are, for one estimate. */
+  readonly queryProbeMax?: number
+  /** Milliseconds since 1970: what `now` means in a query. */
+  readonly clock?: { now(): number }
   /** Told why the directory was destroyed and made new, at position 0. */
   readonly onDamaged?: (reason: string) => void
   readonly onRead?: ReadObserver
 }
 
+export const QUERY_PROBE_MAX = 64
+
 const DEFAULTS = {
   lagMax: 8192,
   batchRecordsMax: 256,
   queryScanMax: 10_000,
+  queryKeysMax: 200_000,
+  querySortMax: 5000,
+  queryProbeMax: QUERY_PROBE_MAX,
+  clock: { now: () => Date.now() },
   onDamaged: () => {},
   onRead: () => {},
 }
@@ -177,8 +192,17 @@ class LevelCatalog implements Catalog {
   }
 
   query(text: string, options: QueryOptions): Promise<QueryResult> {
-    const bounds = { scanMax: this.#options.queryScanMax, observe: this.#options.onRead }
-    return this.#guard(() => queryPage(this.#database, text, options, bounds))
+    return this.#guard(() => queryPage(this.#database, text, options, this.#bounds))
+  }
+
+  explain(text: string, options: QueryOptions): Promise<Explanation> {
+    return this.#guard(() => explanationOf(this.#database, text, options, this.#bounds))
+  }
+
+  get #bounds(): QueryBounds {
+    const { queryScanMax, queryKeysMax, querySortMax, queryProbeMax, onRead: observe, clock } = this.#options
+    const maxima = { scanMax: queryScanMax, keysMax: queryKeysMax, sortMax: querySortMax, probeMax: queryProbeMax }
+    return { ...maxima, observe, clock }
   }
 
   async close(): Promise<void> {

@@ -1,139 +1,133 @@
-import { compareUtf8, indexedPart, meanings, plainText, type TypedText } from './attributes.ts'
-import { type Entry, FIELDS, indexKeysOf, isIndexed, valuesOf } from './catalog-entry.ts'
-import { elementRange, indexPrefix, type KeyRange, parentIn, prefixEnd, prefixRange } from './catalog-keys.ts'
-import type { Term } from './query.ts'
+import { indexedPart } from './attributes.ts'
+import type { Entry } from './catalog-entry.ts'
+import { indexKeysUnder, isIndexed, isOverflowing } from './catalog-index.ts'
+import {
+  compareUtf8,
+  elementRange,
+  indexPrefix,
+  indexText,
+  isWithin,
+  type KeyRange,
+  mergedRanges,
+  parentIn,
+  prefixRange,
+} from './catalog-keys.ts'
+import type { Condition, Filter } from './query-filter.ts'
+import { ALL_TEXTS, type Interval, TYPED_TEXTS_END } from './query-interval.ts'
 
 /*
- * What a query means. A term becomes intervals of typed texts, one for each type that its literal can have, and an
- * entry meets it when one of its values lies in one of them. Comparisons of one name are one condition together, an
- * interval that one value must lie in: `date >= 2026-11-01 AND date < 2026-12-01` reads November only, and asks of a
- * list for one element between the two.
+ * How an answer is found. A plan is a list of legs, walked one after the other; each leads to every entry that meets
+ * its part of the query, and all of them to every entry of the answer. Every entry is checked against the whole query:
+ * a leg only leads there.
  *
- * Every condition is checked on the entry; a path only leads to the entries that may meet them.
+ *   condition   one leg: the ranges of its index
+ *   AND         the legs of whichever part promises fewest entries
+ *   OR          the legs of all parts
+ *   NOT         none: what it asks for is in no index
+ *
+ * Without a plan the current entries are read, all of them or those of a bucket. An entry is told by the first leg
+ * that leads to it, and there by the first key; one that the index has not all values of by its key in space `o`, which
+ * ends the ranges of every leg.
  */
-interface Interval {
-  readonly from: TypedText
-  /** False when `from` itself lies outside. */
-  readonly fromIncluded: boolean
-  readonly to: TypedText
-  readonly toIncluded: boolean
-}
-
-export interface Condition {
-  readonly name: string
-  readonly intervals: readonly Interval[]
-  /** The lower, the fewer entries meet such a condition as a rule. */
-  readonly rank: number
-}
-
-/** A way through the catalog: ranges of keys, in order, that lead to every entry of the answer. */
-export interface Path {
-  /** The attribute whose index it follows; undefined for the current entries, in the order of their names. */
-  readonly attribute: string | undefined
+export interface Leg {
+  /** What it follows; undefined for the current entries, in the order of their names. */
+  readonly condition: Condition | undefined
+  /** Whoever meets it is found on this leg. */
+  readonly covers: Filter
   readonly ranges: readonly KeyRange[]
-  readonly rank: number
+  /** Equalities that an answer must meet besides, whose indexes tell of an object without its entry. */
+  readonly narrowing: readonly Condition[]
 }
 
-const RANKS = { equals: 0, prefix: 1, '<': 2, '<=': 2, '>': 2, '>=': 2, exists: 3 } as const
-const CURRENT_RANK = 4
-/** Above every typed text, the last of which begin with `t`. */
-const TYPED_TEXTS_END = 'u'
-const ALL: Interval = { from: '', fromIncluded: true, to: TYPED_TEXTS_END, toIncluded: false }
+/** The ways that there are. */
+export type Ways =
+  | { readonly kind: 'leg'; readonly leg: Leg }
+  /** One of them is enough. */
+  | { readonly kind: 'any'; readonly options: readonly Ways[] }
+  /** All of them are needed. */
+  | { readonly kind: 'all'; readonly parts: readonly Ways[] }
 
-const OVERFLOW = prefixRange(parentIn('o'))
+export interface Plan {
+  readonly legs: readonly Leg[]
+  /** Which option was taken, at each choice from the first to the last: the same again leads the same way. */
+  readonly choices: readonly number[]
+  /** Entries that it leads to, estimated. */
+  readonly entries: number
+}
 
-export function conditionsOf(terms: readonly Term[]): readonly Condition[] {
-  const conditions: Condition[] = []
-  const compared = new Map<string, Condition>()
-  for (const term of terms) {
-    const condition = { name: term.name, intervals: intervalsOf(term), rank: RANKS[term.operator] }
-    if (condition.rank !== RANKS['<']) conditions.push(condition)
-    else compared.set(term.name, both(compared.get(term.name), condition))
+export const OVERFLOW: KeyRange = prefixRange(parentIn('o'))
+/** Texts of one equality, of which each has its objects in order. */
+const NARROWING_TEXTS_MAX = 3
+
+/** Where no index leads to all of the answer, the current entries do. */
+export function waysOf(filter: Filter): Ways {
+  return waysThrough(filter, []) ?? { kind: 'leg', leg: currentLeg(filter, [ALL_TEXTS], undefined) }
+}
+
+function waysThrough(filter: Filter, siblings: readonly Condition[]): Ways | undefined {
+  switch (filter.kind) {
+    case 'not':
+      return undefined
+    case 'condition':
+      return conditionWays(filter, siblings)
+    case 'or':
+      return allOf(filter.parts.map((part) => waysThrough(part, siblings)))
+    case 'and':
+      return anyOf(filter.parts, siblings)
   }
-  return [...conditions, ...compared.values()]
 }
 
-function intervalsOf({ name, operator, value }: Term): readonly Interval[] {
-  if (operator === 'exists') return [ALL]
-  if (operator === 'prefix') return [prefixInterval(plainText(value))]
-  const texts = meanings(value, FIELDS.get(name)?.type)
-  if (operator === 'equals')
-    return texts.map((text) => ({ from: text, fromIncluded: true, to: text, toIncluded: true }))
-  return texts.map((text) => comparison(operator, text))
+function conditionWays(condition: Condition, siblings: readonly Condition[]): Ways | undefined {
+  const { name, intervals } = condition.index
+  if (name === 'object.bucket') return { kind: 'leg', leg: currentLeg(condition, intervals, undefined) }
+  if (!isIndexed(name)) return undefined
+  const narrowing = siblings.filter((other) => other !== condition && narrows(other))
+  return { kind: 'leg', leg: { condition, covers: condition, ranges: rangesOf(condition), narrowing } }
 }
 
-function prefixInterval(prefix: TypedText): Interval {
-  return { from: prefix, fromIncluded: true, to: prefixEnd(prefix), toIncluded: false }
+function allOf(parts: readonly (Ways | undefined)[]): Ways | undefined {
+  const ways = parts.filter((part) => part !== undefined)
+  return ways.length === parts.length ? { kind: 'all', parts: ways } : undefined
 }
 
-/** Within the values of one type. */
-function comparison(operator: '<' | '<=' | '>' | '>=', text: TypedText): Interval {
-  const type = prefixInterval(text.slice(0, 1))
-  if (operator === '<' || operator === '<=') return { ...type, to: text, toIncluded: operator === '<=' }
-  return { ...type, from: text, fromIncluded: operator === '>=' }
+function anyOf(parts: readonly Filter[], siblings: readonly Condition[]): Ways | undefined {
+  const conditions = parts.filter((part) => part.kind === 'condition')
+  const options = parts.map((part) => waysThrough(part, [...siblings, ...conditions]))
+  const buckets = conditions.find((condition) => condition.name === 'object.bucket' && hasSingles(condition))
+  const keys = conditions.find(({ index }) => index.name === 'object.key' && index.kind === 'values')
+  const named: Ways | undefined = buckets &&
+    keys && { kind: 'leg', leg: currentLeg({ kind: 'and', parts }, buckets.index.intervals, keys) }
+  const found = [...options, named].filter((option) => option !== undefined)
+  return found.length > 1 ? { kind: 'any', options: found } : found[0]
 }
 
-function both(left: Condition | undefined, right: Condition): Condition {
-  if (left === undefined) return right
-  const pairs = left.intervals.flatMap((one) => right.intervals.map((other) => overlap(one, other)))
-  return { ...right, intervals: pairs.filter((interval) => !isEmpty(interval)) }
+/** Whether each of its ranges has the keys of one text, which are in the order of their objects. */
+export function hasSingles({ index }: Condition): boolean {
+  return index.intervals.every(({ from, to }) => from === to)
 }
 
-function overlap(one: Interval, other: Interval): Interval {
-  const start = compareUtf8(one.from, other.from) || Number(other.fromIncluded) - Number(one.fromIncluded)
-  const end = compareUtf8(one.to, other.to) || Number(one.toIncluded) - Number(other.toIncluded)
-  const { from, fromIncluded } = start > 0 ? one : other
-  const { to, toIncluded } = end < 0 ? one : other
-  return { from, fromIncluded, to, toIncluded }
-}
-
-function isEmpty({ from, fromIncluded, to, toIncluded }: Interval): boolean {
-  const order = compareUtf8(from, to)
-  return order > 0 || (order === 0 && !(fromIncluded && toIncluded))
-}
-
-export function meets(entry: Entry, conditions: readonly Condition[]): boolean {
-  return conditions.every(({ name, intervals }) =>
-    valuesOf(entry, name).some((value) => intervals.some((interval) => contains(interval, value))),
-  )
-}
-
-export function contains({ from, fromIncluded, to, toIncluded }: Interval, text: TypedText): boolean {
-  const start = compareUtf8(from, text)
-  const end = compareUtf8(text, to)
-  return (start < 0 || (start === 0 && fromIncluded)) && (end < 0 || (end === 0 && toIncluded))
-}
-
-/** Every path there is, the best one by rule first. Each of them leads to the whole answer. */
-export function pathsOf(conditions: readonly Condition[]): readonly Path[] {
-  const paths = conditions.filter(({ name }) => isIndexed(name)).map(indexPath)
-  return [currentPath(conditions), ...paths].sort((left, right) => left.rank - right.rank)
+export function narrows(condition: Condition): boolean {
+  const { name, intervals } = condition.index
+  return isIndexed(name) && hasSingles(condition) && intervals.length <= NARROWING_TEXTS_MAX
 }
 
 /**
  * Ends of intervals are taken in, cut as the index cuts its values: what this lets pass is checked on the entry. So
  * are the entries that the index has not all the values of.
  */
-function indexPath({ name, intervals, rank }: Condition): Path {
-  const parent = indexPrefix(name)
+export function rangesOf({ index: { name, kind, intervals } }: Condition): readonly KeyRange[] {
+  const parent = indexPrefix(kind, name)
   const ranges = intervals.map(({ from, to }) => elementRange(parent, indexedPart(from), indexedPart(to)))
-  return { attribute: name, ranges: FIELDS.has(name) ? ranges : [...ranges, OVERFLOW], rank }
+  return [...mergedRanges(ranges), OVERFLOW]
 }
 
-/** By bucket, and by key within one bucket; otherwise everything. */
-function currentPath(conditions: readonly Condition[]): Path {
-  const bucket = bestOf(conditions, 'object.bucket')
-  const path = { attribute: undefined, rank: CURRENT_RANK }
-  if (bucket?.rank !== RANKS.equals) return { ...path, ranges: textRanges(parentIn('c'), bucket?.intervals ?? [ALL]) }
-  const key = bestOf(conditions, 'object.key')
-  const ranges = bucket.intervals.flatMap(({ from }) =>
-    textRanges(parentIn('c', from.slice(1)), key?.intervals ?? [ALL]),
-  )
-  return { ...path, ranges, rank: key?.rank ?? CURRENT_RANK }
-}
-
-function bestOf(conditions: readonly Condition[], name: string): Condition | undefined {
-  return conditions.filter((condition) => condition.name === name).sort((left, right) => left.rank - right.rank)[0]
+/** By bucket, and by key within buckets. */
+function currentLeg(covers: Filter, buckets: readonly Interval[], keys: Condition | undefined): Leg {
+  const ranges =
+    keys === undefined
+      ? textRanges(parentIn('c'), buckets)
+      : buckets.flatMap(({ from }) => textRanges(parentIn('c', from.slice(1)), keys.index.intervals))
+  return { condition: undefined, covers, ranges: mergedRanges(ranges), narrowing: [] }
 }
 
 /** Keys below `parent` whose next element lies in one of the intervals, which are of strings only. */
@@ -143,14 +137,63 @@ function textRanges(parent: string, intervals: readonly Interval[]): readonly Ke
   )
 }
 
-/** Whether `key` is the first of the path's keys that lead to `entry`: a list's lead there once for each element. */
-export function leadsFirst(path: Path, key: string, entry: Entry): boolean {
-  if (path.attribute === undefined) return true
-  if (!isWithin(OVERFLOW, key) && valuesOf(entry, path.attribute).length === 1) return true
-  const leading = indexKeysOf(entry).filter((other) => path.ranges.some((range) => isWithin(range, other)))
-  return leading.every((other) => compareUtf8(key, other) <= 0)
+export function legsOf(ways: Ways): readonly Leg[] {
+  if (ways.kind === 'leg') return [ways.leg]
+  return (ways.kind === 'any' ? ways.options : ways.parts).flatMap(legsOf)
 }
 
-export function isWithin(range: KeyRange, key: string): boolean {
-  return compareUtf8(range.gte, key) <= 0 && compareUtf8(key, range.lt) < 0
+/** The plan that leads to fewest entries. */
+export function cheapestPlan(ways: Ways, entriesOf: (leg: Leg) => number): Plan {
+  if (ways.kind === 'leg') return { legs: [ways.leg], choices: [], entries: entriesOf(ways.leg) }
+  if (ways.kind === 'all') return together(ways.parts.map((part) => cheapestPlan(part, entriesOf)))
+  const plans = ways.options.map((option) => cheapestPlan(option, entriesOf))
+  const least = Math.min(...plans.map(({ entries }) => entries))
+  const choice = plans.findIndex(({ entries }) => entries === least)
+  const plan = plans[choice]!
+  return { ...plan, choices: [choice, ...plan.choices] }
+}
+
+function together(plans: readonly Plan[]): Plan {
+  return {
+    legs: plans.flatMap(({ legs }) => legs),
+    choices: plans.flatMap(({ choices }) => choices),
+    entries: plans.reduce((sum, { entries }) => sum + entries, 0),
+  }
+}
+
+/** The plan that was made by these choices; undefined when there is none. */
+export function chosenPlan(ways: Ways, choices: readonly number[]): Plan | undefined {
+  const left = [...choices]
+  const legs = chosenLegs(ways, left)
+  return legs && left.length === 0 ? { legs, choices, entries: 0 } : undefined
+}
+
+function chosenLegs(ways: Ways, left: number[]): readonly Leg[] | undefined {
+  if (ways.kind === 'leg') return [ways.leg]
+  if (ways.kind === 'any') {
+    const option = ways.options[left.shift() ?? -1]
+    return option && chosenLegs(option, left)
+  }
+  const parts = ways.parts.map((part) => chosenLegs(part, left))
+  return parts.every((part) => part !== undefined) ? parts.flat() : undefined
+}
+
+/** Whether `key` is where a leg tells of `entry`: a list's keys, or words, lead there more than once. */
+export function leadsFirst({ condition, ranges }: Leg, key: string, entry: Entry): boolean {
+  if (condition === undefined) return true
+  if (isOverflowing(entry)) return isWithin(OVERFLOW, key)
+  if (isWithin(OVERFLOW, key)) return false
+  if (condition.index.intervals.length === 1 && hasSingles(condition)) return true
+  const keys = indexKeysUnder(entry, condition.index.kind, condition.index.name)
+  return keys.every(
+    (other) =>
+      compareUtf8(key, other) <= 0 || !ranges.some((range) => isWithin(range, other)) || !leads(condition, other),
+  )
+}
+
+/** Whether what an index key says may meet the condition; one whose value was cut may. */
+export function leads({ leads }: Condition, key: string): boolean {
+  if (leads === undefined || isWithin(OVERFLOW, key)) return true
+  const text = indexText(key)
+  return leads(text) || indexedPart(`${text}x`) !== `${text}x`
 }

@@ -1,23 +1,20 @@
 import { plainText, scalarsOf, type TypedText, timeText, typedText } from './attributes.ts'
 import { sequenceText } from './catalog-keys.ts'
 import type { Attributes } from './envelope.ts'
-import { parseQuery } from './query.ts'
-import { conditionsOf, contains } from './query-plan.ts'
+import { filterOf, meetsWith } from './query-filter.ts'
+import { parseQuery } from './query-parser.ts'
 import type { AttributeRecord } from './record.ts'
 
 export type RecordTest = (record: AttributeRecord) => boolean
 
 /**
  * A query asked of records rather than of objects: a record meets it by what it says itself. So a change of attributes
- * has the ones it sets, and not those that its object had before; and only a put has `object.size`.
- * Throws ERR_INVALID, with the column, for a text that is no query.
+ * has the ones it sets, and not those that its object had before; and only a put has `object.size`. `now` is what `now`
+ * means in it, in milliseconds since 1970. Throws ERR_INVALID, with the column, for a text that is no query.
  */
-export function recordTest(text: string): RecordTest {
-  const conditions = conditionsOf(parseQuery(text))
-  return (record) =>
-    conditions.every(({ name, intervals }) =>
-      valuesOf(record, name).some((value) => intervals.some((interval) => contains(interval, value))),
-    )
+export function recordTest(text: string, now = Date.now()): RecordTest {
+  const filter = filterOf(parseQuery(text), now)
+  return (record) => meetsWith((name) => valuesOf(record, name), filter)
 }
 
 type Read = (record: AttributeRecord) => TypedText | undefined

@@ -77,6 +77,8 @@ export interface Listing {
 export interface QueryOptions {
   readonly limit?: number
   readonly cursor?: string
+  /** An indexed attribute, `-` before it for descending order; without it the plan's order. */
+  readonly sort?: string
 }
 
 export interface QueryResult {
@@ -85,6 +87,48 @@ export interface QueryResult {
   readonly objects: readonly ObjectStat[]
   /** Pass to go on; null at the end. */
   readonly cursor: string | null
+  /** True when the page ended because it had looked at as much as one page may, however little it found. */
+  readonly limited: boolean
+}
+
+/** Entries that something leads to; `isExact` when they were counted. */
+export interface Counted {
+  readonly entries: number
+  readonly isExact: boolean
+}
+
+/** One way through an index, or through the current objects. */
+export interface ExplainedLeg extends Counted {
+  /** The part of the query that it follows; null when it follows none. */
+  readonly condition: string | null
+  /** What is read, in words. */
+  readonly reads: string
+  readonly ranges: number
+  /** True when it reads in proportion to all there is, and not to what it finds. */
+  readonly isScan: boolean
+  /** Other parts that are asked of their indexes before an entry is looked at. */
+  readonly narrowedBy: readonly (Counted & { readonly condition: string; readonly how: 'merge' | 'lookup' })[]
+}
+
+/** How a query would be answered. */
+export interface Explanation {
+  /** As it was understood. */
+  readonly query: string
+  readonly sequence: Sequence
+  /** Current objects in all. */
+  readonly objects: number
+  readonly order: string
+  /** How the order comes about: by the plan itself, by sorting what it finds, or by the index of the order. */
+  readonly sorting: 'none' | 'gather' | 'follow'
+  /** Entries that the plan leads to, estimated. */
+  readonly entries: number
+  readonly isScan: boolean
+  /** Walked one after the other. */
+  readonly legs: readonly ExplainedLeg[]
+  /** What could have been followed instead. */
+  readonly others: readonly ExplainedLeg[]
+  /** Entries that one page looks at, at the most. */
+  readonly entriesMax: number
 }
 
 /** A current object and its verified bytes. `body` may be iterated once. */
@@ -122,6 +166,7 @@ export interface Store {
    */
   tail(origin: Origin, options: TailOptions): AsyncGenerator<TailPage>
   query(origin: Origin, text: string, options?: QueryOptions): Promise<QueryResult>
+  explain(origin: Origin, text: string, options?: QueryOptions): Promise<Explanation>
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>>
   /** Registers or, with null, removes an application; durable when it resolves. */
   register(origin: Origin, id: string, registration: ApplicationRegistration | null): Promise<void>

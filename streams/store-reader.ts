@@ -10,7 +10,7 @@ import type { ApplicationRegistration, AttributeRecord } from './record.ts'
 import { decodeRecord } from './record-codec.ts'
 import type { Sequencer } from './sequencer.ts'
 import { inStoreWords, toStoreError } from './store-errors.ts'
-import type { Listing, ListOptions, ObjectStat, QueryOptions, QueryResult, Reading } from './store-port.ts'
+import type { Explanation, Listing, ListOptions, ObjectStat, QueryOptions, QueryResult, Reading } from './store-port.ts'
 import { type Followed, follow, type TailOptions } from './tail.ts'
 import type { TailPage } from './tail-page.ts'
 
@@ -97,6 +97,10 @@ export class StoreReader {
 
   query(origin: Origin, text: string, options: QueryOptions): Promise<QueryResult> {
     return this.#see(origin, () => this.#catalog.query(text, options))
+  }
+
+  explain(origin: Origin, text: string, options: QueryOptions): Promise<Explanation> {
+    return this.#see(origin, () => this.#catalog.explain(text, options))
   }
 
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {

@@ -10,6 +10,7 @@ import type { RecentRecords } from './recent-records.ts'
 import type { ApplicationRegistration, AttributeRecord } from './record.ts'
 import { inStoreWords, toStoreError } from './store-errors.ts'
 import type {
+  Explanation,
   Listing,
   ListOptions,
   ObjectStat,
@@ -85,6 +86,10 @@ export class PartitionStore implements OpenStore {
 
   query(origin: Origin, text: string, options: QueryOptions = {}): Promise<QueryResult> {
     return this.#parts.reader.query(origin, text, options)
+  }
+
+  explain(origin: Origin, text: string, options: QueryOptions = {}): Promise<Explanation> {
+    return this.#parts.reader.explain(origin, text, options)
   }
 
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {

@@ -172,7 +172,10 @@ describe('a sound directory', () => {
     const batch = level.batch()
     for (let mark = 1; mark <= ordinal; mark += 1)
       if (mark !== lost) batch.put(`m${String(mark % 16_384).padStart(16, '0')}`, String(mark))
-    batch.put('p', JSON.stringify({ format: 1, ordinal, pool: POOL, epoch: 1, sequence: 20_000, digest: '' }))
+    batch.put(
+      'p',
+      JSON.stringify({ format: 2, ordinal, objects: 0, pool: POOL, epoch: 1, sequence: 20_000, digest: '' }),
+    )
     await batch.write()
     await level.close()
     const reasons: string[] = []

@@ -7,7 +7,7 @@ import type {
   Protocol,
   Sequence,
 } from '../../streams/index.ts'
-import type { Term } from '../../streams/query.ts'
+import type { Query, Term } from '../../streams/query.ts'
 import type { AttributeRecord } from '../../streams/record.ts'
 
 /** What is common to records, and of no interest to the catalog. */
@@ -118,20 +118,42 @@ export class CatalogModel {
     return [...folded].sort(([left], [right]) => compareText(left, right)).map(([, entry]) => entry)
   }
 
-  /** The versions of the objects that meet every term; comparisons of one name ask for one value that meets them all. */
-  query(terms: readonly Term[]): readonly string[] {
-    const groups = new Map<string, Term[]>()
-    for (const [index, term] of terms.entries()) {
-      const group = term.operator.startsWith('<') || term.operator.startsWith('>') ? term.name : `${index} alone`
-      groups.set(group, [...(groups.get(group) ?? []), term])
-    }
-    const met = [...this.entries.values()].filter((entry) =>
-      [...groups.values()].every((group) =>
-        valuesOf(entry, group[0]!.name).some((value) => group.every((term) => meets(value, term))),
-      ),
-    )
-    return met.map(({ stat }) => stat.version).sort()
+  /** The versions of the objects that meet a query. */
+  query(query: Query): readonly string[] {
+    return this.found(query)
+      .map(({ stat }) => stat.version)
+      .sort()
   }
+
+  found(query: Query): readonly ModelEntry[] {
+    return [...this.entries.values()].filter((entry) => meetsQuery(entry, query))
+  }
+}
+
+/** Comparisons of one name in one conjunction ask for one value that meets them all. */
+function meetsQuery(entry: ModelEntry, query: Query): boolean {
+  if (query.kind === 'not') return !meetsQuery(entry, query.part)
+  if (query.kind === 'or') return query.parts.some((part) => meetsQuery(entry, part))
+  const groups = new Map<string, Term[]>()
+  const others: Query[] = []
+  for (const part of query.kind === 'and' ? query.parts : [query]) {
+    if (part.kind === 'term' && /^[<>]/.test(part.operator))
+      groups.set(part.name, [...(groups.get(part.name) ?? []), part])
+    else if (part.kind === 'term') groups.set(`${groups.size} alone`, [part])
+    else others.push(part)
+  }
+  return (
+    others.every((part) => meetsQuery(entry, part)) && [...groups.values()].every((group) => meetsAll(entry, group))
+  )
+}
+
+function meetsAll(entry: ModelEntry, [first, ...more]: readonly Term[]): boolean {
+  const values = modelValues(entry, first!.name)
+  if (first!.operator === 'words') {
+    const found = new Set(values.flatMap((value) => (typeof value === 'string' ? wordsOf(value) : [])))
+    return wordsOf(first!.values[0]!.text).every((word) => found.has(word))
+  }
+  return values.some((value) => [first!, ...more].every((term) => meets(value, term)))
 }
 
 function idOf({ bucket, key }: ObjectName): string {
@@ -142,7 +164,7 @@ export function compareText(left: string, right: string): number {
   return Buffer.compare(Buffer.from(left), Buffer.from(right))
 }
 
-function valuesOf({ stat, application, protocol }: ModelEntry, name: string): readonly unknown[] {
+export function modelValues({ stat, application, protocol }: ModelEntry, name: string): readonly unknown[] {
   const fields = new Map<string, unknown>([
     ['object.bucket', stat.bucket],
     ['object.key', stat.key],
@@ -157,26 +179,71 @@ function valuesOf({ stat, application, protocol }: ModelEntry, name: string): re
   return [Object.entries(stat.attributes).find(([attribute]) => attribute === name)?.[1] ?? []].flat()
 }
 
-const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d/
-
-function meets(value: unknown, { operator, value: literal }: Term): boolean {
-  if (operator === 'exists') return true
-  if (operator === 'prefix') return typeof value === 'string' && canonical(value).startsWith(literal)
-  const order = orderOf(value, literal)
-  if (order === undefined) return false
-  if (operator === 'equals') return order === 0
-  if (operator.endsWith('=') && order === 0) return true
-  return operator.startsWith('<') ? order < 0 : order > 0
+function wordsOf(text: string): readonly string[] {
+  const plain = text.normalize('NFD').replace(/[\u0300-\u036f]/g, '')
+  return plain
+    .toLowerCase()
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter(Boolean)
 }
 
-/** Undefined when a value of this type and the literal do not compare. Literals with units are tested on their own. */
-function orderOf(value: unknown, literal: string): number | undefined {
+const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d/
+const TIMES = ['time', 'email.date']
+
+function meets(value: unknown, { name, operator, values }: Term): boolean {
+  const [first = '', second = ''] = values.map(({ text }) => text)
+  switch (operator) {
+    case 'exists':
+      return true
+    case 'prefix':
+      return typeof value === 'string' && canonical(value).startsWith(first)
+    case 'suffix':
+      return typeof value === 'string' && canonical(value).endsWith(first)
+    case 'contains':
+      return typeof value === 'string' && canonical(value).includes(first)
+    case 'equals':
+    case 'in':
+      return values.some(({ text }) => isWithin(value, name, text, text))
+    case 'between':
+      return isWithin(value, name, first, second)
+    case '<':
+      return sideOf(value, name, first) === -1
+    case '>':
+      return sideOf(value, name, first) === 1
+    case '<=':
+      return [-1, 0].includes(sideOf(value, name, first) ?? 2)
+    case '>=':
+      return [0, 1].includes(sideOf(value, name, first) ?? 2)
+    default:
+      throw new Error(operator)
+  }
+}
+
+/** Types are asked for one by one: a number lies between numbers only. */
+function isWithin(value: unknown, name: string, from: string, to: string): boolean {
+  const low = sideOf(value, name, from)
+  const high = sideOf(value, name, to)
+  return low !== undefined && high !== undefined && low >= 0 && high <= 0
+}
+
+/** -1 before the literal, 0 at it or within the time that it stands for, 1 after; undefined when it does not compare. */
+function sideOf(value: unknown, name: string, literal: string): number | undefined {
   if (typeof value === 'number')
     return /^-?[\d.]+(e\+\d+)?$/.test(literal) ? Math.sign(value - Number(literal)) : undefined
   if (typeof value === 'boolean')
-    return literal === 'true' || literal === 'false' ? compareText(String(value), literal) : undefined
+    return literal === 'true' || literal === 'false' ? Math.sign(compareText(String(value), literal)) : undefined
   if (typeof value !== 'string') return undefined
-  return compareText(canonical(value), canonical(literal))
+  if (!TIMES.includes(name)) return Math.sign(compareText(canonical(value), canonical(literal)))
+  const [from, to] = spanOf(literal)
+  if (compareText(canonical(value), from) < 0) return -1
+  return compareText(canonical(value), to) < 0 ? 0 : 1
+}
+
+/** Of a date, or of a moment to the second or the millisecond. */
+function spanOf(literal: string): readonly [from: string, to: string] {
+  const from = new Date(literal.length <= 10 ? `${literal}T00:00:00Z` : literal)
+  const milliseconds = literal.length <= 10 ? 86_400_000 : literal.includes('.') ? 1 : 1000
+  return [from.toISOString(), new Date(from.getTime() + milliseconds).toISOString()]
 }
 
 function canonical(text: string): string {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { QUERY_PROBE_MAX } from '../../streams/catalog.ts'
 import type { Attributes } from '../../streams/index.ts'
 import { CatalogModel } from './catalog-model.ts'
 import { folded, foldRest, keysOf, newDirectory, open, readCounter } from './catalog-support.ts'
@@ -83,7 +84,10 @@ describe('an answer', () => {
     expect(await keysOf(catalog, 'object.size = 1kib')).toEqual(['1024'])
     expect(await keysOf(catalog, 'object.size > 1MB AND object.size <= 1MiB')).toEqual(['1048576'])
     expect(await keysOf(catalog, 'object.size < 0.001MB')).toEqual(['0', '999'])
-    expect(await keysOf(catalog, 'object.size:none')).toEqual([])
+    await expect(catalog.query('object.size:none', {})).rejects.toMatchObject({
+      ...REFUSED,
+      message: 'query, column 13: expected a number, as 1500, 10MB or 2GiB, where there is "none"',
+    })
   })
 
   test('takes keys as they are, even those that look like times', async () => {
@@ -112,7 +116,7 @@ describe('an answer', () => {
     expect(await keysOf(catalog, 'one:77 AND all:same')).toEqual(['77'])
     expect(await keysOf(catalog, 'all:same AND n >= 100 AND n < 103')).toEqual(['100', '101', '102'])
     expect(await keysOf(catalog, 'object.bucket:inbox AND object.key:77')).toEqual(['77'])
-    expect(reads.count).toBeLessThanOrEqual(16)
+    expect(reads.count).toBeLessThanOrEqual(20 + 7 * (QUERY_PROBE_MAX + 1))
   })
 
   test('looks at no more than its bound for one page, and goes on', async () => {
@@ -166,15 +170,13 @@ describe('an answer', () => {
       objects: [{ key: 'b' }, { key: 'c' }],
       cursor: null,
     })
-    const [hash, path] = cursor.split('.')
-    const elsewhere = Buffer.from('cinbox\u0000a').toString('base64url')
+    const [hash, now, leg] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[]
+    const made = (...values: unknown[]) => Buffer.from(JSON.stringify(values)).toString('base64url')
+    const elsewhere = 'cinbox\u0000a'
     const strange = [
-      '',
-      'x',
-      `${hash}.9.${elsewhere}`,
-      `${hash}.${path}.${elsewhere}`,
-      `${cursor}!`,
-      `${hash}.${path}.`,
+      ...['', 'x', `${cursor}!x`, made(), made(hash), made(hash, now), made(hash, now, leg), made(hash, now, leg, '')],
+      ...[made(hash, now, leg, elsewhere), made(hash, now, 9, elsewhere), made(hash, now, 0, leg, 'in\u0000n')],
+      ...[made(hash, now, -1, 'in\u0000n'), made(hash, 1e300, leg, 'in\u0000n'), made('0', now, leg, 'in\u0000n')],
     ]
     for (const other of strange) await expect(catalog.query('n:*', { cursor: other })).rejects.toMatchObject(REFUSED)
     await expect(catalog.query('n > 0', { cursor })).rejects.toMatchObject(REFUSED)
@@ -224,7 +226,7 @@ describe('what is not in the index', () => {
     expect(await keysOf(catalog, 'cc:cc-59')).toEqual(['mail'])
     expect(await keysOf(catalog, 'to:to-3')).toEqual(['mail'])
     expect(await keysOf(catalog, 'to:to-4', 1)).toEqual(['other', 'mail'])
-    expect(await keysOf(catalog, 'to:*', 1)).toEqual(['mail', 'other'])
+    expect(await keysOf(catalog, 'to:*', 1)).toEqual(['other', 'mail'])
     expect(await keysOf(catalog, 'subject:hello')).toEqual(['mail'])
   })
 

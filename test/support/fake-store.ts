@@ -7,6 +7,7 @@ import {
   type Attributes,
   type AttributeValue,
   type Envelope,
+  type Explanation,
   type Listing,
   type ListOptions,
   type ObjectName,
@@ -260,7 +261,13 @@ export class FakeStore implements Store {
       .sort((one, other) => one.sequence - other.sequence)
     const objects = found.slice(0, options.limit ?? 100)
     const cursor = objects.length < found.length ? String(objects.at(-1)?.sequence) : null
-    return { sequence: this.records.length, objects, cursor }
+    return { sequence: this.records.length, objects, cursor, limited: false }
+  }
+
+  async explain(origin: Origin, query: string): Promise<Explanation> {
+    permit(origin, 'object:read')
+    const plan = { order: 'none', sorting: 'none', entries: 1, isScan: true, legs: [], others: [] } as const
+    return { query, sequence: this.records.length, objects: 1, ...plan, entriesMax: 1 }
   }
 
   async applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {

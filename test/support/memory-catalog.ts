@@ -6,6 +6,7 @@ import {
   type Catalog,
   type CatalogPosition,
   type DurableRecord,
+  type Explanation,
   type HiddenHead,
   type Listing,
   type ListOptions,
@@ -195,7 +196,15 @@ export class MemoryCatalog implements Catalog {
       sequence: this.position.sequence,
       objects: found.slice(start, end),
       cursor: end < found.length ? `${end}` : null,
+      limited: false,
     }
+  }
+
+  async explain(query: string): Promise<Explanation> {
+    const { sequence } = this.position
+    const objects = this.#stats().length
+    const plan = { order: 'none', sorting: 'none', entries: objects, isScan: true, legs: [], others: [] } as const
+    return { query, sequence, objects, ...plan, entriesMax: objects }
   }
 
   async close(): Promise<void> {
