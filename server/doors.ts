@@ -42,6 +42,7 @@ function buildHttp(parts: DoorParts, listen: ListenAddress): Frontend {
   return httpFrontend({
     ...listen,
     store,
+    versions: store.versions,
     access: gate.access,
     applications: gate.administration,
     pool: inspectionOf(partition, pool, scrubbing),

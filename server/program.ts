@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { exitCodeHelp } from './cli/exit.ts'
 import { clientCommand, openShell, positive } from './command-parts.ts'
 import { addPool } from './pool-commands.ts'
+import { addVersions } from './version-commands.ts'
 
 /** As in package.json. */
 const version = '0.1.0'
@@ -45,25 +46,26 @@ function addObjects(program: Command): void {
     .action(async (file: string, rest: string[], options) =>
       (await import('./cli/put.ts')).put(await openShell(options), [file, ...rest.slice(0, -1)], rest.at(-1) ?? ''),
     )
-  clientCommand(
-    program,
-    'get <object> [file]',
-    'download BUCKET/KEY, verified, to a file; with - to standard output',
-  ).action(async (object: string, file: string | undefined, options) =>
-    (await import('./cli/get.ts')).get(await openShell(options), object, file),
-  )
+  clientCommand(program, 'get <object> [file]', 'download BUCKET/KEY, verified, to a file; with - to standard output')
+    .option('--version <id>', 'a version that is kept; the current one by default')
+    .action(async (object: string, file: string | undefined, options) =>
+      (await import('./cli/get.ts')).get(await openShell(options), object, file, options.version),
+    )
   clientCommand(program, 'ls [target]', 'list buckets, or what is in BUCKET[/PREFIX]')
     .option('-r, --recursive', 'list what is in folders, too', false)
     .action(async (target: string | undefined, options) =>
       (await import('./cli/ls.ts')).ls(await openShell(options), target, options.recursive),
     )
-  clientCommand(program, 'rm <object...>', 'remove objects').action(async (objects: string[], options) =>
-    (await import('./cli/rm.ts')).rm(await openShell(options), objects),
-  )
-  clientCommand(program, 'attributes <object>', "show an object's attribute stream").action(
-    async (object: string, options) =>
-      (await import('./cli/attributes.ts')).attributes(await openShell(options), object),
-  )
+  clientCommand(program, 'rm <object...>', 'remove objects')
+    .option('--version <id>', 'remove this version of the object for good, or this delete marker')
+    .action(async (objects: string[], options) =>
+      (await import('./cli/rm.ts')).rm(await openShell(options), objects, options.version),
+    )
+  clientCommand(program, 'attributes <object>', "show an object's attribute stream")
+    .option('--at <moment>', 'show what the object was: at a sequence, or at a time in ISO 8601')
+    .action(async (object: string, options) =>
+      (await import('./cli/attributes.ts')).attributes(await openShell(options), object, options.at),
+    )
   clientCommand(program, 'query <query>', 'find objects by their attributes: name:value, name:prefix*, name>value, AND')
     .option('--limit <n>', 'stop after so many objects', positive)
     .action(async (text: string, options) =>
@@ -98,9 +100,11 @@ export function createProgram(): Command {
     .configureOutput({
       outputError: (text, write) => write(`${text.trimEnd().replace(/^error:/, 'cenote:')} (--help says more)\n`),
     })
+    .enablePositionalOptions() // Commands have a --version of their own.
     .exitOverride()
   addServe(program)
   addObjects(program)
+  addVersions(program)
   addApplications(program)
   addPool(program)
   return program.addHelpText('after', examples + exitCodeHelp)

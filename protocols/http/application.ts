@@ -16,6 +16,7 @@ import { operations } from './operations.ts'
 import { query } from './query.ts'
 import type { Application, Door } from './routes.ts'
 import { verification } from './verify.ts'
+import { versions } from './versions.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -69,7 +70,7 @@ export function createApplication(door: Door, { serve, requestId }: ApplicationO
 function version1(door: Door): FastifyPluginCallback {
   return (scope: Application, _options, done) => {
     scope.addHook('onRequest', verification(door.access))
-    for (const routes of [objects, buckets, attributes, query, administration]) routes(scope, door)
+    for (const routes of [objects, buckets, attributes, versions, query, administration]) routes(scope, door)
     done()
   }
 }

@@ -1,16 +1,18 @@
-import { objectNameOf } from './envelope.ts'
+import { objectNameOf, objectTargetOf } from './envelope.ts'
+import { momentOf } from './moment.ts'
 import { type Application, answers, answersNothing, type Door, jsonBody } from './routes.ts'
 import * as schemas from './schemas.ts'
 
-/** An object's attribute stream, and changes of what its user says of it. */
-export function attributes(application: Application, { store }: Door): void {
+/** An object's attribute stream, what it was at a moment, and changes of what its user says of it. */
+export function attributes(application: Application, { store, versions }: Door): void {
   const url = '/attributes/:bucket/*'
   application.route({
     method: 'GET',
     url,
-    schema: { response: answers(200, schemas.Records) },
+    schema: { querystring: schemas.MomentQuery, response: answers(200, schemas.RecordsOrPast) },
     async handler({ raw, origin }) {
-      const name = objectNameOf(raw.url ?? '')
+      const { name, value: at } = objectTargetOf(raw.url ?? '', 'at')
+      if (at !== undefined) return versions.objectAt(origin, name, momentOf(at))
       const records = await store.stream(origin, name)
       const object = records.flatMap((record) => ('object' in record ? [record.object] : []))[0]
       return { object, ...name, records }

@@ -1,8 +1,10 @@
+import { bucketSettings } from './bucket-settings.ts'
 import { type Application, answers, answersNothing, type Door, jsonBody } from './routes.ts'
 import * as schemas from './schemas.ts'
 
 /** Buckets, what they list, and moving an object to another name. */
-export function buckets(application: Application, { store }: Door): void {
+export function buckets(application: Application, door: Door): void {
+  const { store } = door
   application.route({
     method: 'GET',
     url: '/buckets',
@@ -21,6 +23,7 @@ export function buckets(application: Application, { store }: Door): void {
       return reply.code(created ? 201 : 200).send({ bucket })
     },
   })
+  bucketSettings(application, door)
   application.route({
     method: 'GET',
     url: '/objects/:bucket',

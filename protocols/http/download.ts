@@ -1,16 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import {
-  type ObjectName,
-  type ObjectStat,
-  type Origin,
-  type PayloadRange,
-  type Store,
-  StoreError,
-} from '../../streams/index.ts'
+import { type ObjectStat, type Origin, type PayloadRange, type Reading, StoreError } from '../../streams/index.ts'
 import { openBody, send } from './body.ts'
 import { evaluate, preconditionOf, rangeApplies } from './conditions.ts'
-import { objectNameOf } from './envelope.ts'
+import { objectTargetOf } from './envelope.ts'
 import { HttpError } from './error.ts'
 import { contentRange, selectRange } from './range.ts'
 import type { Door } from './routes.ts'
@@ -28,7 +21,7 @@ interface Download {
 
 /** GET of an object, or of a range of it. */
 export async function get(door: Door, { raw, origin }: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const { stat, body, range } = await choose(door.store, origin, objectNameOf(raw.url ?? ''), raw.headers)
+  const { stat, body, range } = await choose(sourceOf(door, origin, raw.url), raw.headers)
   if (body === undefined) return notModified(reply, stat)
   const length = range?.length ?? stat.size
   const open = await openBody(body, length)
@@ -41,21 +34,38 @@ export async function get(door: Door, { raw, origin }: FastifyRequest, reply: Fa
 }
 
 /** HEAD of an object: what GET would say, a range aside (RFC 9110 section 14.2). */
-export async function head({ store }: Door, { raw, origin }: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const stat = await store.stat(origin, objectNameOf(raw.url ?? ''))
+export async function head(door: Door, { raw, origin }: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const stat = await sourceOf(door, origin, raw.url).stat()
   if (!isWanted(raw.headers, stat)) return notModified(reply, stat)
   reply.hijack()
   reply.raw.writeHead(200, [...storedHeaders(stat), 'Content-Length', String(stat.size)])
   reply.raw.end()
 }
 
-async function choose(store: Store, origin: Origin, name: ObjectName, headers: IncomingHttpHeaders): Promise<Download> {
-  if (headers.range === undefined && preconditionOf(headers) === undefined) return store.read(origin, name)
+/** What a request's path names: an object's current version, or one by its id. */
+interface Source {
+  stat(): Promise<ObjectStat>
+  read(range?: PayloadRange): Promise<Reading>
+}
+
+function sourceOf({ store, versions }: Door, origin: Origin, url = ''): Source {
+  const { name, value: version } = objectTargetOf(url, 'version')
+  if (version === undefined)
+    return { stat: () => store.stat(origin, name), read: (range) => store.read(origin, name, range) }
+  const named = { ...name, version }
+  return {
+    stat: () => versions.statVersion(origin, named),
+    read: (range) => versions.readVersion(origin, named, range),
+  }
+}
+
+async function choose(source: Source, headers: IncomingHttpHeaders): Promise<Download> {
+  if (headers.range === undefined && preconditionOf(headers) === undefined) return source.read()
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
-    const stat = await store.stat(origin, name)
+    const stat = await source.stat()
     if (!isWanted(headers, stat)) return { stat }
     const range = rangeOf(headers, stat)
-    const reading = await store.read(origin, name, range)
+    const reading = await source.read(range)
     if (reading.stat.version === stat.version) return range ? { ...reading, range } : reading
   }
   throw new StoreError('ERR_BUSY', 'the object is being replaced time and again')

@@ -31,6 +31,19 @@ export function objectNameOf(target: string): ObjectName {
   return { bucket: decode(path.slice(bucketStart, keyStart - 1)), key: decode(path.slice(keyStart)) }
 }
 
+/** The same, with the one parameter that the query of such a path may have, alone. */
+export function objectTargetOf(target: string, parameter: 'version' | 'at'): ObjectTarget {
+  const start = target.indexOf(`?${parameter}=`)
+  if (start < 0) return { name: objectNameOf(target) }
+  const value = decode(target.slice(start + parameter.length + 2))
+  return { name: objectNameOf(target.slice(0, start)), value }
+}
+
+export interface ObjectTarget {
+  readonly name: ObjectName
+  readonly value?: string
+}
+
 /** Everything that the request says of the object to come. Throws ERR_INVALID for what it says wrongly. */
 export function envelopeOf({ url = '', method = '', headers }: IncomingMessage, origin: Origin): Envelope<HttpFacts> {
   refuseConditions(headers)

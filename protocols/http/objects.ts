@@ -1,6 +1,6 @@
 import { StoreError } from '../../streams/index.ts'
 import { get, head } from './download.ts'
-import { objectNameOf, refuseConditions } from './envelope.ts'
+import { objectTargetOf, refuseConditions } from './envelope.ts'
 import { type Application, answers, answersBytes, answersNothing, type Door } from './routes.ts'
 import * as schemas from './schemas.ts'
 import { put } from './upload.ts'
@@ -21,25 +21,34 @@ export function objects(application: Application, door: Door): void {
   application.route({
     ...route,
     method: 'GET',
-    schema: { response: answersBytes({ 200: 'The object', 206: 'The range asked for', 304: 'Not modified' }) },
+    schema: {
+      querystring: schemas.VersionQuery,
+      response: answersBytes({ 200: 'The object', 206: 'The range asked for', 304: 'Not modified' }),
+    },
     handler: (request, reply) => get(door, request, reply),
   })
   application.route({
     ...route,
     method: 'HEAD',
     config: { swagger: { exposeHeadRoute: true } },
-    schema: { response: answersBytes({ 200: 'What GET says before the bytes', 304: 'Not modified' }) },
+    schema: {
+      querystring: schemas.VersionQuery,
+      response: answersBytes({ 200: 'What GET says before the bytes', 304: 'Not modified' }),
+    },
     handler: (request, reply) => head(door, request, reply),
   })
   application.route({
     ...route,
     method: 'DELETE',
-    schema: { response: answersNothing('Removed') },
+    schema: { querystring: schemas.VersionQuery, response: answersNothing('Removed') },
     async handler({ raw, origin }, reply) {
       refuseConditions(raw.headers)
-      const name = objectNameOf(raw.url ?? '')
-      if (await door.store.remove(origin, name)) return reply.code(204).send()
-      throw new StoreError('ERR_NOT_FOUND', `there is no object ${name.bucket}/${name.key}`)
+      const { name, value: version } = objectTargetOf(raw.url ?? '', 'version')
+      const { store, versions } = door
+      const removed = version === undefined ? store.remove(origin, name) : versions.removeVersion(origin, name, version)
+      if (await removed) return reply.code(204).send()
+      const what = version === undefined ? 'object' : `version ${version} of`
+      throw new StoreError('ERR_NOT_FOUND', `there is no ${what} ${name.bucket}/${name.key}`)
     },
   })
 }

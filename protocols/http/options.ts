@@ -1,5 +1,12 @@
 import type { Registry } from 'prom-client'
-import type { Access, ApplicationAdministration, PoolInspection, PoolManagement, Store } from '../../streams/index.ts'
+import type {
+  Access,
+  ApplicationAdministration,
+  PoolInspection,
+  PoolManagement,
+  Store,
+  Versions,
+} from '../../streams/index.ts'
 
 export interface HttpLimits {
   /** Bytes of one object. */
@@ -45,6 +52,7 @@ export interface HttpLogger {
 
 export interface HttpOptions {
   readonly store: Store
+  readonly versions: Versions
   readonly access: Access
   readonly applications: ApplicationAdministration
   readonly pool: PoolInspection

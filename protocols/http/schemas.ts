@@ -73,12 +73,98 @@ export const Listing = Type.Object({
 export const Buckets = Type.Object({ buckets: Type.Array(Type.String()) })
 export const Bucket = Type.Object({ bucket: Type.String() })
 
+const days = Type.Integer({ minimum: 1, maximum: 36_500 })
+const retentionDays = Type.Object({ days }, closed)
+const expiry = Type.Object(
+  {
+    currentDays: Type.Optional(Type.Integer({ ...days, ...description('From the put of the current version.') })),
+    noncurrentDays: Type.Optional(
+      Type.Integer({ ...days, ...description('From when a version was replaced or removed.') }),
+    ),
+  },
+  closed,
+)
+const versioning = Type.Union([Type.Literal('off'), Type.Literal('enabled'), Type.Literal('suspended')])
+export const BucketSettings = Type.Object({
+  bucket: Type.String(),
+  versioning,
+  retention: Type.Optional(retentionDays),
+  expiry: Type.Optional(expiry),
+})
+export const BucketChange = Type.Object(
+  {
+    versioning: Type.Optional(versioning),
+    retention: Type.Optional(Type.Union([retentionDays, Type.Null()], description('null: none by default.'))),
+    expiry: Type.Optional(Type.Union([expiry, Type.Null()], description('null: nothing expires.'))),
+  },
+  { ...closed, minProperties: 1 },
+)
+const versionId = Type.String(description('A version by its id, 16 digits; the current one by default.'))
+export const VersionQuery = Type.Object({ version: Type.Optional(versionId) })
+export const MomentQuery = Type.Object({
+  at: Type.Optional(
+    Type.String(description('A sequence, or a time in ISO 8601: what the object was then, and not its records.')),
+  ),
+})
+export const VersionsQuery = Type.Object(
+  {
+    prefix: Type.Optional(Type.String()),
+    cursor: Type.Optional(Type.String(description('The `next` of the page before.'))),
+    limit: Type.Optional(count(limitMax)),
+  },
+  closed,
+)
+const milliseconds = Type.Integer(description('Milliseconds since 1970.'))
+export const VersionListing = Type.Object({
+  bucket: Type.String(),
+  versions: Type.Array(
+    Type.Object({
+      state: Type.Union([Type.Literal('current'), Type.Literal('noncurrent'), Type.Literal('marker')]),
+      object: recordId,
+      bucket: Type.String(),
+      key: Type.String(),
+      version: recordId,
+      sequence,
+      time: milliseconds,
+      since: Type.Optional(
+        Type.Integer(description('When it was replaced or removed, in milliseconds since 1970; of one not current.')),
+      ),
+      hides: Type.Optional(Type.Integer(description('Versions under it; of a delete marker.'))),
+      size: Type.Optional(Type.Integer({ minimum: 0 })),
+      digests: Type.Optional(digests),
+      attributes: Type.Optional(attributes),
+    }),
+  ),
+  next: Type.Optional(Type.String(description('Pass as `cursor` to go on; absent at the end.'))),
+})
+export const Retention = Type.Object(
+  {
+    version: Type.Optional(versionId),
+    until: Type.Optional(
+      Type.String(description('Retained until then, in ISO 8601: later than before. Needs object:retain.')),
+    ),
+    hold: Type.Optional(Type.Boolean(description('Under legal hold, or no more. Needs object:hold.'))),
+  },
+  { ...closed, minProperties: 1 },
+)
+
 export const Records = Type.Object({
   object: recordId,
   bucket: Type.String(),
   key: Type.String(),
   records: Type.Array(Type.Object({ sequence, time: Type.Integer(), operation: Type.String() })),
 })
+const PastObject = Type.Object({
+  object: recordId,
+  bucket: Type.String(),
+  key: Type.String(),
+  sequence: Type.Integer(description('The last record of its stream that counts.')),
+  time: milliseconds,
+  version: Type.Union([recordId, Type.Null()], description('The one that was current; null while it was removed.')),
+  readable: Type.Boolean(description('Whether the bytes of that version are still kept.')),
+  attributes,
+})
+export const RecordsOrPast = Type.Union([Records, PastObject])
 export const Annotation = Type.Object(
   {
     set: Type.Optional(Type.Record(Type.String({ pattern: userAttributeName }), attributeValue, closed)),

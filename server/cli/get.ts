@@ -14,10 +14,10 @@ import { parseObject, type Shell } from './shell.ts'
  * Downloads an object to `file`, to its own name here, or with `-` to standard output. The file appears under its name
  * only once it is whole, on the disk, and its SHA-256 is the server's.
  */
-export async function get(shell: Shell, object: string, file?: string): Promise<void> {
+export async function get(shell: Shell, object: string, file?: string, version?: string): Promise<void> {
   const { bucket, key } = parseObject(object)
   const path = file === '-' ? undefined : await pathFor(key, file)
-  const answer = await shell.client.send({ method: 'GET', path: ['objects', bucket, key] })
+  const answer = await shell.client.send({ method: 'GET', path: ['objects', bucket, key], query: { version } })
   if (path === undefined) return receive(answer, object, shell.output)
   const part = join(dirname(path), `.${basename(path).slice(0, 200)}.${randomUUID()}.part`)
   try {

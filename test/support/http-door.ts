@@ -19,6 +19,7 @@ import {
   StoreError,
 } from '../../streams/index.ts'
 import { FakeStore } from './fake-store.ts'
+import { FakeVersions } from './fake-versions.ts'
 
 const permissions: readonly Permission[] = [
   'object:read',
@@ -199,6 +200,7 @@ export async function openDoor(options: Partial<HttpOptions> = {}): Promise<Door
   const errors: object[] = []
   const frontend = httpFrontend({
     store,
+    versions: new FakeVersions(),
     access,
     applications: fakeAdministration(),
     pool,

@@ -170,6 +170,7 @@ export class MemoryCatalog implements Catalog {
 
   async versions(bucket: string, options: VersionListOptions): Promise<VersionListing> {
     const { prefix = '', cursor = '0', limit = 100 } = options
+    if (!/^\d+$/.test(cursor)) throw new StoreError('ERR_INVALID', 'no such cursor')
     const rows = this.#state.objects.versions(bucket).filter(({ key }) => key.startsWith(prefix))
     const end = Number(cursor) + limit
     return { versions: rows.slice(Number(cursor), end), ...(end < rows.length && { next: `${end}` }) }
