@@ -66,10 +66,15 @@ function addObjects(program: Command): void {
     .action(async (object: string, options) =>
       (await import('./cli/attributes.ts')).attributes(await openShell(options), object, options.at),
     )
-  clientCommand(program, 'query <query>', 'find objects by their attributes: name:value, name:prefix*, name>value, AND')
-    .option('--limit <n>', 'stop after so many objects', positive)
+  clientCommand(program, 'query <query>', 'find objects by their attributes (docs/QUERY.md has the language)')
+    .option('--sort <name>', 'in the order of an attribute; with - before it in descending order')
+    .option('--limit <n>', 'stop after so many objects (default: 1000)', positive)
+    .option('--all', 'show every object')
+    .option('--columns <names>', 'show these attributes, parted by commas')
+    .option('--csv', 'as CSV')
+    .option('--explain', 'tell how the answer would be found, and not the answer')
     .action(async (text: string, options) =>
-      (await import('./cli/query.ts')).query(await openShell(options), text, options.limit),
+      (await import('./cli/query.ts')).query(await openShell(options), text, options),
     )
 }
 

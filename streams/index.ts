@@ -41,6 +41,18 @@ export {
 export { permit } from './permission.ts'
 export { type Frozen, Pipeline } from './pipeline.ts'
 export type * from './pool-port.ts'
+export {
+  COLUMNS_DEFAULT,
+  columnOf,
+  csvLine,
+  csvPage,
+  csvRow,
+  ndjsonLines,
+  parseColumns,
+  QUERY_FORMATS,
+  type QueryFormat,
+  xmlPage,
+} from './query-format.ts'
 export type * from './record.ts'
 export { decodeRecord, digestOf, encodeRecord } from './record-codec.ts'
 export {

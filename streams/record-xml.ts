@@ -35,7 +35,8 @@ function recordElement({ operation, sequence, time, ...members }: ShownRecord): 
   return `<${operation} sequence="${sequence}" time="${moment}">${membersOf(members)}</${operation}>\n`
 }
 
-function membersOf(members: object): string {
+/** The members of a value as elements, in the order of their names. */
+export function membersOf(members: object): string {
   const names = Object.entries(members).sort(([left], [right]) => (left < right ? -1 : 1))
   return names.map(([name, value]) => memberElement(name, value)).join('')
 }

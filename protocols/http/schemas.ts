@@ -176,17 +176,56 @@ export const Rename = Type.Object({ from: name, to: name }, closed)
 
 export const FindQuery = Type.Object(
   {
-    q: Type.String(description('Empty for everything; docs/GLOSSARY.md has the names of attributes.')),
-    limit: Type.Optional(count(limitMax)),
+    q: Type.String(description('Empty for everything; docs/QUERY.md has the language.')),
+    sort: Type.Optional(Type.String(description('An indexed attribute; with `-` before it in descending order.'))),
+    limit: Type.Optional(
+      Type.Number({
+        ...{ minimum: 1, maximum: limitMax, multipleOf: 1 },
+        ...description(
+          `Objects of the page, ${limitMax} by default; of NDJSON, which goes on to the end, of all pages.`,
+        ),
+      }),
+    ),
     cursor: Type.Optional(Type.String()),
+    format: Type.Optional(
+      Type.Union(
+        [Type.Literal('json'), Type.Literal('ndjson'), Type.Literal('csv'), Type.Literal('xml')],
+        description('By default as `Accept` says.'),
+      ),
+    ),
+    columns: Type.Optional(Type.String(description('Of CSV: names of attributes, parted by commas.'))),
+    explain: Type.Optional(Type.Boolean(description('Tells how the answer would be found, and not the answer.'))),
   },
   closed,
 )
 export const Found = Type.Object({
   sequence: Type.Integer(description('The answer is true at this sequence.')),
   cursor: Type.Union([Type.String(), Type.Null()], description('Pass to go on; null at the end.')),
+  limited: Type.Boolean(description('The page ended because it had looked at as much as one page may.')),
   objects: Type.Array(objectStat),
 })
+const counted = { entries: Type.Integer(), isExact: Type.Boolean() }
+const leg = Type.Object({
+  condition: Type.Union([Type.String(), Type.Null()]),
+  reads: Type.String(),
+  ranges: Type.Integer(),
+  isScan: Type.Boolean(description('It reads in proportion to all there is.')),
+  ...counted,
+  narrowedBy: Type.Array(Type.Object({ condition: Type.String(), how: Type.String(), ...counted })),
+})
+export const Explained = Type.Object({
+  query: Type.String(description('As it was understood.')),
+  sequence,
+  objects: Type.Integer(description('Current objects in all.')),
+  order: Type.String(),
+  sorting: Type.Union([Type.Literal('none'), Type.Literal('gather'), Type.Literal('follow')]),
+  entries: Type.Integer(description('Entries that are looked at, estimated.')),
+  isScan: Type.Boolean(),
+  legs: Type.Array(leg, description('Walked one after the other.')),
+  others: Type.Array(leg, description('What could have been followed instead.')),
+  entriesMax: Type.Integer(description('Entries that one page looks at, at the most.')),
+})
+export const Answer = Type.Union([Found, Explained])
 
 const requestTypes = Type.Array(Type.Union([Type.Literal('http'), Type.Literal('ftp'), Type.Literal('email')]))
 const permissions = Type.Array(

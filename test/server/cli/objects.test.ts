@@ -232,12 +232,75 @@ describe('query', () => {
     ]
     server.answer = (response, exchange) => json(pages.shift())(response, exchange)
     const { shell, said } = server.shell()
-    await query(shell, 'email.from:ann@*', 3)
+    await query(shell, 'email.from:ann@*', { limit: 3 })
     expect(server.exchanges.map(({ url }) => url)).toEqual([
       '/v1/query?q=email.from%3Aann%40*&limit=3',
       '/v1/query?q=email.from%3Aann%40*&limit=1&cursor=more',
     ])
-    expect(said().match(/inbox\/[abc]/g)).toEqual(['inbox/a', 'inbox/b', 'inbox/c'])
+    const words = said()
+    expect(words.match(/inbox\/[abc]/g)).toEqual(['inbox/a', 'inbox/b', 'inbox/c'])
+    expect(words).toContain('(there are more: --all shows them)')
+  })
+
+  test('shows everything, in the order asked for, when told to', async () => {
+    const pages = [
+      { sequence: 9, objects: [listed('a')], cursor: 'more' },
+      { sequence: 9, objects: [listed('b')], cursor: null },
+    ]
+    server.answer = (response, exchange) => json(pages.shift())(response, exchange)
+    const { shell, said } = server.shell({ json: true })
+    await query(shell, '', { all: true, sort: '-time' })
+    expect(server.exchanges.map(({ url }) => url)).toEqual([
+      '/v1/query?q=&sort=-time&limit=1000',
+      '/v1/query?q=&sort=-time&limit=1000&cursor=more',
+    ])
+    expect(
+      said()
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).key),
+    ).toEqual(['a', 'b'])
+  })
+
+  test('shows chosen columns, in a table or as CSV', async () => {
+    const attributes = { 'user.note': 'a "b", c', 'email.to': ['x', 'y'] }
+    const objects = [
+      { ...listed('a\u001b'), attributes },
+      { ...listed('long/key'), attributes: {} },
+    ]
+    server.answer = json({ sequence: 9, objects, cursor: null })
+    const people = server.shell()
+    await query(people.shell, '', { columns: 'object.key, user.note' })
+    expect(people.said()).toBe('object.key  user.note\na\\u{1b}     a "b", c\nlong/key    -\n')
+    const spreadsheet = server.shell()
+    await query(spreadsheet.shell, '', { csv: true, columns: 'object.key,user.note,email.to' })
+    expect(spreadsheet.said()).toBe(
+      'object.key,user.note,email.to\r\na\u001b,"a ""b"", c","[""x"",""y""]"\r\nlong/key,,\r\n',
+    )
+    await expect(query(people.shell, '', { columns: 'protocol' })).rejects.toEqual(exit(2))
+  })
+
+  test('tells how an answer would be found', async () => {
+    const counts = { ranges: 1, entries: 5, isExact: true }
+    const leg = { condition: 'a:1', reads: 'the index of a', isScan: false, ...counts, narrowedBy: [] }
+    const narrowedBy = [{ condition: 'b:2', how: 'merge', entries: 70, isExact: false }]
+    const scan = { ...leg, condition: null, reads: 'every current object', isScan: true }
+    const plan = { query: 'a:1', objects: 9, order: 'a, then object', sorting: 'none', isScan: true, entriesMax: 10 }
+    server.answer = json({ ...plan, sequence: 9, entries: 5, legs: [{ ...leg, narrowedBy }, leg], others: [scan] })
+    const { shell, said } = server.shell()
+    await query(shell, 'a:1', { explain: true, sort: 'a' })
+    expect(server.exchanges[0]?.url).toBe('/v1/query?q=a%3A1&sort=a&explain=true')
+    expect(said().split('\n')).toEqual([
+      'query      a:1',
+      'order      a, then object: as they are found',
+      'reads      the index of a for a:1: 5 entries',
+      '  narrowed by b:2 (merge): about 70 entries',
+      'then       the index of a for a:1: 5 entries',
+      'instead of every current object: 5 entries, a scan',
+      'of         9 objects; a page looks at 10 entries at the most',
+      'scan       it reads in proportion to all there is',
+      '',
+    ])
   })
 })
 
