@@ -18,8 +18,15 @@ export const ConfigurationFile = Type.Object(
     http: section({ listen: Type.Optional(Type.String()) }),
     ftp: section({
       listen: Type.Optional(Type.String()),
+      tls: Type.Optional(Type.String()),
+      implicitListen: Type.Optional(Type.String()),
+      tlsReuse: Type.Optional(Type.Boolean()),
       passivePorts: Type.Optional(Type.String()),
       passiveHost: Type.Optional(Type.String({ minLength: 1 })),
+    }),
+    tls: section({
+      certificate: Type.Optional(Type.String({ minLength: 1 })),
+      key: Type.Optional(Type.String({ minLength: 1 })),
     }),
     smtp: section({
       listen: Type.Optional(Type.String()),
@@ -28,6 +35,7 @@ export const ConfigurationFile = Type.Object(
       messageBytesMax: Type.Optional(Size),
     }),
     pool: section({ bytes: Type.Optional(Size), bytesMax: Type.Optional(Size) }),
+    scrub: section({ everyHours: Type.Optional(Type.Integer()), bytesPerSecond: Type.Optional(Size) }),
     limits: section({ objectBytesMax: Type.Optional(Size), drainMsMax: Type.Optional(Type.Integer()) }),
     log: section({ level: Type.Optional(Type.String()) }),
   },

@@ -25,6 +25,13 @@ export interface PortRange {
   readonly max: number
 }
 
+/** A certificate and its private key, in PEM files. */
+export interface CertificateFiles {
+  /** The chain, the server's own certificate first. */
+  readonly certificate: string
+  readonly key: string
+}
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 const portMax = 65_535
@@ -119,6 +126,26 @@ export function parseNetwork(setting: Setting): string {
   } catch {
     throw wrong(setting, 'a network such as "192.168.0.0/16"')
   }
+}
+
+/** Both files or neither, which is null. */
+export function parseCertificate(certificate: Setting, key: Setting): CertificateFiles | null {
+  const [certificatePath, keyPath] = [certificate, key].map((setting) => parseText(setting))
+  if (!certificatePath && !keyPath) return null
+  if (!certificatePath) throw wrong(certificate, 'a file, where tls.key is one')
+  if (!keyPath) throw wrong(key, 'a file, where tls.certificate is one')
+  return { certificate: certificatePath, key: keyPath }
+}
+
+export function parseTls(setting: Setting): 'off' | 'offered' | 'required' {
+  const { value } = setting
+  if (value === 'off' || value === 'offered' || value === 'required') return value
+  throw wrong(setting, 'off, offered or required')
+}
+
+export function parseSwitch(setting: Setting): boolean {
+  if (typeof setting.value === 'boolean') return setting.value
+  throw wrong(setting, 'true or false')
 }
 
 export function parseLevel(setting: Setting): LogLevel {

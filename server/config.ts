@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { Credentials } from '../streams/index.ts'
 import {
+  type CertificateFiles,
   ConfigurationError,
   type ListenAddress,
   type LogLevel,
@@ -9,6 +10,7 @@ import {
   parseAddress,
   parseApplicationId,
   parseBound,
+  parseCertificate,
   parseDomain,
   parseHours,
   parseLevel,
@@ -18,7 +20,9 @@ import {
   parsePoolSize,
   parsePorts,
   parseSize,
+  parseSwitch,
   parseText,
+  parseTls,
   type Setting,
 } from './config-values.ts'
 
@@ -27,8 +31,13 @@ const settings = {
   data: { fallback: './cenote-data', environment: 'CENOTE_DATA', flag: 'data' },
   'http.listen': { fallback: '127.0.0.1:8480', environment: 'CENOTE_HTTP', flag: 'http' },
   'ftp.listen': { fallback: '127.0.0.1:2121', environment: 'CENOTE_FTP', flag: 'ftp' },
+  'ftp.tls': { fallback: 'off' },
+  'ftp.implicitListen': { fallback: 'off' },
+  'ftp.tlsReuse': { fallback: false },
   'ftp.passivePorts': { fallback: 'any' },
   'ftp.passiveHost': { fallback: '' },
+  'tls.certificate': { fallback: '' },
+  'tls.key': { fallback: '' },
   'smtp.listen': { fallback: '127.0.0.1:2525', environment: 'CENOTE_SMTP', flag: 'smtp' },
   'smtp.domains': { fallback: ['cenote.local'] },
   'smtp.networks': { fallback: [] },
@@ -49,10 +58,18 @@ export interface Configuration {
   readonly http: { readonly listen: ListenAddress | null }
   readonly ftp: {
     readonly listen: ListenAddress | null
+    /** Whether AUTH TLS may be said, or must. */
+    readonly tls: 'off' | 'offered' | 'required'
+    /** Where TLS is spoken from the first byte on. */
+    readonly implicitListen: ListenAddress | null
+    /** A data connection must go on with a TLS session of before. */
+    readonly tlsReuse: boolean
     readonly passivePorts: PortRange
     /** The address told to clients for passive connections; '' for the one they came to. */
     readonly passiveHost: string
   }
+  /** PEM files; null for the self-signed certificate of the data folder. */
+  readonly tls: CertificateFiles | null
   readonly smtp: {
     readonly listen: ListenAddress | null
     readonly domains: readonly string[]
@@ -118,9 +135,13 @@ export function parseConfiguration(
     http: { listen: parseAddress(setting('http.listen')) },
     ftp: {
       listen: parseAddress(setting('ftp.listen')),
+      tls: parseTls(setting('ftp.tls')),
+      implicitListen: parseAddress(setting('ftp.implicitListen')),
+      tlsReuse: parseSwitch(setting('ftp.tlsReuse')),
       passivePorts: parsePorts(setting('ftp.passivePorts')),
       passiveHost: parsePassiveHost(setting('ftp.passiveHost')),
     },
+    tls: parseCertificate(setting('tls.certificate'), setting('tls.key')),
     smtp: {
       listen: parseAddress(setting('smtp.listen')),
       domains: list(setting('smtp.domains')).map(parseDomain),

@@ -14,6 +14,8 @@ export class DataFolder {
   readonly catalog: string
   readonly masterKey: string
   readonly cli: string
+  /** The self-signed certificate and its key. */
+  readonly tls: string
   /** Where a scrub is, and when the last one finished. */
   readonly scrub: string
 
@@ -23,6 +25,7 @@ export class DataFolder {
     this.catalog = join(path, 'catalog', 'main')
     this.masterKey = join(path, 'master.key')
     this.cli = join(path, 'cli.json')
+    this.tls = join(path, 'tls')
     this.scrub = join(path, 'scrub.json')
   }
 

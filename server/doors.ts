@@ -5,6 +5,7 @@ import { type Frontend, ftpFrontend, httpFrontend, smtpFrontend } from '../proto
 import type { OpenStore } from '../streams/index.ts'
 import { networkPrincipal, partition } from './applications.ts'
 import type { Gate } from './bootstrap.ts'
+import type { Certificates } from './certificates.ts'
 import type { Configuration } from './config.ts'
 import type { ListenAddress } from './config-values.ts'
 import type { DataFolder } from './data-folder.ts'
@@ -22,6 +23,8 @@ export interface DoorParts {
   readonly store: OpenStore
   readonly scrubbing: Scrubbing
   readonly gate: Gate
+  /** There where a door speaks TLS. */
+  readonly certificates: Certificates | undefined
   readonly log: Logger
 }
 
@@ -30,7 +33,8 @@ export function buildDoors(parts: DoorParts): readonly Frontend[] {
   const { http, ftp, smtp } = parts.configuration
   const doors = [
     http.listen && buildHttp(parts, http.listen),
-    ftp.listen && buildFtp(parts, ftp.listen),
+    ftp.listen && buildFtp(parts, ftp.listen, ftp.tls),
+    ftp.implicitListen && buildFtp(parts, ftp.implicitListen, 'implicit'),
     smtp.listen && buildSmtp(parts, smtp.listen),
   ]
   return doors.filter((door) => door !== null)
@@ -55,8 +59,11 @@ function buildHttp(parts: DoorParts, listen: ListenAddress): Frontend {
   })
 }
 
-function buildFtp({ configuration, store, gate, log }: DoorParts, listen: ListenAddress): Frontend {
-  const { passivePorts, passiveHost } = configuration.ftp
+type TlsMode = Configuration['ftp']['tls'] | 'implicit'
+
+function buildFtp(parts: DoorParts, listen: ListenAddress, mode: TlsMode): Frontend {
+  const { configuration, store, gate, certificates, log } = parts
+  const { passivePorts, passiveHost, tlsReuse } = configuration.ftp
   return ftpFrontend({
     ...listen,
     store,
@@ -64,6 +71,8 @@ function buildFtp({ configuration, store, gate, log }: DoorParts, listen: Listen
     logger: log.child({ door: 'ftp' }),
     passivePorts,
     ...(passiveHost === '' ? {} : { passiveHost }),
+    ...(mode !== 'off' &&
+      certificates && { tls: { mode, reuseRequired: tlsReuse, context: () => certificates.context() } }),
     clock: Date,
   })
 }

@@ -5,6 +5,7 @@ import type { Frontend } from '../protocols/index.ts'
 import { type Credentials, type OpenStore, openCatalog, openStore } from '../streams/index.ts'
 import { partition } from './applications.ts'
 import { openGate, serverOrigin } from './bootstrap.ts'
+import { type Certificates, openCertificates } from './certificates.ts'
 import { readCliFile, writeCliFile } from './cli-file.ts'
 import type { Configuration } from './config.ts'
 import { DataFolder } from './data-folder.ts'
@@ -167,12 +168,22 @@ export class Service {
     const now = () => performance.now()
     const gate = await openGate({ configuration, folder, store, now, random: randomBytes })
     const scrubbing = this.#openScrubbing(pool, store)
-    for (const door of buildDoors({ configuration, pool, store, scrubbing, gate, log, folder: this.folder })) {
+    const certificates = await this.#openCertificates()
+    for (const door of buildDoors({ configuration, pool, store, scrubbing, gate, log, folder, certificates })) {
       await door.listen()
       this.doors.push(door)
       this.#closers.push(() => door.close())
     }
     await this.#tellCommandLine(gate.root)
+  }
+
+  /** Undefined where no door speaks TLS. */
+  async #openCertificates(): Promise<Certificates | undefined> {
+    const { ftp, tls } = this.#configuration
+    if (ftp.tls === 'off' && ftp.implicitListen === null) return undefined
+    const certificates = await openCertificates(tls, this.folder.tls, this.#surroundings.log)
+    this.#closers.push(() => certificates.close())
+    return certificates
   }
 
   #openScrubbing(pool: ManagedPool, store: OpenStore): Scrubbing {

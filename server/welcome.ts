@@ -8,7 +8,7 @@ export const NO_ATOMICITY =
 
 /** What there is to tell of a service that has just started. */
 export interface Started {
-  readonly doors: readonly Pick<Frontend, 'protocol' | 'address'>[]
+  readonly doors: readonly Pick<Frontend, 'protocol' | 'isTls' | 'address'>[]
   readonly folder: { readonly path: string; readonly cli: string }
   readonly root: Credentials | undefined
   readonly isRootNew: boolean
@@ -18,12 +18,16 @@ export interface Started {
 /** What `cenote serve` prints once it serves: where the doors are, and lines to paste that work as they stand. */
 export function welcome(started: Started, { smtp }: Pick<Configuration, 'smtp'>): string {
   const { doors, folder, root, isRootNew } = started
-  const addresses = doors.map(({ protocol, address }) => `  ${protocol.padEnd(6)} ${protocol}://${reachable(address)}`)
+  const addresses = doors.map((door) => `  ${schemeOf(door).padEnd(6)} ${schemeOf(door)}://${reachable(door.address)}`)
   const warning = started.atomicity === 'none' ? [`  Beware: ${NO_ATOMICITY}`, ''] : []
   const place = relative(process.cwd(), folder.path) || folder.path
   const heading = ['', `Cenote serves ${place}`, '', ...addresses, '', ...warning]
   const rest = root && isRootNew ? introduction(started, root, smtp.domains[0] ?? '') : [reminder(started)]
   return [...heading, ...rest, '', ''].join('\n')
+}
+
+function schemeOf({ protocol, isTls }: Pick<Frontend, 'protocol' | 'isTls'>): string {
+  return isTls ? `${protocol}s` : protocol
 }
 
 function reminder({ root, folder }: Started): string {
@@ -39,7 +43,9 @@ function introduction({ doors, folder }: Started, root: Credentials, mailDomain:
     '',
     'Try it:',
     '',
-    ...doors.map(({ protocol, address }) => `  ${example[protocol](root, reachable(address), mailDomain)}`),
+    ...doors
+      .filter(({ isTls }) => !isTls)
+      .map(({ protocol, address }) => `  ${example[protocol](root, reachable(address), mailDomain)}`),
   ]
 }
 
@@ -62,7 +68,7 @@ export function reachable(address: string): string {
 /** A line for each door that lets secrets and content cross a network in clear. */
 export function openDoorWarnings({ http, ftp, smtp }: Pick<Configuration, 'http' | 'ftp' | 'smtp'>): readonly string[] {
   return Object.entries({ http, ftp, smtp }).flatMap(([protocol, { listen }]) =>
-    listen === null || isLoopback(listen.host)
+    listen === null || isLoopback(listen.host) || (protocol === 'ftp' && ftp.tls === 'required')
       ? []
       : [`${protocol} listens on ${listen.host} without TLS: secrets and content cross the network in clear`],
   )

@@ -38,7 +38,16 @@ const ROOMS: Record<string, Room> = {
   },
   server: {
     folders: ['system', 'pool', 'streams', 'filters', 'protocols'],
-    packages: ['commander', 'cli-progress', 'pino', 'prom-client', 'typebox', '@node-rs/argon2'],
+    packages: [
+      '@peculiar/x509',
+      'reflect-metadata',
+      'commander',
+      'cli-progress',
+      'pino',
+      'prom-client',
+      'typebox',
+      '@node-rs/argon2',
+    ],
   },
 }
 

@@ -16,16 +16,25 @@ export const tooLong = Symbol('line too long')
 export class LineFramer {
   readonly #bytesMax: number
   #pending = ''
+  /** Of what was received last: lines that nobody has taken yet. */
+  #untaken = 0
   #skipping = false
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
   }
 
+  /** True when nothing was received behind the line that was taken last. */
+  get isEmpty(): boolean {
+    return this.#untaken === 0 && this.#pending === '' && !this.#skipping
+  }
+
   *lines(chunk: Buffer): Generator<string | typeof tooLong> {
     const pieces = (this.#pending + chunk.toString('latin1')).split('\n')
     this.#pending = pieces.pop() ?? ''
+    this.#untaken = pieces.length
     for (const piece of pieces) {
+      this.#untaken -= 1
       const line = withoutTelnet(piece).replace(/\r$/, '')
       if (this.#skipping) this.#skipping = false
       else if (piece.length > this.#bytesMax) yield tooLong

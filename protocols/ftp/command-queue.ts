@@ -23,6 +23,11 @@ export class CommandQueue<Command> {
     this.#awaitCommand()
   }
 
+  /** True when no command waits behind the one underway. */
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0
+  }
+
   /** False when the queue is full. */
   push(command: Command): boolean {
     if (this.#stopped) return true

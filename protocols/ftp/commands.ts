@@ -1,5 +1,6 @@
 import { channelCommands } from './channel-commands.ts'
 import { fileCommands } from './file-commands.ts'
+import { protectionCommands } from './protection-commands.ts'
 import type { Session } from './session.ts'
 import { sessionCommands } from './session-commands.ts'
 import { transferCommands } from './transfer-commands.ts'
@@ -12,18 +13,27 @@ export interface Command {
 
 /** The commands that we answer; ftp-srv answers a few more (ftp-srv-adapter.ts), and 502 is for the rest. */
 export const commands: ReadonlyMap<string, Command> = new Map(
-  Object.entries({ ...sessionCommands, ...fileCommands, ...channelCommands, ...transferCommands }),
+  Object.entries({
+    ...sessionCommands,
+    ...protectionCommands,
+    ...fileCommands,
+    ...channelCommands,
+    ...transferCommands,
+  }),
 )
 
 /** What may be said before a login, ftp-srv's commands included. */
 export const precedeLogIn: ReadonlySet<string> = new Set([
   'ABOR',
   'AUTH',
+  'CCC',
   'FEAT',
   'HELP',
   'NOOP',
   'OPTS',
   'PASS',
+  'PBSZ',
+  'PROT',
   'QUIT',
   'SYST',
   'USER',

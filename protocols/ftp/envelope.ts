@@ -1,11 +1,18 @@
 import type { Envelope, FtpFacts, ObjectName, Origin } from '../../streams/index.ts'
 
+/** Who logged in, and whether under TLS. */
+export interface Login {
+  readonly origin: Origin
+  readonly user: string
+  readonly secure: boolean
+}
+
 /** What FTP tells of an upload before its first byte: who, where to, and nothing of what will come. */
-export function envelopeOf(origin: Origin, user: string, name: ObjectName): Envelope<FtpFacts> {
+export function envelopeOf({ origin, user, secure }: Login, name: ObjectName): Envelope<FtpFacts> {
   return {
     origin,
     name,
-    facts: { type: 'ftp', user, path: `/${name.bucket}/${name.key}`, secure: false },
+    facts: { type: 'ftp', user, path: `/${name.bucket}/${name.key}`, secure },
     expected: {},
     attributes: {},
   }

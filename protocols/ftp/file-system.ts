@@ -1,6 +1,6 @@
 import { type ObjectStat, type Origin, type Reading, type Store, StoreError, type Upload } from '../../streams/index.ts'
 import { directoryEntry, type Entry, fileEntry } from './entry.ts'
-import { envelopeOf } from './envelope.ts'
+import { envelopeOf, type Login } from './envelope.ts'
 import { markerAt, objectAt, type Path, resolve, textOf } from './path.ts'
 import { Tree } from './tree.ts'
 
@@ -13,15 +13,15 @@ export interface Listing {
 export class FileSystem {
   readonly #store: Store
   readonly #origin: Origin
-  readonly #user: string
+  readonly #login: Login
   readonly #tree: Tree
   #directory: Path = []
 
-  constructor(store: Store, origin: Origin, user: string) {
+  constructor(store: Store, login: Login) {
     this.#store = store
-    this.#origin = origin
-    this.#user = user
-    this.#tree = new Tree(store, origin)
+    this.#login = login
+    this.#origin = login.origin
+    this.#tree = new Tree(store, login.origin)
   }
 
   currentDirectory(): string {
@@ -76,7 +76,7 @@ export class FileSystem {
   async begin(text: string): Promise<Upload> {
     const path = this.#filePath(text)
     if (path.length < 2) throw new StoreError('ERR_INVALID', 'Files live in buckets: store to /bucket/name')
-    return this.#store.begin(envelopeOf(this.#origin, this.#user, objectAt(path)))
+    return this.#store.begin(envelopeOf(this.#login, objectAt(path)))
   }
 
   async remove(text: string): Promise<void> {
@@ -151,7 +151,7 @@ export class FileSystem {
   }
 
   async #mark(path: Path): Promise<void> {
-    const upload = await this.#store.begin(envelopeOf(this.#origin, this.#user, markerAt(path)))
+    const upload = await this.#store.begin(envelopeOf(this.#login, markerAt(path)))
     await upload.commit()
   }
 

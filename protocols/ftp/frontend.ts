@@ -8,7 +8,7 @@ import { type FtpOptions, type FtpSettings, settingsOf } from './options.ts'
 import { Session } from './session.ts'
 import { verify } from './verify.ts'
 
-/** The FTP door (RFC 959, 2389, 2428, 3659), without TLS: buckets are directories, and 226 means durable. */
+/** The FTP door (RFC 959, 2389, 2428, 3659, 4217): buckets are directories, and 226 means durable. */
 export function ftpFrontend(options: FtpOptions): Frontend {
   return new FtpFrontend(settingsOf(options))
 }
@@ -27,6 +27,10 @@ class FtpFrontend implements Frontend {
       (socket) => this.#accept(socket),
       (connection, user, password) => this.#logIn(connection, user, password),
     )
+  }
+
+  get isTls(): boolean {
+    return this.#settings.tls?.mode === 'implicit'
   }
 
   get address(): string {
@@ -69,11 +73,11 @@ class FtpFrontend implements Frontend {
     this.#sessions.delete(session)
   }
 
-  async #logIn({ id, peer }: ControlConnection, user: string, password: string): Promise<FileSystem> {
+  async #logIn({ id, peer, secure }: ControlConnection, user: string, password: string): Promise<FileSystem> {
     const { access, store } = this.#settings
     const principal = await verify(access, user, password)
     const origin: Origin = { principal, protocol: 'ftp', peer, request: id }
-    return new FileSystem(store, origin, user)
+    return new FileSystem(store, { origin, user, secure })
   }
 }
 

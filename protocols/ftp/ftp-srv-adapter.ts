@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { type SecureContext, TLSSocket } from 'node:tls'
 import registry from 'ftp-srv/src/commands/registry.js'
 import FtpConnection from 'ftp-srv/src/connection.js'
 import FtpServer from 'ftp-srv/src/index.js'
@@ -7,6 +8,7 @@ import { hostPort } from '../address.ts'
 import { type Route, routeOf } from './address.ts'
 import type { FileSystem } from './file-system.ts'
 import type { FtpLimits } from './options.ts'
+import { wrap } from './protection.ts'
 import { oneLine } from './refusal.ts'
 
 /**
@@ -63,6 +65,21 @@ export class ControlConnection extends FtpConnection {
     return this.#closing
   }
 
+  override get secure(): boolean {
+    return this.commandSocket instanceof TLSSocket
+  }
+
+  /**
+   * Speaks TLS from the next byte on. Called in the turn in which 234 is said: no ClientHello, however fast it comes,
+   * is read as a command.
+   */
+  protect(context: SecureContext): TLSSocket {
+    const inClear = this.commandSocket.removeAllListeners('data').pause()
+    const secured = wrap(inClear, context, this.#limits.handshakeMsMax)
+    this.commandSocket = secured
+    return secured.on('data', (chunk: Buffer) => this._handleData(chunk))
+  }
+
   override _handleData(chunk: Buffer): void {
     if (!this.#closing) this.#receive(chunk)
   }
@@ -89,6 +106,7 @@ export class ControlConnection extends FtpConnection {
 
   logOut(): void {
     this.authenticated = false
+    this.username = undefined
     this.fs = undefined
   }
 

@@ -17,10 +17,12 @@ declare module 'ftp-srv/src/connection.js' {
 
   export default class FtpConnection extends EventEmitter {
     readonly id: string
-    readonly commandSocket: Socket
+    commandSocket: Socket
     username: string | undefined
     authenticated: boolean | undefined
     fs: unknown
+    get secure(): boolean
+    set secure(secure: boolean)
     transferType: 'ascii' | 'binary'
     constructor(server: EventEmitter, options: { log: object; socket: Socket })
     _handleData(data: Buffer): unknown

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { isIPv4 } from 'node:net'
 import type { Access, Store } from '../../streams/index.ts'
+import type { FtpTls } from './protection.ts'
 
 /** What the door writes its log with; pino's loggers fit. */
 export interface Logger {
@@ -25,6 +26,8 @@ export interface FtpLimits {
   readonly commandBytesMax: number
   /** Commands that wait for the one underway; one more is answered 421. */
   readonly commandsQueuedMax: number
+  /** For TLS to come up on a connection; then it is cut. */
+  readonly handshakeMsMax: number
   /** From one command to the next; then 421. */
   readonly controlIdleMsMax: number
   /** For the data connection to come up, after PASV or EPSV and again after the transfer command; then 425. */
@@ -44,6 +47,7 @@ export const ftpLimits: FtpLimits = {
   loginAttemptsMax: 3,
   commandBytesMax: 8192,
   commandsQueuedMax: 64,
+  handshakeMsMax: 10_000,
   controlIdleMsMax: 300_000,
   dataConnectMsMax: 30_000,
   dataIdleMsMax: 60_000,
@@ -61,6 +65,8 @@ export interface FtpOptions {
   readonly passivePorts: PortRange
   /** The IPv4 address that PASV tells; by default the one that the client connected to. */
   readonly passiveHost?: string
+  /** Without it nothing here is encrypted. */
+  readonly tls?: FtpTls
   readonly limits?: Partial<FtpLimits>
   /** Tells milliseconds since 1970; listings show the year of what is older than half a year. */
   readonly clock?: { now(): number }
@@ -69,8 +75,9 @@ export interface FtpOptions {
 }
 
 /** Options with every default filled in. */
-export interface FtpSettings extends Required<Omit<FtpOptions, 'passiveHost' | 'limits'>> {
+export interface FtpSettings extends Required<Omit<FtpOptions, 'passiveHost' | 'tls' | 'limits'>> {
   readonly passiveHost: string | undefined
+  readonly tls: FtpTls | undefined
   readonly limits: FtpLimits
 }
 
@@ -90,6 +97,7 @@ export function settingsOf(options: FtpOptions): FtpSettings {
     clock: Date,
     random: { integer: (min, max) => randomInt(min, max + 1) },
     passiveHost: undefined,
+    tls: undefined,
     ...options,
     limits: { ...ftpLimits, ...options.limits },
   }

@@ -1,14 +1,15 @@
 import type { Command } from './commands.ts'
 import { Refusal } from './refusal.ts'
 
-/** What RFC 2389 lists for a client to rely on. TLS is not among it: nothing here is encrypted. */
+/** What RFC 2389 lists for a client to rely on. */
 const features = ['EPRT', 'EPSV', 'MDTM', 'MLST type*;size*;modify*;', 'PASV', 'REST STREAM', 'SIZE', 'TVFS', 'UTF8']
 
 /** Who the client is and what we speak. */
 export const sessionCommands: { readonly [directive: string]: Command } = {
   USER: {
     argument: 'needed',
-    run({ connection }, user) {
+    run({ connection, settings }, user) {
+      if (settings.tls?.mode === 'required' && !connection.secure) throw new Refusal(530, 'Say AUTH TLS first')
       connection.logOut()
       connection.username = user
       connection.reply(331)
@@ -32,15 +33,12 @@ export const sessionCommands: { readonly [directive: string]: Command } = {
       connection.reply(200, `The type is ${transferType}`)
     },
   },
-  AUTH: {
-    argument: 'optional',
-    run() {
-      throw new Refusal(502, 'TLS is not offered')
-    },
-  },
   FEAT: {
     argument: 'optional',
-    run: ({ connection }) => connection.reply(211, 'Features', ...features, 'End'),
+    run({ connection, settings }) {
+      const protection = settings.tls ? ['AUTH TLS', 'PBSZ', 'PROT'] : []
+      connection.reply(211, 'Features', ...[...features, ...protection].sort(), 'End')
+    },
   },
   OPTS: {
     argument: 'needed',
@@ -51,7 +49,7 @@ export const sessionCommands: { readonly [directive: string]: Command } = {
   },
   HELP: {
     argument: 'optional',
-    run: ({ connection }) => connection.reply(214, 'RFC 959, 2389, 2428 and 3659, without TLS, APPE and STOU'),
+    run: ({ connection }) => connection.reply(214, 'RFC 959, 2389, 2428, 3659 and 4217, without APPE and STOU'),
   },
 }
 

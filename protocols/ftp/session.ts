@@ -8,8 +8,9 @@ import type { Entry } from './entry.ts'
 import type { FileSystem } from './file-system.ts'
 import { ControlConnection, type ControlServer } from './ftp-srv-adapter.ts'
 import type { FtpSettings } from './options.ts'
+import { type FtpTls, type ProtectionLevel, protect } from './protection.ts'
 import { Refusal, replyOf } from './refusal.ts'
-import { Transfer } from './transfer.ts'
+import { type Protect, Transfer } from './transfer.ts'
 
 type Line = string | typeof tooLong
 
@@ -23,6 +24,10 @@ export class Session {
   renameSource: Entry | undefined
   /** EPSV ALL was said: no other way to a data connection is taken (RFC 2428 section 4). */
   extendedOnly = false
+  /** PBSZ was said. */
+  isBufferSized = false
+  /** Of the data connections to come. */
+  protection: ProtectionLevel = 'C'
   readonly #framer: LineFramer
   readonly #queue: CommandQueue<Line>
   #channel: DataChannel | undefined
@@ -38,7 +43,8 @@ export class Session {
     this.connection = new ControlConnection(server, socket, limits, (chunk) => this.#receive(chunk))
     const expire = () => this.connection.close(421, 'No command for too long')
     this.#queue = new CommandQueue(limits, (line) => this.#execute(line), expire)
-    for (const event of ['end', 'error', 'close']) socket.once(event, () => this.#leave())
+    this.#watch(socket)
+    if (settings.tls?.mode === 'implicit') this.#protect(settings.tls)
     this.connection.reply(220, 'Cenote')
     socket.resume()
   }
@@ -46,6 +52,21 @@ export class Session {
   /** The tree of the application that logged in; commands that need it run only then. */
   get files(): FileSystem {
     return this.connection.fs!
+  }
+
+  /**
+   * Answers AUTH. What came in clear behind it would be taken for something that was said under TLS, by whoever put it
+   * there: that is the end of the connection.
+   */
+  startTls(tls: FtpTls): void {
+    if (this.connection.secure) throw new Refusal(503, 'TLS is up already')
+    if (!this.#queue.isEmpty || !this.#framer.isEmpty) {
+      this.connection.close(421, 'Nothing may follow AUTH TLS in clear')
+      return
+    }
+    this.connection.logOut()
+    this.connection.reply(234, 'Go on with TLS')
+    this.#protect(tls)
   }
 
   /** Lets a transfer underway finish, then says 421. */
@@ -85,9 +106,12 @@ export class Session {
   /** Runs a transfer over the prepared data connection. `work` resolves with the words of its success. */
   async transfer(work: (transfer: Transfer) => Promise<string>): Promise<void> {
     const channel = this.#channel
+    if (this.protection === 'C' && this.settings.tls?.mode === 'required')
+      throw new Refusal(521, 'Data connections must be protected: say PROT P')
     if (!channel) throw new Refusal(425, 'Say EPSV, PASV, EPRT or PORT first')
     this.#channel = undefined
-    this.#transfer = new Transfer(channel, this.settings.limits, () => this.connection.reply(150))
+    const { limits } = this.settings
+    this.#transfer = new Transfer(channel, limits, () => this.connection.reply(150), this.#protection())
     try {
       this.connection.reply(226, await work(this.#transfer))
     } finally {
@@ -103,6 +127,22 @@ export class Session {
   confirm = async (): Promise<Attributes> => {
     if (this.#gone) throw new Refusal(426, 'The control connection was lost')
     return {}
+  }
+
+  #protect(tls: FtpTls): void {
+    this.#watch(this.connection.protect(tls.context()))
+    this.protection = tls.mode === 'implicit' ? 'P' : 'C'
+  }
+
+  #protection(): Protect {
+    const { tls, limits } = this.settings
+    if (this.protection === 'C' || !tls) return (connection) => connection
+    return (connection) => protect(connection, tls, limits.handshakeMsMax)
+  }
+
+  #watch(socket: Socket): void {
+    for (const event of ['end', 'error', 'close']) socket.once(event, () => this.#leave())
+    socket.on('error', () => {}) // A second one is no news.
   }
 
   #receive(chunk: Buffer): void {

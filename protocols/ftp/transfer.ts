@@ -18,6 +18,9 @@ const lostCodes = new Set([
   'ETIMEDOUT',
 ])
 
+/** Makes a data connection what PROT asked for. */
+export type Protect = (connection: Socket) => Promise<Socket> | Socket
+
 const LOST = 'The data connection was lost'
 
 /**
@@ -30,14 +33,17 @@ export class Transfer {
   readonly #channel: DataChannel
   readonly #dataIdleMsMax: number
   readonly #announce: () => void
+  readonly #protect: Protect
   #socket: Socket | undefined
+  #abortReason: Error | undefined
   #abortable = () => true
 
   /** `announce` says 150, which comes before the connection: a client may wait for it before it connects. */
-  constructor(channel: DataChannel, limits: FtpLimits, announce: () => void) {
+  constructor(channel: DataChannel, limits: FtpLimits, announce: () => void, protect: Protect) {
     this.#channel = channel
     this.#dataIdleMsMax = limits.dataIdleMsMax
     this.#announce = announce
+    this.#protect = protect
   }
 
   /** Bytes moved so far. */
@@ -48,6 +54,7 @@ export class Transfer {
   /** False when it is too late. */
   abort(reason: Error): boolean {
     const abortable = this.#abortable()
+    if (abortable) this.#abortReason = reason
     if (abortable) this.#channel.close(reason)
     return abortable
   }
@@ -63,7 +70,7 @@ export class Transfer {
       await pipeline(socket, sink)
     } catch (error) {
       await closed(sink, error)
-      throw lostOr(error)
+      throw this.#abortReason ?? lostOr(error)
     }
   }
 
@@ -73,14 +80,14 @@ export class Transfer {
     try {
       await pipeline(body, socket)
     } catch (error) {
-      throw lostOr(error)
+      throw this.#abortReason ?? lostOr(error)
     }
   }
 
   /** The connection, cut when it stays silent while it is the client's turn: a slow store is no fault of the client. */
   async #open(clientsTurn: () => boolean): Promise<Socket> {
     this.#announce()
-    const socket = await this.#channel.open()
+    const socket = await this.#protect(await this.#channel.open())
     this.#socket = socket
     socket.setTimeout(this.#dataIdleMsMax).on('timeout', () => {
       if (clientsTurn()) socket.destroy(new StoreError('ERR_TIMEOUT', 'The data connection was idle for too long'))

@@ -22,6 +22,7 @@ export function httpFrontend(options: HttpOptions): Frontend {
  */
 class HttpFrontend implements Frontend {
   readonly protocol = 'http'
+  readonly isTls = false
   readonly #door: Door
   readonly #application: Application
   readonly #server: Server

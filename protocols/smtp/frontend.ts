@@ -14,6 +14,7 @@ export function smtpFrontend(options: SmtpOptions): Frontend {
 
 class SmtpFrontend implements Frontend {
   readonly protocol = 'smtp'
+  readonly isTls = false
   readonly #host: string
   readonly #port: number
   readonly #server: MailServer

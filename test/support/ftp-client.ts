@@ -1,9 +1,12 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls'
 
 /** An FTP client that sends bytes as they are and reads replies one by one. */
 export class FtpClient {
-  readonly socket: Socket
+  socket: Socket
+  /** The last one that the server gave, to go on with. */
+  tlsSession: Buffer | undefined
   #received = ''
   #ended = false
   #wake: () => void = () => {}
@@ -11,9 +14,18 @@ export class FtpClient {
   private constructor(socket: Socket) {
     this.socket = socket
     socket.setNoDelay(true)
-    socket.on('data', (chunk: Buffer) => this.#take(chunk.toString()))
-    socket.on('error', () => this.#finish())
-    socket.on('close', () => this.#finish())
+    this.#listen(socket)
+  }
+
+  /** After AUTH: everything from here on goes through TLS. */
+  async startTls(options: ConnectionOptions): Promise<void> {
+    const secured: TLSSocket = tlsConnect({ ...options, socket: this.socket.removeAllListeners('data') })
+    secured.on('session', (session) => {
+      this.tlsSession = session
+    })
+    this.socket = secured
+    this.#listen(secured)
+    await once(secured, 'secureConnect')
   }
 
   /** Connected, before the greeting. */
@@ -115,6 +127,12 @@ export class FtpClient {
 
   async closed(): Promise<void> {
     if (!this.socket.closed) await once(this.socket, 'close')
+  }
+
+  #listen(socket: Socket): void {
+    socket.on('data', (chunk: Buffer) => this.#take(chunk.toString()))
+    socket.on('error', () => this.#finish())
+    socket.on('close', () => this.#finish())
   }
 
   #take(text: string): void {

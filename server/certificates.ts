@@ -1,0 +1,118 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { unwatchFile, watchFile } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createSecureContext, type SecureContext } from 'node:tls'
+import type { Logger } from 'pino'
+import type { CertificateFiles } from './config-values.ts'
+import { makeFolder, replaceFile } from './durable-file.ts'
+import type { KeyPair } from './self-signed.ts'
+
+/** Files are looked at this often, and a new certificate serves the connections from then on. */
+export const CERTIFICATE_LOOK_MS = 5_000
+/** A self-signed one that ends sooner than this is made again at a start. */
+const RENEW_MS = 30 * 86_400_000
+
+/** The certificate that the doors show: read once, and again whenever its files change. */
+export class Certificates {
+  readonly #files: CertificateFiles
+  readonly #log: Logger
+  #context: SecureContext
+  #loading: Promise<void> = Promise.resolve()
+
+  private constructor(files: CertificateFiles, context: SecureContext, log: Logger) {
+    this.#files = files
+    this.#context = context
+    this.#log = log
+  }
+
+  /** Throws, with the file at fault, for a certificate that cannot serve. */
+  static async open(files: CertificateFiles, log: Logger, lookMs = CERTIFICATE_LOOK_MS): Promise<Certificates> {
+    const certificates = new Certificates(files, await load(files), log)
+    for (const path of Object.values(files))
+      watchFile(path, { interval: lookMs, persistent: false }, certificates.#changed)
+    return certificates
+  }
+
+  context(): SecureContext {
+    return this.#context
+  }
+
+  async close(): Promise<void> {
+    for (const path of Object.values(this.#files)) unwatchFile(path, this.#changed)
+    await this.#loading
+  }
+
+  /** Two files cannot change at once: while they do not belong together the certificate of before serves on. */
+  readonly #changed = (): void => {
+    this.#loading = this.#loading.then(async () => {
+      try {
+        this.#context = await load(this.#files)
+        this.#log.info({ certificate: this.#files.certificate }, 'the certificate was read again')
+      } catch (error) {
+        this.#log.warn({ err: error }, 'the certificate of before serves on')
+      }
+    })
+  }
+}
+
+/** Nobody else's eyes on the key; both files in PEM, and belonging together. */
+async function load(files: CertificateFiles): Promise<SecureContext> {
+  const { mode } = await stat(files.key).catch(unreadable(files.key))
+  if ((mode & 0o007) !== 0) throw new Error(`${files.key} can be read by everybody; run: chmod 640 ${files.key}`)
+  const certificate = await readFile(files.certificate, 'utf8').catch(unreadable(files.certificate))
+  const key = await readFile(files.key, 'utf8').catch(unreadable(files.key))
+  check(files, { certificate, key })
+  return createSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' })
+}
+
+/** OpenSSL would say much the same, without a word of which file. */
+function check(files: CertificateFiles, { certificate, key }: KeyPair): void {
+  const shown = inWords(`${files.certificate} holds no certificate in PEM`, () => new X509Certificate(certificate))
+  const secret = inWords(`${files.key} holds no private key in PEM`, () => createPrivateKey(key))
+  if (!shown.checkPrivateKey(secret)) throw new Error(`${files.key} is not the key of ${files.certificate}`)
+}
+
+function inWords<T>(words: string, attempt: () => T): T {
+  try {
+    return attempt()
+  } catch (cause) {
+    throw new Error(words, { cause })
+  }
+}
+
+function unreadable(path: string): (cause: Error) => never {
+  return (cause) => {
+    throw new Error(`${path} cannot be read: ${cause.message}`, { cause })
+  }
+}
+
+/** The self-signed certificate in a folder, made when it is not there, and again before it ends. */
+export async function selfSignedFiles(folder: string, now: number): Promise<CertificateFiles> {
+  const files = { certificate: join(folder, 'certificate.pem'), key: join(folder, 'key.pem') }
+  if (await isGood(files, now)) return files
+  const { selfSigned } = await import('./self-signed.ts')
+  const { certificate, key } = await selfSigned(now)
+  await makeFolder(folder)
+  await replaceFile(files.key, key)
+  await replaceFile(files.certificate, certificate)
+  return files
+}
+
+async function isGood(files: CertificateFiles, now: number): Promise<boolean> {
+  try {
+    await load(files)
+    return Date.parse(new X509Certificate(await readFile(files.certificate)).validTo) > now + RENEW_MS
+  } catch {
+    return false
+  }
+}
+
+/** Opens what is configured, or the self-signed certificate of the data folder. */
+export async function openCertificates(
+  configured: CertificateFiles | null,
+  folder: string,
+  log: Logger,
+): Promise<Certificates> {
+  return Certificates.open(configured ?? (await selfSignedFiles(folder, Date.now())), log)
+}
