@@ -22,6 +22,7 @@ export const permissions: readonly Permission[] = Object.freeze([
   'bucket:manage',
   'pool:inspect',
   'pool:manage',
+  'subscription:manage',
   'application:manage',
 ] as const)
 

@@ -2,6 +2,7 @@ import type { Sequence } from '../pool/index.ts'
 import { changed } from './attributes.ts'
 import { bind, entryAt, erase, type Heads, type Operations, unbind } from './catalog-current.ts'
 import type { Entry } from './catalog-entry.ts'
+import { foldDelivery, foldSubscription, subscriptionKey } from './catalog-fold-subscriptions.ts'
 import { foldVersionAttributes, foldVersionDelete, hide, keepVersion, olderKey } from './catalog-fold-versions.ts'
 import { encodeTuple, keyIn, sequenceText } from './catalog-keys.ts'
 import type { DurableRecord } from './catalog-port.ts'
@@ -39,6 +40,9 @@ export function headKeysOf(record: AttributeRecord): readonly string[] {
       return [keyIn('c', record.bucket, record.key), ...versionKeysOf(record.object, record.version)]
     case 'rename':
       return [keyIn('c', record.from.bucket, record.from.key), keyIn('c', record.bucket, record.key)]
+    case 'subscription':
+    case 'delivery':
+      return [subscriptionKey(record.id)]
     default:
       return []
   }
@@ -72,6 +76,12 @@ export function fold({ record, digest }: DurableRecord, heads: Heads, operations
       break
     case 'application':
       foldApplication(record, operations)
+      break
+    case 'subscription':
+      foldSubscription(record, heads, operations)
+      break
+    case 'delivery':
+      foldDelivery(record, heads, operations)
       break
   }
 }

@@ -19,6 +19,7 @@ import type { Sequence } from '../pool/index.ts'
  *   p                                the position, as JSON
  *   r      attribute, value, object  '', the value from its end to its beginning
  *   s      object, sequence          ''                                   ("stream")
+ *   u      subscription              its state, as JSON
  *   v      object, version ↓         an older version, as JSON            ("versions")
  *   w      attribute, word, object   ''
  *
@@ -124,7 +125,7 @@ export function sequenceOfInverted(text: string): Sequence {
   return Number.MAX_SAFE_INTEGER - Number(text)
 }
 
-export type Space = 'a' | 'b' | 'c' | 'd' | 'h' | 'i' | 'm' | 'n' | 'o' | 'r' | 's' | 'v' | 'w'
+export type Space = 'a' | 'b' | 'c' | 'd' | 'h' | 'i' | 'm' | 'n' | 'o' | 'r' | 's' | 'u' | 'v' | 'w'
 
 export function keyIn(space: Space, ...elements: readonly string[]): string {
   return space + encodeTuple(...elements)

@@ -3,6 +3,7 @@ import type { BucketSettings } from './bucket-settings.ts'
 import type { ObjectName, Protocol } from './envelope.ts'
 import type { ApplicationRegistration, AttributeRecord } from './record.ts'
 import type { Explanation, Listing, ListOptions, ObjectStat, QueryOptions, QueryResult } from './store-port.ts'
+import type { SubscriptionState } from './subscription-state.ts'
 import type { VersionListing, VersionListOptions } from './version-port.ts'
 import type { Older } from './versions.ts'
 
@@ -89,6 +90,8 @@ export interface Catalog {
   buckets(): Promise<readonly string[]>
   settings(): Promise<ReadonlyMap<string, BucketSettings>>
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>>
+  /** In the order of their ids. */
+  subscriptions(): Promise<readonly SubscriptionState[]>
   /** The sequences of an object's stream, in order: the first `limit` after `after`, or all of them. */
   streamOf(object: string, after?: Sequence, limit?: number): Promise<readonly Sequence[]>
   /** Undefined for an object of which nothing is kept. */

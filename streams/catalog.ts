@@ -33,6 +33,7 @@ import { CatalogWriter } from './catalog-writer.ts'
 import type { ObjectName } from './envelope.ts'
 import type { ApplicationRegistration } from './record.ts'
 import type { Explanation, Listing, ListOptions, QueryOptions, QueryResult } from './store-port.ts'
+import { parseSubscription, type SubscriptionState } from './subscription-state.ts'
 import type { VersionListing, VersionListOptions } from './version-port.ts'
 
 export interface CatalogOptions {
@@ -181,6 +182,10 @@ class LevelCatalog implements Catalog {
       const entries = await this.#database.iterator(prefixRange('a')).all()
       return new Map(entries.map(([key, text]) => [lastElement(key), JSON.parse(text) as ApplicationRegistration]))
     })
+  }
+
+  subscriptions(): Promise<readonly SubscriptionState[]> {
+    return this.#guard(async () => (await this.#database.values(prefixRange('u')).all()).map(parseSubscription))
   }
 
   streamOf(object: string, after: Sequence = 0, limit = -1): Promise<readonly Sequence[]> {

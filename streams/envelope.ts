@@ -21,6 +21,7 @@ export type Permission =
   | 'bucket:manage'
   | 'pool:inspect'
   | 'pool:manage'
+  | 'subscription:manage'
   | 'application:manage'
 
 /** An application, as its door proved it. */

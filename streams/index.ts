@@ -24,6 +24,9 @@ export type {
   OlderVersion,
 } from './catalog-port.ts'
 export type { CatchUpProgress } from './catch-up.ts'
+export { Delivery, type DeliveryOptions } from './delivery.ts'
+export { DELIVERY_LIMITS, type DeliveryLimits } from './delivery-limits.ts'
+export type { Message, Outcome, Send } from './delivery-port.ts'
 export { digest } from './digest.ts'
 export type * from './envelope.ts'
 export { StoreError, type StoreErrorCode } from './errors.ts'
@@ -38,6 +41,7 @@ export {
   type StoreOptions,
   type StoreStatus,
 } from './open-store.ts'
+export type { Timers } from './pauses.ts'
 export { permit } from './permission.ts'
 export { type Frozen, Pipeline } from './pipeline.ts'
 export type * from './pool-port.ts'
@@ -66,6 +70,9 @@ export type { ShownApplicationRecord, ShownRecord, ShownRegistration } from './s
 export type { Stage } from './stage.ts'
 export { inStoreWords, toStoreError } from './store-errors.ts'
 export type * from './store-port.ts'
+export type { DeliveryProgress, NewSubscription } from './subscription-changes.ts'
+export type * from './subscription-port.ts'
+export type { SubscriptionState } from './subscription-state.ts'
 export type { TailOptions } from './tail.ts'
 export type { TailPage } from './tail-page.ts'
 export type * from './version-port.ts'

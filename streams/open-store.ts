@@ -13,6 +13,8 @@ import { PartitionStore } from './store.ts'
 import { inStoreWords } from './store-errors.ts'
 import type { Store } from './store-port.ts'
 import { StoreReader } from './store-reader.ts'
+import type { DeliveryProgress, NewSubscription } from './subscription-changes.ts'
+import type { SubscriptionState } from './subscription-state.ts'
 import { Underway } from './underway.ts'
 import type { Versions } from './version-port.ts'
 import { VersionReader } from './version-reader.ts'
@@ -78,6 +80,11 @@ export interface OpenStore extends Store {
    * version is gone, or says so already.
    */
   noteIntegrity(origin: Origin, verdict: IntegrityVerdict): Promise<boolean>
+  /** As they are noted; deliveries since then are their deliverer's to know. */
+  subscriptions(): Promise<readonly SubscriptionState[]>
+  /** Makes a subscription or, with null, ends one; durable when it resolves, with the place that it begins after. */
+  subscribe(origin: Origin, id: string, asked: NewSubscription | null): Promise<SubscriptionState | undefined>
+  noteDeliveries(origin: Origin, progress: readonly DeliveryProgress[]): Promise<void>
   /** Refuses what comes, and resolves when commits underway are done. Pool and catalog are their owner's to close. */
   close(): Promise<void>
 }

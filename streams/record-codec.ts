@@ -55,7 +55,11 @@ type Shape = { readonly [member: string]: Check }
 const isText: Check = (value) => typeof value === 'string'
 const isInteger: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
 const isMembers: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
-const isTexts: Check = (value) => Array.isArray(value) && value.every(isText)
+const every =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(check)
+const isTexts = every(isText)
 const isScalar: Check = (value) => isText(value) || typeof value === 'number' || typeof value === 'boolean'
 const isAttributes: Check = (value) =>
   isMembers(value) && Object.values(value as Members).every((member) => isScalar(member) || isTexts(member))
@@ -79,6 +83,15 @@ const SETTINGS = shaped({
   retention: optional(shaped({ days: isInteger })),
   expiry: optional(shaped({ currentDays: optional(isInteger), noncurrentDays: optional(isInteger) })),
 })
+
+const SUBSCRIPTION = shaped({
+  url: isText,
+  query: isText,
+  format: isText,
+  after: isInteger,
+  secret: shaped({ kind: (value) => value === 'sealed', value: isText }),
+})
+const isDeadLetter = shaped({ sequence: isInteger, attempts: isInteger, time: isInteger, reason: isText })
 
 const BASE: Shape = {
   sequence: isInteger,
@@ -112,6 +125,8 @@ const SHAPES: { readonly [Operation in AttributeRecord['operation']]: Shape } = 
   rename: { ...BASE, ...OBJECT, from: shaped(NAME) },
   bucket: { ...BASE, bucket: isText, settings: optional(SETTINGS) },
   application: { ...BASE, id: isText, registration: (value) => value === null || REGISTRATION(value) },
+  subscription: { ...BASE, id: isText, registration: (value) => value === null || SUBSCRIPTION(value) },
+  delivery: { ...BASE, id: isText, after: isInteger, dead: every(isDeadLetter), settled: every(isInteger) },
 }
 
 const SHAPE_ENTRIES = new Map(Object.entries(SHAPES).map(([operation, shape]) => [operation, Object.entries(shape)]))

@@ -18,6 +18,8 @@ export interface RecordFormat {
   readonly batchMediaType: string
   one(record: ShownRecord, context: FormatContext): Text
   batch(records: readonly ShownRecord[], context: FormatContext): Text
+  /** Whether it has anything to say of a record; every record if it is not there. */
+  tellsOf?(record: ShownRecord): boolean
 }
 
 export type RecordFormatName = 'json' | 'ndjson' | 'cloudevents' | 's3' | 'xml'
@@ -49,6 +51,7 @@ export const RECORD_FORMATS: { readonly [Name in RecordFormatName]: RecordFormat
     batchMediaType: 'application/json',
     one: (record) => JSON.stringify({ Records: s3Events(record) }),
     batch: (records) => JSON.stringify({ Records: records.flatMap(s3Events) }),
+    tellsOf: (record) => s3Events(record).length > 0,
   },
   xml: {
     mediaType: 'application/xml',

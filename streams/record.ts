@@ -99,6 +99,45 @@ export interface ApplicationRegistration {
   readonly secret: { readonly kind: 'sealed' | 'argon2id'; readonly value: string }
 }
 
+/** What an application is to be told of, and where; `registration` is null when that ends. */
+export interface SubscriptionRecord extends RecordBase {
+  readonly operation: 'subscription'
+  readonly id: string
+  readonly registration: SubscriptionRegistration | null
+}
+
+export interface SubscriptionRegistration {
+  readonly url: string
+  /** Of the records that are delivered; '' for all. */
+  readonly query: string
+  readonly format: string
+  /** Begins with the record after this one. */
+  readonly after: Sequence
+  readonly secret: { readonly kind: 'sealed'; readonly value: string }
+}
+
+/** A record whose delivery was given up. */
+export interface DeadLetter {
+  readonly sequence: Sequence
+  readonly attempts: number
+  /** Of the last attempt, in milliseconds since 1970. */
+  readonly time: number
+  readonly reason: string
+}
+
+/** How far a subscription has come. */
+export interface DeliveryRecord extends RecordBase {
+  readonly operation: 'delivery'
+  /** Of the subscription. */
+  readonly id: string
+  /** Every record up to this one was delivered, is a dead letter, or was not asked for. */
+  readonly after: Sequence
+  /** Dead letters that are new, or were tried again in vain. */
+  readonly dead: readonly DeadLetter[]
+  /** Dead letters that are none any more. */
+  readonly settled: readonly Sequence[]
+}
+
 /** One entry of the partition's attribute stream. An object's stream is the entries with its id. */
 export type AttributeRecord =
   | PutRecord
@@ -107,4 +146,6 @@ export type AttributeRecord =
   | RenameRecord
   | BucketRecord
   | ApplicationRecord
+  | SubscriptionRecord
+  | DeliveryRecord
 export type ObjectRecord = PutRecord | DeleteRecord | AttributesRecord | RenameRecord

@@ -11,6 +11,7 @@ import { decodeRecord } from './record-codec.ts'
 import type { Sequencer } from './sequencer.ts'
 import { inStoreWords, toStoreError } from './store-errors.ts'
 import type { Explanation, Listing, ListOptions, ObjectStat, QueryOptions, QueryResult, Reading } from './store-port.ts'
+import type { SubscriptionState } from './subscription-state.ts'
 import { type Followed, follow, type TailOptions } from './tail.ts'
 import type { TailPage } from './tail-page.ts'
 
@@ -107,6 +108,13 @@ export class StoreReader {
     return inStoreWords(async () => {
       await this.#settled()
       return this.#catalog.applications()
+    })
+  }
+
+  subscriptions(): Promise<readonly SubscriptionState[]> {
+    return inStoreWords(async () => {
+      await this.#settled()
+      return this.#catalog.subscriptions()
     })
   }
 

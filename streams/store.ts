@@ -22,6 +22,8 @@ import type {
 } from './store-port.ts'
 import type { StoreReader } from './store-reader.ts'
 import { SequencedTransaction, SoleUpload, type TransactionParts } from './store-transaction.ts'
+import { type DeliveryProgress, type NewSubscription, noteDeliveries, subscribe } from './subscription-changes.ts'
+import { type SubscriptionState, subscribed } from './subscription-state.ts'
 import type { TailOptions } from './tail.ts'
 import type { TailPage } from './tail-page.ts'
 import type { VersionReader } from './version-reader.ts'
@@ -126,6 +128,19 @@ export class PartitionStore implements OpenStore {
 
   async register(origin: Origin, id: string, registration: ApplicationRegistration | null): Promise<void> {
     await this.#commit(changes.register(origin, id, registration))
+  }
+
+  subscriptions(): Promise<readonly SubscriptionState[]> {
+    return this.#parts.reader.subscriptions()
+  }
+
+  async subscribe(origin: Origin, id: string, asked: NewSubscription | null): Promise<SubscriptionState | undefined> {
+    const [durable] = await this.#commit(subscribe(origin, id, asked))
+    return durable?.record.operation === 'subscription' ? subscribed(durable.record) : undefined
+  }
+
+  async noteDeliveries(origin: Origin, progress: readonly DeliveryProgress[]): Promise<void> {
+    await this.#commit(noteDeliveries(origin, progress))
   }
 
   noteIntegrity(origin: Origin, verdict: IntegrityVerdict): Promise<boolean> {

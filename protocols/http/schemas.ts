@@ -238,6 +238,7 @@ const permissions = Type.Array(
     Type.Literal('bucket:manage'),
     Type.Literal('pool:inspect'),
     Type.Literal('pool:manage'),
+    Type.Literal('subscription:manage'),
     Type.Literal('application:manage'),
   ]),
 )

@@ -56,6 +56,28 @@ const DRAFTS: readonly Draft[] = [
     reason: 'expired: 90 days after it was replaced or removed',
     ...byBootstrap,
   },
+  {
+    operation: 'subscription',
+    id: 'SBAAAAAAAAAAAAAAAA',
+    registration: {
+      url: 'https://example.org/hooks?a=1&b=2',
+      query: 'content.type:image/*',
+      format: 'cloudevents',
+      after: 14,
+      secret: { kind: 'sealed', value: 'argon2id-it-is-not' },
+    },
+    ...byBootstrap,
+  },
+  {
+    operation: 'delivery',
+    id: 'SBAAAAAAAAAAAAAAAA',
+    after: 15,
+    dead: [{ sequence: 12, attempts: 20, time: 1_700_000_000_011, reason: 'it answered 500' }],
+    settled: [9],
+    application: 'cenote',
+    protocol: 'http',
+  },
+  { operation: 'subscription', id: 'SBAAAAAAAAAAAAAAAA', registration: null, ...byBootstrap },
 ]
 
 /** The records of one stream, chained. */

@@ -15,7 +15,7 @@ const names = Object.keys(RECORD_FORMATS) as RecordFormatName[]
 const schema = join(import.meta.dirname, '../../docs/attribute-stream.xsd')
 
 /** One of each operation, as applications get it. */
-const records: readonly ShownRecord[] = RECORDS.map((record) => shown(record, origin)!)
+const records: readonly ShownRecord[] = RECORDS.flatMap((record) => shown(record, origin) ?? [])
 
 const batch = (name: RecordFormatName, some = records) => RECORD_FORMATS[name].batch(some, context)
 const one = (name: RecordFormatName, record: ShownRecord) => RECORD_FORMATS[name].one(record, context)

@@ -20,6 +20,7 @@ import {
   type QueryResult,
   type Reading,
   type Receipt,
+  type ShownRecord,
   type Store,
   StoreError,
   type StoreTransaction,
@@ -244,7 +245,7 @@ export class FakeStore implements Store {
   /** What there is; nothing comes after it. */
   async *tail(origin: Origin, { after, name }: TailOptions): AsyncGenerator<TailPage> {
     permit(origin, 'object:read')
-    const records = name ? await this.stream(origin, name) : this.records
+    const records = (name ? await this.stream(origin, name) : this.records) as readonly ShownRecord[]
     const next = records.at(-1)?.sequence ?? 0
     yield { records: after === 'now' ? [] : records.filter(({ sequence }) => sequence > after), next, upToDate: true }
   }

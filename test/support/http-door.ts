@@ -30,6 +30,7 @@ const permissions: readonly Permission[] = [
   'bucket:manage',
   'pool:inspect',
   'pool:manage',
+  'subscription:manage',
   'application:manage',
 ]
 

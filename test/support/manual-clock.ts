@@ -21,6 +21,15 @@ export class ManualClock implements Clock {
     return () => this.#timers.delete(timer)
   }
 
+  /** Once. */
+  after(milliseconds: number, task: () => void): () => void {
+    const callOff = this.every(milliseconds, () => {
+      callOff()
+      task()
+    })
+    return callOff
+  }
+
   get timers(): number {
     return this.#timers.size
   }

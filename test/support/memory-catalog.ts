@@ -18,9 +18,11 @@ import {
   type QueryOptions,
   type QueryResult,
   StoreError,
+  type SubscriptionState,
   type VersionListing,
   type VersionListOptions,
 } from '../../streams/index.ts'
+import { progressed, subscribed } from '../../streams/subscription-state.ts'
 import { MemoryObjects } from './memory-objects.ts'
 
 export interface MemoryCatalogOptions {
@@ -33,6 +35,7 @@ interface State {
   readonly objects: MemoryObjects
   readonly buckets: Map<string, BucketSettings>
   readonly applications: Map<string, ApplicationRegistration>
+  readonly subscriptions: Map<string, SubscriptionState>
   readonly streams: Map<string, Sequence[]>
 }
 
@@ -180,6 +183,10 @@ export class MemoryCatalog implements Catalog {
     return new Map(this.#state.applications)
   }
 
+  async subscriptions(): Promise<readonly SubscriptionState[]> {
+    return [...this.#state.subscriptions.values()]
+  }
+
   async streamOf(object: string, after: Sequence = 0, limit?: number): Promise<readonly Sequence[]> {
     const sequences = this.#state.streams.get(object) ?? []
     return sequences.filter((sequence) => sequence > after).slice(0, limit)
@@ -218,7 +225,8 @@ export class MemoryCatalog implements Catalog {
 }
 
 function emptyState(): State {
-  return { objects: new MemoryObjects(), buckets: new Map(), applications: new Map(), streams: new Map() }
+  const maps = { buckets: new Map(), applications: new Map(), subscriptions: new Map(), streams: new Map() }
+  return { objects: new MemoryObjects(), ...maps }
 }
 
 function fold(state: State, { record, digest }: DurableRecord): void {
@@ -226,6 +234,13 @@ function fold(state: State, { record, digest }: DurableRecord): void {
   else if (record.operation === 'application') {
     if (record.registration) state.applications.set(record.id, record.registration)
     else state.applications.delete(record.id)
+  } else if (record.operation === 'subscription') {
+    const subscription = subscribed(record)
+    if (subscription) state.subscriptions.set(record.id, subscription)
+    else state.subscriptions.delete(record.id)
+  } else if (record.operation === 'delivery') {
+    const subscription = state.subscriptions.get(record.id)
+    if (subscription) state.subscriptions.set(record.id, progressed(subscription, record))
   } else {
     const { object, sequence } = record
     state.streams.set(object, [...(state.streams.get(object) ?? []), sequence])

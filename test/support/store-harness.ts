@@ -33,6 +33,7 @@ export const ALL: readonly Permission[] = [
   'object:hold',
   'bucket:create',
   'bucket:manage',
+  'subscription:manage',
   'application:manage',
 ]
 

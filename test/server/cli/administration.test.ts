@@ -62,7 +62,10 @@ describe('app', () => {
   test.each([
     [{ types: 'http,nope' }, `${types} "nope"`],
     [{ types: ' , ' }, `${types} " , "`],
-    [{ permissions: 'object:read,object:Write' }, `${permissions} application:manage, not "object:Write"`],
+    [
+      { permissions: 'object:read,object:Write' },
+      `${permissions} subscription:manage, application:manage, not "object:Write"`,
+    ],
   ])('refuses %j, and names what there is', async (change, message) => {
     const { shell } = server.shell({ input: 'correct horse' })
     const refused = add(shell, 'a', { ...options, ...change, passwordStdin: true })
