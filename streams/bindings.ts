@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Sequence } from '../pool/index.ts'
 import type { Catalog, ObjectHead } from './catalog-port.ts'
 import type { Attributes, ObjectName } from './envelope.ts'
+import type { StreamState } from './stream-state.ts'
 import type { Older } from './versions.ts'
 
 /** What a name is bound to, as far as the next record needs to know. */
@@ -14,6 +15,8 @@ export interface Binding {
   readonly older?: Older | undefined
   /** The digest of the last record of the object's stream. */
   readonly last: string
+  /** What was appended to it; undefined while nothing was. */
+  readonly stream?: StreamState | undefined
 }
 
 interface Held {
@@ -169,8 +172,8 @@ export class Bindings {
   }
 }
 
-function bindingOf({ stat: { object, sequence, attributes }, last, kept, older }: ObjectHead): Binding {
-  return { object, version: sequence, attributes, last: last.digest, kept, older }
+function bindingOf({ stat: { object, sequence, attributes }, last, kept, older, stream }: ObjectHead): Binding {
+  return { object, version: sequence, attributes, last: last.digest, kept, older, stream }
 }
 
 /** A bucket's name holds no slash. */

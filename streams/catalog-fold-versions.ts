@@ -35,11 +35,11 @@ export function keepVersion(
 export function hide(
   { object, bucket, key, sequence, time, protocol, application }: DeleteRecord,
   last: Last,
-  older: Older | undefined,
+  { older, stream }: Pick<HiddenHead, 'older' | 'stream'>,
   heads: Heads,
   operations: Operations,
 ): void {
-  const head: HiddenHead = { object, bucket, key, marker: sequence, time, protocol, application, last, older }
+  const head: HiddenHead = { object, bucket, key, marker: sequence, time, protocol, application, last, older, stream }
   store(keyIn('h', object), head, heads, operations)
   operations.put(hiddenKey(head), object)
 }
@@ -69,7 +69,7 @@ function replaceCurrent(record: DeleteRecord, last: Last, before: Entry, heads: 
     unbind(key, before, heads, operations)
   } else {
     erase(olderKey(record.object, next.stat.sequence), heads, operations)
-    bind(key, promoted(next, record, last, before.older), before, heads, operations)
+    bind(key, promoted(next, record, last, before), before, heads, operations)
   }
 }
 
@@ -80,7 +80,7 @@ function unhide(record: DeleteRecord, last: Last, hidden: HiddenHead, heads: Hea
   if (next === undefined) return
   erase(olderKey(record.object, next.stat.sequence), heads, operations)
   const key = keyIn('c', record.bucket, record.key)
-  bind(key, promoted(next, record, last, hidden.older), undefined, heads, operations)
+  bind(key, promoted(next, record, last, hidden), undefined, heads, operations)
 }
 
 /** An older version as the current one again. */
@@ -88,7 +88,7 @@ function promoted(
   { stat, protocol, application, kept }: OlderVersion,
   { bucket, key }: DeleteRecord,
   last: Last,
-  before: Older | undefined,
+  { older: before, stream }: Pick<HiddenHead, 'older' | 'stream'>,
 ): Entry {
   const older = withoutPromoted(before, stat.sequence, stat.attributes)
   return {
@@ -98,6 +98,7 @@ function promoted(
     application,
     ...(kept && { kept }),
     ...(older && { older }),
+    ...(stream && { stream }),
   }
 }
 

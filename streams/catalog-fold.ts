@@ -7,6 +7,7 @@ import { foldVersionAttributes, foldVersionDelete, hide, keepVersion, olderKey }
 import { encodeTuple, keyIn, sequenceText } from './catalog-keys.ts'
 import type { DurableRecord } from './catalog-port.ts'
 import type {
+  AppendRecord,
   ApplicationRecord,
   AttributeRecord,
   AttributesRecord,
@@ -15,6 +16,7 @@ import type {
   PutRecord,
   RenameRecord,
 } from './record.ts'
+import { streamAfter } from './stream-state.ts'
 import { leavesMarker, type Older, type Standing, supersede } from './versions.ts'
 
 /*
@@ -33,6 +35,7 @@ type Last = Entry['last']
 export function headKeysOf(record: AttributeRecord): readonly string[] {
   switch (record.operation) {
     case 'put':
+    case 'append':
       return [keyIn('c', record.bucket, record.key)]
     case 'delete':
       return [keyIn('c', record.bucket, record.key), ...versionKeysOf(record.object, record.version, record.current)]
@@ -68,6 +71,9 @@ export function fold({ record, digest }: DurableRecord, heads: Heads, operations
     case 'attributes':
       foldAttributes(record, last, heads, operations)
       break
+    case 'append':
+      foldAppend(record, last, heads, operations)
+      break
     case 'rename':
       foldRename(record, last, heads, operations)
       break
@@ -94,7 +100,8 @@ function foldPut(record: PutRecord, last: Last, heads: Heads, operations: Operat
   const after = before && supersede(standingOf(before), record.versioning)
   if (before && after?.keeps) keepVersion(before, record.time, heads, operations)
   if (after?.drops) erase(olderKey(record.object, after.drops.version), heads, operations)
-  bind(key, entryOf(record, last, after?.older), before, heads, operations)
+  const stream = before?.stream
+  bind(key, { ...entryOf(record, last, after?.older), ...(stream && { stream }) }, before, heads, operations)
 }
 
 function entryOf(record: PutRecord, last: Last, older: Older | undefined): Entry {
@@ -128,7 +135,8 @@ function foldRemoval(record: DeleteRecord, last: Last, before: Entry, heads: Hea
   const after = supersede(standingOf(before), record.versioning)
   if (after.drops) erase(olderKey(record.object, after.drops.version), heads, operations)
   if (after.keeps) keepVersion(before, record.time, heads, operations)
-  if (record.versioning !== undefined && leavesMarker(after)) hide(record, last, after.older, heads, operations)
+  if (record.versioning !== undefined && leavesMarker(after))
+    hide(record, last, { ...before, older: after.older }, heads, operations)
 }
 
 function foldAttributes(record: AttributesRecord, last: Last, heads: Heads, operations: Operations): void {
@@ -139,8 +147,21 @@ function foldAttributes(record: AttributesRecord, last: Last, heads: Heads, oper
     foldVersionAttributes(record, last, before, heads, operations)
   } else if (before !== undefined) {
     const attributes = changed(before.stat.attributes, record)
-    bind(key, { ...before, last, stat: { ...before.stat, attributes } }, before, heads, operations)
+    const after = { ...before, last, stat: { ...before.stat, attributes }, ...streamed(before, record) }
+    bind(key, after, before, heads, operations)
   }
+}
+
+function foldAppend(record: AppendRecord, last: Last, heads: Heads, operations: Operations): void {
+  const key = keyIn('c', record.bucket, record.key)
+  const before = entryAt(key, heads)
+  if (before?.stat.object !== record.object) return
+  bind(key, { ...before, last, ...streamed(before, record) }, before, heads, operations)
+}
+
+function streamed({ stream: before }: Entry, record: AppendRecord | AttributesRecord): Pick<Entry, 'stream'> {
+  const stream = streamAfter(before, record, record.sequence)
+  return stream ? { stream } : {}
 }
 
 function foldRename(record: RenameRecord, last: Last, heads: Heads, operations: Operations): void {

@@ -3,6 +3,7 @@ import type { BucketSettings } from './bucket-settings.ts'
 import type { ObjectName, Protocol } from './envelope.ts'
 import type { ApplicationRegistration, AttributeRecord } from './record.ts'
 import type { Explanation, Listing, ListOptions, ObjectStat, QueryOptions, QueryResult } from './store-port.ts'
+import type { StreamState } from './stream-state.ts'
 import type { SubscriptionState } from './subscription-state.ts'
 import type { VersionListing, VersionListOptions } from './version-port.ts'
 import type { Older } from './versions.ts'
@@ -33,6 +34,8 @@ export interface ObjectHead {
   readonly last: LastRecord
   readonly kept?: true | undefined
   readonly older?: Older | undefined
+  /** What was appended to it. */
+  readonly stream?: StreamState | undefined
 }
 
 /** An object under a delete marker. */
@@ -45,6 +48,7 @@ export interface HiddenHead extends ObjectName {
   readonly application: string
   readonly last: LastRecord
   readonly older?: Older | undefined
+  readonly stream?: StreamState | undefined
 }
 
 /** A version that is kept and not current; the name in its `stat` is the one it had when that ended. */

@@ -134,8 +134,8 @@ class LevelCatalog implements Catalog {
     return this.#guard(async () => {
       const text = await this.#lookup.get(keyIn('c', bucket, key))
       if (text === undefined) return undefined
-      const { stat, last, kept, older } = parseEntry(text)
-      return { stat, last, kept, older }
+      const { stat, last, kept, older, stream } = parseEntry(text)
+      return { stat, last, kept, older, stream }
     })
   }
 

@@ -16,8 +16,9 @@ import type { Attributes, ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import { checkBucket, checkName, isName, noBucket, noObject } from './names.ts'
 import { permit } from './permission.ts'
-import type { ApplicationRegistration, Digests } from './record.ts'
+import type { ApplicationRegistration, Digests, Producer } from './record.ts'
 import { lockIn, requireUnlocked } from './retention.ts'
+import { streamAfter } from './stream-state.ts'
 import { lockOfObject, type Superseded, supersede } from './versions.ts'
 
 /**
@@ -69,7 +70,7 @@ export function put({ origin, name, staging, digests, attributes, createsBucket 
       const body = { operation: 'put', ...what, ...(versioning && { versioning }) } as const
       const last = draft.append(origin, before?.last ?? '', body, [staging])
       const kept = versioning === 'enabled' || undefined
-      draft.bind(name, { object, version, attributes: all, last, kept, older })
+      draft.bind(name, { object, version, attributes: all, last, kept, older, stream: before?.stream })
     },
   }
 }
@@ -166,8 +167,14 @@ function move(draft: Draft, origin: Origin, from: ObjectName, to: ObjectName, bi
   draft.bind(to, { ...binding, last })
 }
 
-/** Sets and unsets attributes of the current version. */
-export function annotate(origin: Origin, name: ObjectName, set: Attributes, unset: readonly string[]): Change {
+/** Sets and unsets attributes of the current version. Whether a producer's turn it is, was seen to before. */
+export function annotate(
+  origin: Origin,
+  name: ObjectName,
+  set: Attributes,
+  unset: readonly string[],
+  producer?: Producer,
+): Change {
   permit(origin, 'object:write')
   requireName(name)
   checkChange(set, unset)
@@ -178,9 +185,11 @@ export function annotate(origin: Origin, name: ObjectName, set: Attributes, unse
       const before = requireBinding(draft, name)
       const attributes = changed(before.attributes, { set, unset })
       checkUserAttributes(attributes)
-      const body = { operation: 'attributes', object: before.object, bucket, key, set, unset } as const
+      const { object } = before
+      const body = { operation: 'attributes', object, bucket, key, set, unset, ...(producer && { producer }) } as const
+      const stream = streamAfter(before.stream, body, draft.nextSequence)
       const last = draft.append(origin, before.last, body)
-      draft.bind(name, { ...before, attributes, last })
+      draft.bind(name, { ...before, attributes, last, stream })
     },
   }
 }
@@ -235,7 +244,7 @@ function requireBucket(draft: Draft, bucket: string): BucketSettings {
   return settings
 }
 
-function requireBinding(draft: Draft, name: ObjectName): Binding {
+export function requireBinding(draft: Draft, name: ObjectName): Binding {
   const binding = draft.binding(name)
   if (!binding) throw noObject(name)
   return binding

@@ -12,6 +12,14 @@ export type {
 } from '../pool/index.ts'
 export type { Access, Credentials } from './access-port.ts'
 export type * from './administration-port.ts'
+export {
+  type Append,
+  type AppendOutcome,
+  essenceOf,
+  MESSAGES_MAX,
+  type StreamPlace,
+} from './appending.ts'
+export type { AttributeChange } from './attributes.ts'
 export type { BucketChange, BucketSettings, Expiry, Versioning } from './bucket-settings.ts'
 export { type CatalogOptions, openCatalog } from './catalog.ts'
 export type {
@@ -70,6 +78,8 @@ export type { ShownApplicationRecord, ShownRecord, ShownRegistration } from './s
 export type { Stage } from './stage.ts'
 export { inStoreWords, toStoreError } from './store-errors.ts'
 export type * from './store-port.ts'
+export type { CreateOutcome, StreamRequest } from './stream-creation.ts'
+export type { StreamHead, Streams } from './stream-port.ts'
 export type { DeliveryProgress, NewSubscription } from './subscription-changes.ts'
 export type * from './subscription-port.ts'
 export type { SubscriptionState } from './subscription-state.ts'

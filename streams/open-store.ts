@@ -13,6 +13,7 @@ import { PartitionStore } from './store.ts'
 import { inStoreWords } from './store-errors.ts'
 import type { Store } from './store-port.ts'
 import { StoreReader } from './store-reader.ts'
+import { StreamWriter } from './stream-writer.ts'
 import type { DeliveryProgress, NewSubscription } from './subscription-changes.ts'
 import type { SubscriptionState } from './subscription-state.ts'
 import { Underway } from './underway.ts'
@@ -107,7 +108,9 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const reader = new StoreReader({ pool, catalog, sequencer, recent, streamRecordsMax })
     const settled = () => sequencer.settled(pool.position.sequence)
     const versionReader = new VersionReader(pool, catalog, settled, streamRecordsMax)
-    const parts = { admission, sequencer, reader, versionReader, recent, underway: new Underway() }
+    const underway = new Underway()
+    const writer = new StreamWriter({ catalog, sequencer, underway })
+    const parts = { admission, sequencer, reader, versionReader, recent, writer, underway }
     return new PartitionStore({ pool, catalog, clock: options.clock, ...parts, changesMax, renameObjectsMax })
   })
 }

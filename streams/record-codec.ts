@@ -76,6 +76,7 @@ const isVersioning: Check = (value) => value === 'enabled' || value === 'suspend
 
 const NAME: Shape = { bucket: isText, key: isText }
 const OBJECT: Shape = { object: isText, ...NAME }
+const PRODUCER = shaped({ id: isText, epoch: isInteger, sequence: isInteger })
 const REGISTRATION = shaped({ types: isTexts, permissions: isTexts, secret: shaped({ kind: isText, value: isText }) })
 
 const SETTINGS = shaped({
@@ -121,7 +122,23 @@ const SHAPES: { readonly [Operation in AttributeRecord['operation']]: Shape } = 
     current: optional(isInteger),
     reason: optional(isText),
   },
-  attributes: { ...BASE, ...OBJECT, set: isAttributes, unset: isTexts, version: optional(isInteger) },
+  attributes: {
+    ...BASE,
+    ...OBJECT,
+    set: isAttributes,
+    unset: isTexts,
+    version: optional(isInteger),
+    producer: optional(PRODUCER),
+  },
+  append: {
+    ...BASE,
+    ...OBJECT,
+    messages: isTexts,
+    encoding: optional((value) => value === 'base64'),
+    closes: optional((value) => typeof value === 'boolean'),
+    order: optional(isText),
+    producer: optional(PRODUCER),
+  },
   rename: { ...BASE, ...OBJECT, from: shaped(NAME) },
   bucket: { ...BASE, bucket: isText, settings: optional(SETTINGS) },
   application: { ...BASE, id: isText, registration: (value) => value === null || REGISTRATION(value) },

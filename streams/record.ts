@@ -14,6 +14,13 @@ export interface Previous {
   readonly object: string
 }
 
+/** Who appended, so that what is sent twice is stored once: the client numbers what it sends within an epoch. */
+export interface Producer {
+  readonly id: string
+  readonly epoch: number
+  readonly sequence: number
+}
+
 interface RecordBase {
   readonly sequence: Sequence
   /** Milliseconds since 1970, never less than the record before's. */
@@ -67,6 +74,23 @@ export interface AttributesRecord extends RecordBase {
   readonly set: Attributes
   readonly unset: readonly string[]
   readonly version?: Sequence
+  readonly producer?: Producer
+}
+
+/** Messages of an application, appended to a stream that it made; they are not looked into. */
+export interface AppendRecord extends RecordBase {
+  readonly operation: 'append'
+  readonly object: string
+  readonly bucket: string
+  readonly key: string
+  /** As they came: JSON, text, or bytes in base64. */
+  readonly messages: readonly string[]
+  readonly encoding?: 'base64'
+  /** Nothing may be appended after it. */
+  readonly closes?: boolean
+  /** The client's own place of it in an order of its texts' bytes. */
+  readonly order?: string
+  readonly producer?: Producer
 }
 
 /** Binds an object to another name; its stream goes on. */
@@ -143,9 +167,10 @@ export type AttributeRecord =
   | PutRecord
   | DeleteRecord
   | AttributesRecord
+  | AppendRecord
   | RenameRecord
   | BucketRecord
   | ApplicationRecord
   | SubscriptionRecord
   | DeliveryRecord
-export type ObjectRecord = PutRecord | DeleteRecord | AttributesRecord | RenameRecord
+export type ObjectRecord = PutRecord | DeleteRecord | AttributesRecord | AppendRecord | RenameRecord

@@ -36,6 +36,7 @@ const SHOWN: { readonly [O in AttributeRecord['operation']]: Show<Extract<Attrib
   put: whole,
   delete: whole,
   attributes: whole,
+  append: whole,
   rename: whole,
   bucket: whole,
   application: showApplication,

@@ -1,8 +1,7 @@
 import type { PayloadRange, Sequence } from '../pool/index.ts'
 import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
 import type { ApplicationRegistration, AttributeRecord, Digests } from './record.ts'
-import type { TailOptions } from './tail.ts'
-import type { TailPage } from './tail-page.ts'
+import type { Streams } from './stream-port.ts'
 
 /** Proof that an object is durable. A door says yes to its client only with one in hand. */
 export interface Receipt {
@@ -141,7 +140,7 @@ export interface Reading {
  * The one door to what is stored. Every front-end holds a Store and nothing else of it.
  * Reads see whatever was acknowledged before they began. All methods reject with a StoreError.
  */
-export interface Store {
+export interface Store extends Streams {
   begin(envelope: Envelope): Promise<Upload>
   transaction(): StoreTransaction
   /** Throws ERR_NOT_FOUND, or ERR_RANGE when `range` starts beyond the end. */
@@ -159,12 +158,6 @@ export interface Store {
   createBucket(origin: Origin, bucket: string): Promise<boolean>
   /** The attribute stream of the object bound to `name`: its records in order. */
   stream(origin: Origin, name: ObjectName): Promise<readonly AttributeRecord[]>
-  /**
-   * Follows a stream, page after page: first what is there, then what comes, until its signal ends it. A record is told
-   * of once it is durable; what is asked of the store after that sees it. ERR_NOT_FOUND, ERR_INVALID for a place beyond
-   * the end and for what is no query, ERR_HALTED when the store closes.
-   */
-  tail(origin: Origin, options: TailOptions): AsyncGenerator<TailPage>
   query(origin: Origin, text: string, options?: QueryOptions): Promise<QueryResult>
   explain(origin: Origin, text: string, options?: QueryOptions): Promise<Explanation>
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>>

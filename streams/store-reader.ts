@@ -1,4 +1,5 @@
 import type { PayloadRange, Pool, Sequence } from '../pool/index.ts'
+import { placeOf, type StreamPlace } from './appending.ts'
 import type { Catalog, ObjectHead } from './catalog-port.ts'
 import type { ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
@@ -11,6 +12,8 @@ import { decodeRecord } from './record-codec.ts'
 import type { Sequencer } from './sequencer.ts'
 import { inStoreWords, toStoreError } from './store-errors.ts'
 import type { Explanation, Listing, ListOptions, ObjectStat, QueryOptions, QueryResult, Reading } from './store-port.ts'
+import type { StreamHead } from './stream-port.ts'
+import { streamTypeOf } from './stream-state.ts'
 import type { SubscriptionState } from './subscription-state.ts'
 import { type Followed, follow, type TailOptions } from './tail.ts'
 import type { TailPage } from './tail-page.ts'
@@ -89,11 +92,20 @@ export class StoreReader {
   async *tail(origin: Origin, options: TailOptions): AsyncGenerator<TailPage> {
     const ground = { pool: this.#pool, catalog: this.#catalog, recent: this.#recent }
     try {
-      const followed = await this.#see(origin, async () => options.name && this.#followed(options.name))
+      const followed = await this.#see(origin, async () => options.name && this.#followed(options.name, options))
       yield* follow(origin, ground, options, followed)
     } catch (error) {
       throw toStoreError(error)
     }
+  }
+
+  streamHead(origin: Origin, name: ObjectName): Promise<StreamHead> {
+    return this.#see(origin, async () => {
+      const head = await this.#headOf(name)
+      const contentType = streamTypeOf(head.stat.attributes)
+      const [first, last] = [Number(head.stat.object), head.last.sequence]
+      return { first, last, ...placeOfHead(head), ...(contentType !== undefined && { contentType }) }
+    })
   }
 
   query(origin: Origin, text: string, options: QueryOptions): Promise<QueryResult> {
@@ -151,9 +163,9 @@ export class StoreReader {
     return (await this.#headOf(name)).stat
   }
 
-  async #followed(name: ObjectName): Promise<Followed> {
-    const { stat, last } = await this.#headOf(name)
-    return { object: stat.object, last: last.sequence }
+  async #followed(name: ObjectName, { messages = false }: TailOptions): Promise<Followed> {
+    const head = await this.#headOf(name)
+    return { object: head.stat.object, last: messages ? placeOfHead(head).next : head.last.sequence }
   }
 
   async #headOf(name: ObjectName): Promise<ObjectHead> {
@@ -161,4 +173,8 @@ export class StoreReader {
     if (!head) throw noObject(name)
     return head
   }
+}
+
+function placeOfHead({ stat: { object }, stream }: ObjectHead): StreamPlace {
+  return placeOf({ object, stream })
 }

@@ -1,4 +1,6 @@
 import type { PayloadRange, Pool, Transaction } from '../pool/index.ts'
+import type { Append, AppendOutcome } from './appending.ts'
+import type { AttributeChange } from './attributes.ts'
 import type { Catalog, DurableRecord } from './catalog-port.ts'
 import * as changes from './changes.ts'
 import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
@@ -7,7 +9,7 @@ import type { IntegrityVerdict } from './integrity.ts'
 import type { OpenStore, StoreStatus } from './open-store.ts'
 import { permit } from './permission.ts'
 import type { RecentRecords } from './recent-records.ts'
-import type { ApplicationRegistration, AttributeRecord } from './record.ts'
+import type { ApplicationRegistration, AttributeRecord, Producer } from './record.ts'
 import { inStoreWords, toStoreError } from './store-errors.ts'
 import type {
   Explanation,
@@ -22,6 +24,9 @@ import type {
 } from './store-port.ts'
 import type { StoreReader } from './store-reader.ts'
 import { SequencedTransaction, SoleUpload, type TransactionParts } from './store-transaction.ts'
+import type { CreateOutcome, StreamRequest } from './stream-creation.ts'
+import type { StreamHead } from './stream-port.ts'
+import type { StreamWriter } from './stream-writer.ts'
 import { type DeliveryProgress, type NewSubscription, noteDeliveries, subscribe } from './subscription-changes.ts'
 import { type SubscriptionState, subscribed } from './subscription-state.ts'
 import type { TailOptions } from './tail.ts'
@@ -37,6 +42,7 @@ export interface StoreParts extends TransactionParts {
   readonly recent: RecentRecords
   readonly versionReader: VersionReader
   readonly clock: { now(): number }
+  readonly writer: StreamWriter
   readonly renameObjectsMax: number
 }
 
@@ -84,6 +90,27 @@ export class PartitionStore implements OpenStore {
 
   tail(origin: Origin, options: TailOptions): AsyncGenerator<TailPage> {
     return this.#parts.reader.tail(origin, options)
+  }
+
+  streamHead(origin: Origin, name: ObjectName): Promise<StreamHead> {
+    return this.#parts.reader.streamHead(origin, name)
+  }
+
+  async createStream(origin: Origin, name: ObjectName, request: StreamRequest): Promise<CreateOutcome> {
+    return this.#parts.writer.create(this.#beginTransaction(), origin, name, request)
+  }
+
+  async append(origin: Origin, name: ObjectName, content: Append): Promise<AppendOutcome> {
+    return this.#parts.writer.append(this.#beginTransaction(), origin, name, content)
+  }
+
+  async appendChanges(
+    origin: Origin,
+    name: ObjectName,
+    attributeChanges: readonly AttributeChange[],
+    producer?: Producer,
+  ): Promise<AppendOutcome> {
+    return this.#parts.writer.appendChanges(this.#beginTransaction(), origin, name, attributeChanges, producer)
   }
 
   query(origin: Origin, text: string, options: QueryOptions = {}): Promise<QueryResult> {

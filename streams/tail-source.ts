@@ -53,24 +53,34 @@ async function* partitionPast(
 }
 
 /** The records of one object. A reader's place is the last of them, so that it moves with the object only. */
-export function objectSource(pool: Pool, catalog: Catalog, object: string): TailSource {
-  const has = (record: AttributeRecord) => 'object' in record && record.object === object
+export function objectSource(ground: ObjectGround): TailSource {
+  const { object, messages } = ground
+  const isIts = (record: AttributeRecord) => 'object' in record && record.object === object
+  const has = (record: AttributeRecord) => isIts(record) && (!messages || record.operation === 'append')
   return {
     has,
-    ends: (record) => has(record) && record.operation === 'delete',
+    ends: (record) => isIts(record) && isRemoval(record),
     passed: (record, next) => (has(record) ? record.sequence : next),
-    past: (next, end, open) => objectPast({ pool, catalog, object }, next, end, open),
+    past: (next, end, open) => objectPast(ground, has, next, end, open),
   }
 }
 
-interface ObjectGround {
+/** The object is gone, or hidden; the removal of one of its older versions is no end. */
+function isRemoval(record: AttributeRecord): boolean {
+  return record.operation === 'delete' && record.version === undefined
+}
+
+export interface ObjectGround {
   readonly pool: Pool
   readonly catalog: Catalog
   readonly object: string
+  /** Only what applications appended. */
+  readonly messages: boolean
 }
 
 async function* objectPast(
-  { pool, catalog, object }: ObjectGround,
+  ground: ObjectGround,
+  has: TailSource['has'],
   start: Sequence,
   end: Sequence,
   open: OpenPage,
@@ -78,16 +88,19 @@ async function* objectPast(
   let next = start
   let page = open()
   let isEnded = false
-  await catalog.settled(end)
-  for await (const { record, bytes } of recordsOf({ pool, catalog, object }, start)) {
+  await ground.catalog.settled(end)
+  for await (const { record, bytes } of recordsOf(ground, start)) {
     if (record.sequence > end) break
     if (page.isFull) {
       yield page.page(next, false)
       page = open()
     }
-    page.take({ record, bytes })
-    next = record.sequence
-    isEnded = record.operation === 'delete'
+    isEnded = isRemoval(record)
+    if (!has(record)) page.pass(bytes)
+    else {
+      page.take({ record, bytes })
+      next = record.sequence
+    }
   }
   yield page.page(next, true)
   return isEnded

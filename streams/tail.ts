@@ -12,6 +12,8 @@ export interface TailOptions {
   readonly after: Sequence | 'now'
   /** Follows the stream of the object bound to this name, whatever it is renamed to; without it the partition's. */
   readonly name?: ObjectName
+  /** Of a stream that an application made: its messages, and nothing else that is said of it. */
+  readonly messages?: boolean
   /** Only records that meet it, each by what it says itself. */
   readonly query?: string
   /** Ends it. */
@@ -46,11 +48,11 @@ const everything: RecordTest = () => true
 export function follow(
   origin: Origin,
   { pool, catalog, recent }: TailGround,
-  { after, query, signal }: TailOptions,
+  { after, query, messages = false, signal }: TailOptions,
   followed: Followed | undefined,
 ): AsyncGenerator<TailPage> {
   const test = query === undefined ? everything : recordTest(query)
-  const source = followed ? objectSource(pool, catalog, followed.object) : partitionSource(pool)
+  const source = followed ? objectSource({ pool, catalog, object: followed.object, messages }) : partitionSource(pool)
   const end = Math.max(recent.last, pool.position.sequence)
   const next = after === 'now' ? (followed?.last ?? recent.last) : placeWithin(after, end)
   return new Tail(source, recent, () => new TailPageBuilder(origin, test), signal).pages(next)

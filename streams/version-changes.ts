@@ -66,13 +66,18 @@ function rebind(draft: Draft, name: ObjectName, { object, version }: VersionId, 
   if (found.what === 'older') {
     if (live) draft.bind(name, { ...live, last, older: live.older && withoutOlder(live.older, version) })
   } else if (found.next) {
-    draft.bind(name, promoted(object, found.next, last, found.what === 'marker' ? found.place.head.older : live?.older))
+    draft.bind(name, promoted(object, found.next, last, (found.what === 'marker' ? found.place.head : live) ?? {}))
   } else if (found.what === 'current') draft.bind(name, undefined)
 }
 
-function promoted(object: string, { stat, kept }: OlderVersion, last: string, before: Binding['older']): Binding {
+function promoted(
+  object: string,
+  { stat, kept }: OlderVersion,
+  last: string,
+  { older: before, stream }: Pick<Binding, 'older' | 'stream'>,
+): Binding {
   const { sequence: version, attributes } = stat
-  return { object, version, attributes, last, kept, older: withoutPromoted(before, version, attributes) }
+  return { object, version, attributes, last, kept, older: withoutPromoted(before, version, attributes), stream }
 }
 
 /**

@@ -8,6 +8,7 @@ const byBootstrap = { application: 'root', protocol: 'http' } as const
 const byScanner = { application: 'scanner', protocol: 'ftp', peer: '192.0.2.7:51884', request: 'f-1' } as const
 const scan = { object: '0000000000000003', bucket: 'inbox', key: 'grüße/scan.pdf' }
 const report = { object: '0000000000000009', bucket: 'inbox', key: 'report' }
+const log = { object: '0000000000000014', bucket: 'inbox', key: 'log' }
 const renamed = { ...scan, key: 'done/scan.pdf' }
 
 /** One of each operation, a registration removed, and what a bucket that keeps versions adds. */
@@ -78,6 +79,23 @@ const DRAFTS: readonly Draft[] = [
     protocol: 'http',
   },
   { operation: 'subscription', id: 'SBAAAAAAAAAAAAAAAA', registration: null, ...byBootstrap },
+  {
+    operation: 'append',
+    ...log,
+    messages: ['{"n": 1}', '2'],
+    order: 'b',
+    producer: { id: 'sensor', epoch: 0, sequence: 0 },
+    ...byBootstrap,
+  },
+  { operation: 'append', ...log, messages: ['/w=='], encoding: 'base64', closes: true, ...byBootstrap },
+  {
+    operation: 'attributes',
+    ...log,
+    set: { 'user.level': 3 },
+    unset: [],
+    producer: { id: 'sensor', epoch: 1, sequence: 7 },
+    ...byBootstrap,
+  },
 ]
 
 /** The records of one stream, chained. */

@@ -61,7 +61,7 @@ describe('CloudEvents', () => {
     expect(ids.size).toBe(records.length)
     const ofObject = events.filter(({ subject }) => subject?.includes('/'))
     expect(new Set(ofObject.map(({ partitionkey }) => partitionkey))).toEqual(
-      new Set(['0000000000000003', '0000000000000009']),
+      new Set(['0000000000000003', '0000000000000009', '0000000000000014']),
     )
     expect(events.map(({ type }) => type)).toContain('cenote.record.rename')
   })
@@ -111,6 +111,7 @@ describe("S3's event messages", () => {
       'ObjectRemoved:DeleteMarkerCreated',
       'ObjectRemoved:Delete',
       'LifecycleExpiration:Delete',
+      'ObjectTagging:Put',
     ])
   })
 

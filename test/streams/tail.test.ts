@@ -154,6 +154,20 @@ describe('the stream of an object', () => {
     expect(await pages.next()).toEqual({ done: true, value: undefined })
   })
 
+  test.each([1, 100])('goes on after an older version was removed, where %d records are kept', async (kept) => {
+    const { store } = await openHarness({ limits: { recentRecordsMax: kept } })
+    await store.versions.configure(origin, 'inbox', { versioning: 'enabled' })
+    const { version } = await putText(store, named('a'), 'one')
+    const { next } = following(store, { name: named('a') })
+    await next()
+    await putText(store, named('a'), 'two')
+    await store.versions.removeVersion(origin, named('a'), version)
+    expect(sequences((await next()).records)).toEqual([4, 5])
+    const waiting = next()
+    await store.annotate(origin, named('a'), { 'user.x': 1 })
+    expect(sequences((await waiting).records)).toEqual([6])
+  })
+
   test('waits for a catalog that is behind', async () => {
     const caughtUp = gate()
     let isSlow = false

@@ -24,6 +24,7 @@ import {
   type Store,
   StoreError,
   type StoreTransaction,
+  type StreamHead,
   type TailOptions,
   type TailPage,
   type TransactionUpload,
@@ -249,6 +250,16 @@ export class FakeStore implements Store {
     const next = records.at(-1)?.sequence ?? 0
     yield { records: after === 'now' ? [] : records.filter(({ sequence }) => sequence > after), next, upToDate: true }
   }
+
+  async streamHead(origin: Origin, name: ObjectName): Promise<StreamHead> {
+    const records = await this.stream(origin, name)
+    const last = records.at(-1)!.sequence
+    return { first: records[0]!.sequence, last, next: last, isClosed: false }
+  }
+
+  createStream = unsupported
+  append = unsupported
+  appendChanges = unsupported
 
   /** The grammar of the first release, without order: `name:value`, `name:start*`, `=`, comparisons, AND. */
   async query(origin: Origin, text: string, options: QueryOptions = {}): Promise<QueryResult> {
@@ -501,4 +512,8 @@ function sequenceId(sequence: number): string {
 
 function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
+}
+
+async function unsupported(): Promise<never> {
+  throw new StoreError('ERR_UNSUPPORTED', 'appending is tested on the real store')
 }

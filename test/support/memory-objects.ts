@@ -10,6 +10,7 @@ import type {
   OlderVersion,
   PutRecord,
 } from '../../streams/index.ts'
+import { streamAfter } from '../../streams/stream-state.ts'
 
 interface MemoryVersion extends Omit<OlderVersion, 'since'> {
   since: number
@@ -22,6 +23,7 @@ interface MemoryObject {
   versions: MemoryVersion[]
   marker: ObjectRecord | undefined
   last: ObjectHead['last']
+  stream?: ObjectHead['stream']
 }
 
 /** Objects and their versions in lists, in the plainest way: what the catalog's fold is compared with. */
@@ -40,6 +42,8 @@ export class MemoryObjects {
       object.versions.push(versionOf(record))
     }
     if (record.operation === 'delete') remove(object, record)
+    if (record.operation === 'append' || record.operation === 'attributes')
+      object.stream = streamAfter(object.stream, record, record.sequence)
     if (record.operation === 'attributes') annotate(object, record.version, record.set, record.unset)
     if (object.versions.length === 0 && !object.marker) this.#objects.delete(object.object)
   }
@@ -162,12 +166,22 @@ function untilOf({ attributes }: ObjectStat): number {
 
 function headOf(object: MemoryObject): ObjectHead {
   const { stat, kept } = object.versions.at(-1)!
-  return { stat: { ...stat, ...object.name }, last: object.last, ...(kept && { kept }), ...standingOf(object) }
+  const { last, stream } = object
+  return { stat: { ...stat, ...object.name }, last, stream, ...(kept && { kept }), ...standingOf(object) }
 }
 
 function hiddenOf(object: MemoryObject): HiddenHead {
   const { sequence: marker, time, protocol, application } = object.marker!
-  const at = { object: object.object, ...object.name, marker, time, protocol, application, last: object.last }
+  const at = {
+    object: object.object,
+    ...object.name,
+    marker,
+    time,
+    protocol,
+    application,
+    last: object.last,
+    stream: object.stream,
+  }
   return { ...at, ...standingOf(object) }
 }
 
