@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { StoreError } from '../../streams/index.ts'
 import { UploadSink } from '../sink.ts'
 import type { Command } from './commands.ts'
@@ -25,6 +26,7 @@ export const transferCommands: { readonly [directive: string]: Command } = {
     },
   },
   STOR: { argument: 'needed', run: store },
+  STOU: { argument: 'optional', run: storeUnique },
   APPE: {
     argument: 'optional',
     run() {
@@ -47,6 +49,17 @@ async function store(session: Session, text: string): Promise<void> {
     await transfer.receive(sink)
     return `Stored ${sink.receipt?.size} bytes as version ${sink.receipt?.version}`
   })
+}
+
+/** Under a name that nothing else has (RFC 959 section 4.1.3), which both replies tell. */
+async function storeUnique(session: Session): Promise<void> {
+  if (spendRestart(session) > 0) throw new StoreError('ERR_UNSUPPORTED', 'Uploads do not resume; send the whole file')
+  const name = randomUUID()
+  await session.transfer(async (transfer) => {
+    const sink = new UploadSink(await session.files.begin(name), session.confirm)
+    await transfer.receive(sink)
+    return `FILE: ${name}`
+  }, `FILE: ${name}`)
 }
 
 async function retrieve(session: Session, text: string): Promise<void> {
