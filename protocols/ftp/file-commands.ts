@@ -50,6 +50,7 @@ const named: { readonly [directive: string]: Command } = {
   SIZE: {
     argument: 'needed',
     async run({ connection, files }, text) {
+      if (connection.transferType === 'ascii') throw new Refusal(550, 'SIZE is known in TYPE I alone')
       connection.reply(213, String((await files.file(text)).size))
     },
   },

@@ -73,10 +73,10 @@ export class FileSystem {
     return reading
   }
 
-  async begin(text: string): Promise<Upload> {
+  async begin(text: string, ascii = false): Promise<Upload> {
     const path = this.#filePath(text)
     if (path.length < 2) throw new StoreError('ERR_INVALID', 'Files live in buckets: store to /bucket/name')
-    return this.#store.begin(envelopeOf(this.#login, objectAt(path)))
+    return this.#store.begin(envelopeOf(this.#login, objectAt(path), ascii))
   }
 
   async remove(text: string): Promise<void> {
