@@ -1,4 +1,4 @@
-import { numberText } from './catalog-keys.ts'
+import { numberOf, numberText } from './catalog-keys.ts'
 import type { Attributes, AttributeValue } from './envelope.ts'
 
 /*
@@ -60,6 +60,13 @@ export function typedText(value: Scalar): TypedText {
   if (typeof value === 'number') return `n${numberText(value)}`
   if (typeof value === 'boolean') return value ? 'b1' : 'b0'
   return `t${canonicalTime(value) ?? wellFormed(value)}`
+}
+
+/** The value of a typed text, which may be cut. */
+export function scalarOf(text: TypedText): Scalar {
+  const rest = text.slice(1)
+  if (text.startsWith('n')) return numberOf(rest)
+  return text.startsWith('b') ? rest === '1' : rest
 }
 
 /** A string's typed text when it is known to be no time: a name, an id. */

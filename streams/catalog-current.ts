@@ -9,7 +9,7 @@ export interface Operations {
   put(key: string, value: string): unknown
   del(key: string): unknown
   /** An object has another entry now; none before, or none any more. */
-  changed(before: Entry | undefined, after: Entry | undefined): void
+  changed(before: Entry | undefined, after: Entry | undefined): unknown
 }
 
 /**

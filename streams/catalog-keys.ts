@@ -11,6 +11,8 @@ import type { Sequence } from '../pool/index.ts'
  *   b      bucket                    its settings, as JSON; '' for those of a new one
  *   c      bucket, key               the current entry, as JSON           ("current")
  *   d      bucket, key, marker ↓     the object hidden under it           ("deleted")
+ *   f      attribute, bucket, value  how many objects have it                     (facet-counters.ts)
+ *   g      attribute                 how many such counters there are
  *   h      object                    its head while it is hidden, as JSON ("hidden")
  *   i      attribute, value, object  ''                                   ("index")
  *   m      slot                      the ordinal of the batch last seen   (catalog-level.ts)
@@ -107,6 +109,15 @@ export function numberText(value: number): string {
   return high >= 0x80000000 ? hex(~high) + hex(~low) : hex(high ^ 0x80000000) + hex(low)
 }
 
+/** The number of a numberText(). */
+export function numberOf(text: string): number {
+  const [high, low] = [Number.parseInt(text.slice(0, 8), 16), Number.parseInt(text.slice(8), 16)]
+  const isNegative = high < 0x80000000
+  scratch.setUint32(0, isNegative ? ~high : high ^ 0x80000000)
+  scratch.setUint32(4, isNegative ? ~low : low)
+  return scratch.getFloat64(0)
+}
+
 function hex(word: number): string {
   return (word >>> 0).toString(16).padStart(8, '0')
 }
@@ -125,7 +136,7 @@ export function sequenceOfInverted(text: string): Sequence {
   return Number.MAX_SAFE_INTEGER - Number(text)
 }
 
-export type Space = 'a' | 'b' | 'c' | 'd' | 'h' | 'i' | 'm' | 'n' | 'o' | 'r' | 's' | 'u' | 'v' | 'w'
+export type Space = 'a' | 'b' | 'c' | 'd' | 'f' | 'g' | 'h' | 'i' | 'm' | 'n' | 'o' | 'r' | 's' | 'u' | 'v' | 'w'
 
 export function keyIn(space: Space, ...elements: readonly string[]): string {
   return space + encodeTuple(...elements)

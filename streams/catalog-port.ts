@@ -2,7 +2,16 @@ import type { Sequence } from '../pool/index.ts'
 import type { BucketSettings } from './bucket-settings.ts'
 import type { ObjectName, Protocol } from './envelope.ts'
 import type { ApplicationRegistration, AttributeRecord } from './record.ts'
-import type { Explanation, Listing, ListOptions, ObjectStat, QueryOptions, QueryResult } from './store-port.ts'
+import type {
+  Explanation,
+  FacetOptions,
+  Facets,
+  Listing,
+  ListOptions,
+  ObjectStat,
+  QueryOptions,
+  QueryResult,
+} from './store-port.ts'
 import type { StreamState } from './stream-state.ts'
 import type { SubscriptionState } from './subscription-state.ts'
 import type { VersionListing, VersionListOptions } from './version-port.ts'
@@ -110,5 +119,7 @@ export interface Catalog {
   query(text: string, options: QueryOptions): Promise<QueryResult>
   /** How query() would go about it, with its estimates. */
   explain(text: string, options: QueryOptions): Promise<Explanation>
+  /** How often values occur among the objects that meet a query. */
+  facets(text: string, options: FacetOptions): Promise<Facets>
   close(): Promise<void>
 }

@@ -7,6 +7,8 @@ import { POSITION_KEY } from './catalog-keys.ts'
 import { type CatalogLevel, markKey, type StoredPosition, SYNC_BATCHES, storeErrorOf } from './catalog-level.ts'
 import type { DurableRecord } from './catalog-port.ts'
 import { StoreError } from './errors.ts'
+import type { EntryChange } from './facet-counters.ts'
+import { FacetWriter } from './facet-writer.ts'
 
 interface Queued {
   readonly durable: DurableRecord
@@ -25,6 +27,8 @@ export interface WriterOptions {
   readonly lagMax: number
   /** Records folded into one batch: as long as that takes, the event loop waits. */
   readonly batchRecordsMax: number
+  /** Counters of one attribute's facet. */
+  readonly facetCountersMax: number
 }
 
 /**
@@ -36,6 +40,7 @@ export interface WriterOptions {
 export class CatalogWriter {
   readonly #database: CatalogLevel
   readonly #heads: RecentHeads
+  readonly #facets: FacetWriter
   readonly #options: WriterOptions
   #position: StoredPosition
   /** Of the last record queued. */
@@ -52,6 +57,7 @@ export class CatalogWriter {
     this.#position = position
     this.#queuedSequence = position.sequence
     this.#heads = heads
+    this.#facets = new FacetWriter(database, options.facetCountersMax)
     this.#options = options
   }
 
@@ -118,15 +124,15 @@ export class CatalogWriter {
   async #write(queued: readonly Queued[]): Promise<void> {
     const heads = await this.#lookUp(queued)
     await using batch = this.#database.batch()
-    let { objects } = this.#position
+    const changes: EntryChange[] = []
     const operations: Operations = {
       put: (key, value) => batch.put(key, value),
       del: (key) => batch.del(key),
-      changed: (before, after) => {
-        objects += Number(after !== undefined) - Number(before !== undefined)
-      },
+      changed: (before, after) => changes.push({ before, after }),
     }
     for (const { durable } of queued) fold(durable, heads, operations)
+    await this.#facets.count(changes, batch)
+    const objects = this.#position.objects + created(changes)
     const position = { ...after(this.#position, queued), objects }
     batch.put(POSITION_KEY, JSON.stringify(position))
     batch.put(markKey(position.ordinal), position.ordinal.toString())
@@ -169,6 +175,11 @@ export class CatalogWriter {
     for (const waiter of this.#waiters) waiter.reject(this.#failure)
     this.#waiters = []
   }
+}
+
+/** By how many there are more objects. */
+function created(changes: readonly EntryChange[]): number {
+  return changes.reduce((sum, { before, after }) => sum + Number(after !== undefined) - Number(before !== undefined), 0)
 }
 
 function after(position: StoredPosition, queued: readonly Queued[]): StoredPosition {

@@ -2,6 +2,7 @@ import type { Sequence } from '../pool/index.ts'
 import { type BucketSettings, NEW_BUCKET } from './bucket-settings.ts'
 import { parseEntry } from './catalog-entry.ts'
 import { explanationOf } from './catalog-explain.ts'
+import { facetsOf } from './catalog-facets.ts'
 import { RecentHeads } from './catalog-heads.ts'
 import { elementRange, keyIn, lastElement, POSITION_KEY, parentIn, prefixRange, sequenceText } from './catalog-keys.ts'
 import {
@@ -31,8 +32,17 @@ import { versionPage } from './catalog-version-list.ts'
 import { hiddenUnder, olderVersion, placeOf } from './catalog-versions.ts'
 import { CatalogWriter } from './catalog-writer.ts'
 import type { ObjectName } from './envelope.ts'
+import { FACET_COUNTERS_MAX } from './facet-counters.ts'
 import type { ApplicationRegistration } from './record.ts'
-import type { Explanation, Listing, ListOptions, QueryOptions, QueryResult } from './store-port.ts'
+import type {
+  Explanation,
+  FacetOptions,
+  Facets,
+  Listing,
+  ListOptions,
+  QueryOptions,
+  QueryResult,
+} from './store-port.ts'
 import { parseSubscription, type SubscriptionState } from './subscription-state.ts'
 import type { VersionListing, VersionListOptions } from './version-port.ts'
 
@@ -51,6 +61,8 @@ export interface CatalogOptions {
   readonly querySortMax?: number
   /** Keys that a query reads to see how many there are, for one estimate. */
   readonly queryProbeMax?: number
+  /** Counters of one attribute's facet; one that has had more is counted by whoever asks. */
+  readonly facetCountersMax?: number
   /** Milliseconds since 1970: what `now` means in a query. */
   readonly clock?: { now(): number }
   /** Told why the directory was destroyed and made new, at position 0. */
@@ -67,6 +79,7 @@ const DEFAULTS = {
   queryKeysMax: 200_000,
   querySortMax: 5000,
   queryProbeMax: QUERY_PROBE_MAX,
+  facetCountersMax: FACET_COUNTERS_MAX,
   clock: { now: () => Date.now() },
   onDamaged: () => {},
   onRead: () => {},
@@ -202,6 +215,10 @@ class LevelCatalog implements Catalog {
 
   explain(text: string, options: QueryOptions): Promise<Explanation> {
     return this.#guard(() => explanationOf(this.#database, text, options, this.#bounds))
+  }
+
+  facets(text: string, options: FacetOptions): Promise<Facets> {
+    return this.#guard(() => facetsOf(this.#database, text, options, this.#bounds))
   }
 
   get #bounds(): QueryBounds {

@@ -130,6 +130,31 @@ export interface Explanation {
   readonly entriesMax: number
 }
 
+export interface FacetOptions {
+  /** Of attributes. */
+  readonly names: readonly string[]
+  /** Values told of each, the most frequent first. */
+  readonly values?: number
+}
+
+/** How often the values of an attribute occur. Of a list each element counts, once for an object. */
+export interface Facet {
+  readonly name: string
+  /** Values there are, told or not. */
+  readonly distinct: number
+  readonly values: readonly { readonly value: string | number | boolean; readonly count: number }[]
+  /** True when it was known; false when the answer was looked at. */
+  readonly counted: boolean
+  /** False when there was more to look at than one page may: the counts are of what was looked at. */
+  readonly complete: boolean
+}
+
+export interface Facets {
+  /** The sequence that the counts are true at. */
+  readonly sequence: Sequence
+  readonly facets: readonly Facet[]
+}
+
 /** A current object and its verified bytes. `body` may be iterated once. */
 export interface Reading {
   readonly stat: ObjectStat
@@ -160,6 +185,7 @@ export interface Store extends Streams {
   stream(origin: Origin, name: ObjectName): Promise<readonly AttributeRecord[]>
   query(origin: Origin, text: string, options?: QueryOptions): Promise<QueryResult>
   explain(origin: Origin, text: string, options?: QueryOptions): Promise<Explanation>
+  facets(origin: Origin, text: string, options: FacetOptions): Promise<Facets>
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>>
   /** Registers or, with null, removes an application; durable when it resolves. */
   register(origin: Origin, id: string, registration: ApplicationRegistration | null): Promise<void>

@@ -11,7 +11,17 @@ import type { ApplicationRegistration, AttributeRecord } from './record.ts'
 import { decodeRecord } from './record-codec.ts'
 import type { Sequencer } from './sequencer.ts'
 import { inStoreWords, toStoreError } from './store-errors.ts'
-import type { Explanation, Listing, ListOptions, ObjectStat, QueryOptions, QueryResult, Reading } from './store-port.ts'
+import type {
+  Explanation,
+  FacetOptions,
+  Facets,
+  Listing,
+  ListOptions,
+  ObjectStat,
+  QueryOptions,
+  QueryResult,
+  Reading,
+} from './store-port.ts'
 import type { StreamHead } from './stream-port.ts'
 import { streamTypeOf } from './stream-state.ts'
 import type { SubscriptionState } from './subscription-state.ts'
@@ -110,6 +120,10 @@ export class StoreReader {
 
   query(origin: Origin, text: string, options: QueryOptions): Promise<QueryResult> {
     return this.#see(origin, () => this.#catalog.query(text, options))
+  }
+
+  facets(origin: Origin, text: string, options: FacetOptions): Promise<Facets> {
+    return this.#see(origin, () => this.#catalog.facets(text, options))
   }
 
   explain(origin: Origin, text: string, options: QueryOptions): Promise<Explanation> {

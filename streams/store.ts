@@ -13,6 +13,8 @@ import type { ApplicationRegistration, AttributeRecord, Producer } from './recor
 import { inStoreWords, toStoreError } from './store-errors.ts'
 import type {
   Explanation,
+  FacetOptions,
+  Facets,
   Listing,
   ListOptions,
   ObjectStat,
@@ -119,6 +121,10 @@ export class PartitionStore implements OpenStore {
 
   explain(origin: Origin, text: string, options: QueryOptions = {}): Promise<Explanation> {
     return this.#parts.reader.explain(origin, text, options)
+  }
+
+  facets(origin: Origin, text: string, options: FacetOptions): Promise<Facets> {
+    return this.#parts.reader.facets(origin, text, options)
   }
 
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {

@@ -13,7 +13,7 @@ import { HttpError, invalid, storeErrorOf } from './error.ts'
 import { objects } from './objects.ts'
 import { document } from './openapi.ts'
 import { operations } from './operations.ts'
-import { query } from './query.ts'
+import { facets, query } from './query.ts'
 import type { Application, Door } from './routes.ts'
 import { verification } from './verify.ts'
 import { versions } from './versions.ts'
@@ -70,7 +70,7 @@ export function createApplication(door: Door, { serve, requestId }: ApplicationO
 function version1(door: Door): FastifyPluginCallback {
   return (scope: Application, _options, done) => {
     scope.addHook('onRequest', verification(door.access))
-    for (const routes of [objects, buckets, attributes, versions, query, administration]) routes(scope, door)
+    for (const routes of [objects, buckets, attributes, versions, query, facets, administration]) routes(scope, door)
     done()
   }
 }

@@ -42,6 +42,19 @@ export function query(application: Application, { store }: Door): void {
   })
 }
 
+/** How often values occur among the objects found. */
+export function facets(application: Application, { store }: Door): void {
+  application.route({
+    method: 'GET',
+    url: '/facets',
+    schema: { querystring: schemas.FacetQuery, response: answers(200, schemas.Facets) },
+    async handler({ origin, query: { q, by, values } }) {
+      const names = by.split(',').map((name) => name.trim())
+      return store.facets(origin, q, { names, ...(values !== undefined && { values }) })
+    },
+  })
+}
+
 function pageLimit(limit: number = schemas.limitMax): number {
   return Math.min(limit, schemas.limitMax)
 }

@@ -18,6 +18,7 @@ const name = Type.Object({ bucket: Type.String(), key: Type.String() }, closed)
 const count = (maximum: number) => Type.Number({ minimum: 1, maximum, multipleOf: 1, default: maximum })
 
 export const limitMax = 1000
+const facetValuesMax = 1000
 
 const receipt = {
   object: recordId,
@@ -226,6 +227,34 @@ export const Explained = Type.Object({
   entriesMax: Type.Integer(description('Entries that one page looks at, at the most.')),
 })
 export const Answer = Type.Union([Found, Explained])
+
+export const FacetQuery = Type.Object(
+  {
+    q: Type.String(description('Empty for everything; docs/QUERY.md has the language.')),
+    by: Type.String(description('Names of attributes, parted by commas.')),
+    values: Type.Optional(
+      Type.Number({
+        ...{ minimum: 1, maximum: facetValuesMax, multipleOf: 1 },
+        ...description('Values told of each, the most frequent first; 20 by default.'),
+      }),
+    ),
+  },
+  closed,
+)
+export const Facets = Type.Object({
+  sequence,
+  facets: Type.Array(
+    Type.Object({
+      name: Type.String(),
+      distinct: Type.Integer(description('Values there are, told or not.')),
+      values: Type.Array(
+        Type.Object({ value: Type.Union([Type.String(), Type.Number(), Type.Boolean()]), count: Type.Integer() }),
+      ),
+      counted: Type.Boolean(description('The counts were known; otherwise the answer was looked at.')),
+      complete: Type.Boolean(description('False when there was more to look at than one page may.')),
+    }),
+  ),
+})
 
 const requestTypes = Type.Array(Type.Union([Type.Literal('http'), Type.Literal('ftp'), Type.Literal('email')]))
 const permissions = Type.Array(

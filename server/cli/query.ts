@@ -5,6 +5,8 @@ import {
   csvRow,
   type ExplainedLeg,
   type Explanation,
+  type Facet,
+  type Facets,
   type ObjectStat,
   parseColumns,
   type QueryResult,
@@ -23,6 +25,8 @@ export interface QueryFlags {
   readonly columns?: string
   readonly csv?: boolean
   readonly explain?: boolean
+  /** Names of attributes whose values are counted, and not shown one by one. */
+  readonly facet?: readonly string[]
 }
 
 const pageObjects = 1000
@@ -32,6 +36,7 @@ const limitDefault = 1000
 export async function query(shell: Shell, text: string, flags: QueryFlags = {}): Promise<void> {
   const { sort, limit = flags.all ? Number.POSITIVE_INFINITY : limitDefault } = flags
   if (flags.explain) return explain(shell, { q: text, sort, limit: flags.limit })
+  if (flags.facet) return facets(shell, { q: text, by: flags.facet.join(), values: flags.limit })
   const show = shower(shell, flags)
   let cursor: string | undefined
   let left = limit
@@ -69,6 +74,21 @@ function columnNames(text: string): readonly string[] {
   } catch (error) {
     throw new CommandError(exitCode.usage, `--columns: ${(error as Error).message}`)
   }
+}
+
+async function facets(
+  shell: Shell,
+  question: { readonly q: string; readonly by: string; readonly values: number | undefined },
+): Promise<void> {
+  const answer = await shell.client.json<Facets>({ method: 'GET', path: ['facets'], query: question })
+  for (const facet of answer.facets) tell(shell, facet, facetWords)
+}
+
+function facetWords({ name, distinct, values, complete }: Facet): string {
+  const rows = values.map(({ value, count }) => [String(count), printable(String(value))])
+  const more = distinct > values.length ? ` (${distinct} values, ${values.length} of them shown)` : ''
+  const part = complete ? '' : ' (of what one page looks at, and there is more)'
+  return [`${printable(name)}${more}${part}`, table([['COUNT', 'VALUE'], ...rows])].join('\n')
 }
 
 async function explain(

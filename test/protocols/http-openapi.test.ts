@@ -34,6 +34,7 @@ const routes: [method: string, path: string, target: string, status: number, bod
   ['patch', '/v1/attributes/{bucket}/{key}', '/v1/attributes/inbox/a', 204, { set: { 'user.a': 1 } }],
   ['get', '/v1/attributes/{bucket}/{key}', '/v1/attributes/inbox/a', 200],
   ['get', '/v1/query', '/v1/query?q=user.a:1', 200],
+  ['get', '/v1/facets', '/v1/facets?q=&by=user.a,protocol', 200],
   ['post', '/v1/rename', '/v1/rename', 204, { from: { bucket: 'inbox', key: 'a' }, to: { bucket: 'inbox', key: 'b' } }],
   ['delete', '/v1/objects/{bucket}/{key}', '/v1/objects/inbox/b', 204],
   ['post', '/v1/applications', '/v1/applications', 201, { id: 'a', types: ['http'], permissions: ['object:read'] }],

@@ -51,6 +51,14 @@ test('NDJSON goes on to the end', async () => {
   expect(headers).not.toHaveProperty('cenote-cursor')
 })
 
+test('facets are of attributes that are named', async () => {
+  const ask = (search: string) => call(door.port, 'GET', `/v1/facets?q=${search}`)
+  const { body } = await ask('&by=user.x,%20protocol&values=3')
+  expect(JSON.parse(body.toString())).toMatchObject({ facets: [{ name: 'user.x' }, { name: 'protocol' }] })
+  for (const search of ['', '&by=a&values=0', '&by=a&values=1001', '&by=a&strange=1'])
+    expect((await ask(search)).status).toBe(400)
+})
+
 test('an explanation is JSON', async () => {
   expect(JSON.parse((await ask('&explain=true')).body.toString())).toMatchObject({ query: 'user.x:y', legs: [] })
   expect((await ask('&explain=true&format=csv')).status).toBe(400)

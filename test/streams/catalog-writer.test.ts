@@ -91,7 +91,11 @@ describe('the queue', () => {
         },
       })
     })
-    const writer = new CatalogWriter(database, position, new RecentHeads(), { lagMax: 100, batchRecordsMax: 1 })
+    const writer = new CatalogWriter(database, position, new RecentHeads(), {
+      lagMax: 100,
+      batchRecordsMax: 1,
+      facetCountersMax: 100,
+    })
     writer.apply(modelOf(2050).records, 1)
     await writer.settled(2050)
     expect(synced).toEqual([1024, 2048])
@@ -126,7 +130,11 @@ describe('a write that fails', () => {
   test('ends the fold: what is written stays, and nothing more is taken', async () => {
     const { database, position } = await openLevel(await newDirectory(), () => expect.unreachable())
     onTestFinished(() => database.close())
-    const writer = new CatalogWriter(database, position, new RecentHeads(), { lagMax: 100, batchRecordsMax: 2 })
+    const writer = new CatalogWriter(database, position, new RecentHeads(), {
+      lagMax: 100,
+      batchRecordsMax: 2,
+      facetCountersMax: 100,
+    })
     const { records } = modelOf(5)
     writer.apply(records.slice(0, 2), 1)
     await writer.settled(2)

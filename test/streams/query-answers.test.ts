@@ -128,7 +128,7 @@ test('an answer has what meets the query, once each, in the order asked for', as
         await catalog.close()
       }
     }),
-    { numRuns: 25, endOnFailure: true },
+    { numRuns: 20, endOnFailure: true },
   )
 })
 
@@ -171,6 +171,6 @@ test('objects that nobody touches between pages are on one of them, whatever is 
         await catalog.close()
       }
     }),
-    { numRuns: 60, endOnFailure: true },
+    { numRuns: 30, endOnFailure: true },
   )
 })

@@ -8,6 +8,8 @@ import {
   type AttributeValue,
   type Envelope,
   type Explanation,
+  type FacetOptions,
+  type Facets,
   type Listing,
   type ListOptions,
   type ObjectName,
@@ -274,6 +276,13 @@ export class FakeStore implements Store {
     const objects = found.slice(0, options.limit ?? 100)
     const cursor = objects.length < found.length ? String(objects.at(-1)?.sequence) : null
     return { sequence: this.records.length, objects, cursor, limited: false }
+  }
+
+  async facets(origin: Origin, _query: string, { names }: FacetOptions): Promise<Facets> {
+    permit(origin, 'object:read')
+    const values = [{ value: 'y', count: 1 }]
+    const facets = names.map((name) => ({ name, distinct: 1, values, counted: true, complete: true }))
+    return { sequence: this.records.length, facets }
   }
 
   async explain(origin: Origin, query: string): Promise<Explanation> {

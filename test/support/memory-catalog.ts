@@ -7,6 +7,7 @@ import {
   type CatalogPosition,
   type DurableRecord,
   type Explanation,
+  type Facets,
   type HiddenHead,
   type Listing,
   type ListOptions,
@@ -206,6 +207,10 @@ export class MemoryCatalog implements Catalog {
       cursor: end < found.length ? `${end}` : null,
       limited: false,
     }
+  }
+
+  async facets(): Promise<Facets> {
+    return { sequence: this.position.sequence, facets: [] }
   }
 
   async explain(query: string): Promise<Explanation> {

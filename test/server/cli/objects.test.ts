@@ -280,6 +280,25 @@ describe('query', () => {
     await expect(query(people.shell, '', { columns: 'protocol' })).rejects.toEqual(exit(2))
   })
 
+  test('counts values', async () => {
+    const values = [{ value: 'image/png', count: 12 }]
+    const facet = { name: 'content.type', distinct: 1, values, counted: true, complete: true }
+    const part = { ...facet, name: 'user.x', distinct: 9, complete: false }
+    server.answer = json({ sequence: 9, facets: [facet, part] })
+    const { shell, said } = server.shell()
+    await query(shell, '', { facet: ['content.type', 'user.x'], limit: 5 })
+    expect(server.exchanges[0]?.url).toBe('/v1/facets?q=&by=content.type%2Cuser.x&values=5')
+    expect(said().split('\n')).toEqual([
+      'content.type',
+      'COUNT  VALUE',
+      '12     image/png',
+      'user.x (9 values, 1 of them shown) (of what one page looks at, and there is more)',
+      'COUNT  VALUE',
+      '12     image/png',
+      '',
+    ])
+  })
+
   test('tells how an answer would be found', async () => {
     const counts = { ranges: 1, entries: 5, isExact: true }
     const leg = { condition: 'a:1', reads: 'the index of a', isScan: false, ...counts, narrowedBy: [] }
