@@ -1,4 +1,5 @@
 import type { AtomicWriteLimits, Device, Limits } from './device.ts'
+import type { PoolError } from './errors.ts'
 import type { LayoutName } from './geometry.ts'
 import type { ScrubOptions } from './scrub.ts'
 import type { ScrubReport } from './scrub-report.ts'
@@ -223,6 +224,9 @@ export interface CheckReport {
   readonly findings: readonly Finding[]
 }
 
+/** Told of records, from one to another, that cannot be read, and why. */
+export type OnLost = (first: Sequence, last: Sequence, error: PoolError) => void
+
 /** The pool by record: bytes, blocks and order. It knows no protocol, no name and no JSON. */
 export interface Pool {
   readonly limits: PoolLimits
@@ -233,8 +237,11 @@ export interface Pool {
   record(sequence: Sequence): Promise<PoolRecord>
   /** Payload bytes in order; no byte leaves before its 64 KiB block's checksum was verified. */
   read(sequence: Sequence, payload: number, range?: PayloadRange): AsyncIterable<Uint8Array>
-  /** Durable records from `from` on, in order; the one way to rebuild anything derived. Ends at the last durable one. */
-  replay(from: Sequence): AsyncIterable<PoolRecord>
+  /**
+   * Durable records from `from` on, in order; the one way to rebuild anything derived. Ends at the last durable one. With
+   * `onLost` it goes on behind records that are damaged, and tells which.
+   */
+  replay(from: Sequence, onLost?: OnLost): AsyncIterable<PoolRecord>
   checkpoint(): Promise<void>
   /** Reads and verifies every live byte and record; goes on to the end. */
   check(): Promise<CheckReport>

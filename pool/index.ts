@@ -20,6 +20,7 @@ export type {
   ManagedPool,
   MemberFigures,
   MemberStatus,
+  OnLost,
   PayloadRange,
   Pool,
   PoolAtomicity,

@@ -9,6 +9,7 @@ import type {
   ManagedPool,
   MemberFigures,
   MemberStatus,
+  OnLost,
   PayloadRange,
   PoolAtomicity,
   PoolLimits,
@@ -23,7 +24,7 @@ import type {
 import type { Core } from './core.ts'
 import type { Device, DeviceFigures } from './device.ts'
 import type { ExtentsPlacement, InlinePlacement } from './entry.ts'
-import { PoolError } from './errors.ts'
+import { hasCode, PoolError } from './errors.ts'
 import type { Journal } from './journal.ts'
 import type { Member } from './members.ts'
 import type { Membership } from './membership.ts'
@@ -155,7 +156,7 @@ export class BlockPool implements ManagedPool {
     return placement
   }
 
-  async *replay(from: Sequence): AsyncGenerator<PoolRecord> {
+  async *replay(from: Sequence, onLost?: OnLost): AsyncGenerator<PoolRecord> {
     this.#assertReadable()
     const { core, journal } = this.#parts
     const { segments } = core
@@ -171,6 +172,12 @@ export class BlockPool implements ManagedPool {
             next++
           }
         }
+      } catch (error) {
+        if (!onLost || !hasCode(error, 'ERR_CORRUPT', 'ERR_IO')) throw error
+        // A batch tells where the next one begins: what follows in the segment cannot be found.
+        const last = Math.min(segment.nextSequence - 1, this.#durable)
+        onLost(next, last, error)
+        next = last + 1
       } finally {
         segments.unpin(segment)
       }
