@@ -23,6 +23,9 @@ export function isGeneratedKey(id: string): boolean {
   return /^CN[A-Z2-7]{16}$/.test(id)
 }
 
+/** What is sealed: each under a key of its own. */
+export type SealedThing = 'application secret' | 'signing key'
+
 /**
  * Seals secrets under the master key with AES-256-GCM, bound to the id they belong to: a sealed secret moved to another
  * application does not open. A sealed secret is base64url of nonce (12 bytes), ciphertext, tag (16 bytes).
@@ -30,10 +33,12 @@ export function isGeneratedKey(id: string): boolean {
 export class SecretSeal {
   readonly #key: KeyObject
   readonly #random: RandomBytes
+  readonly #what: SealedThing
 
-  constructor(master: KeyObject, random: RandomBytes) {
-    this.#key = deriveKey(master, 'cenote application secret')
+  constructor(master: KeyObject, random: RandomBytes, what: SealedThing = 'application secret') {
+    this.#key = deriveKey(master, `cenote ${what}`)
     this.#random = random
+    this.#what = what
   }
 
   seal(id: string, secret: string): string {
@@ -52,9 +57,8 @@ export class SecretSeal {
       decipher.setAAD(Buffer.from(id)).setAuthTag(sealed.subarray(-tagBytes))
       return decipher.update(sealed.subarray(nonceBytes, -tagBytes), undefined, 'utf8') + decipher.final('utf8')
     } catch (cause) {
-      throw new StoreError('ERR_CORRUPT', `the secret of application ${id} was sealed under another master key`, {
-        cause,
-      })
+      const subject = this.#what === 'signing key' ? `the signing key ${id}` : `the secret of application ${id}`
+      throw new StoreError('ERR_CORRUPT', `${subject} was sealed under another master key`, { cause })
     }
   }
 }

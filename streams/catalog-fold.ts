@@ -89,6 +89,12 @@ export function fold({ record, digest }: DurableRecord, heads: Heads, operations
     case 'delivery':
       foldDelivery(record, heads, operations)
       break
+    case 'key':
+      operations.put(keyIn('k', sequenceText(record.sequence)), '')
+      break
+    case 'checkpoint':
+      operations.put(keyIn('t', sequenceText(record.covers.last)), sequenceText(record.sequence))
+      break
   }
 }
 

@@ -15,12 +15,14 @@ import type { Sequence } from '../pool/index.ts'
  *   g      attribute                 how many such counters there are
  *   h      object                    its head while it is hidden, as JSON ("hidden")
  *   i      attribute, value, object  ''                                   ("index")
+ *   k      sequence                  ''                                   (records of keys)
  *   m      slot                      the ordinal of the batch last seen   (catalog-level.ts)
  *   n      object                    the name it is bound to, as a tuple
  *   o      object                    '', when the index has not all its values ("overflow")
  *   p                                the position, as JSON
  *   r      attribute, value, object  '', the value from its end to its beginning
  *   s      object, sequence          ''                                   ("stream")
+ *   t      last record covered       the sequence of its checkpoint
  *   u      subscription              its state, as JSON
  *   v      object, version ↓         an older version, as JSON            ("versions")
  *   w      attribute, word, object   ''
@@ -136,7 +138,25 @@ export function sequenceOfInverted(text: string): Sequence {
   return Number.MAX_SAFE_INTEGER - Number(text)
 }
 
-export type Space = 'a' | 'b' | 'c' | 'd' | 'f' | 'g' | 'h' | 'i' | 'm' | 'n' | 'o' | 'r' | 's' | 'u' | 'v' | 'w'
+export type Space =
+  | 'a'
+  | 'b'
+  | 'c'
+  | 'd'
+  | 'f'
+  | 'g'
+  | 'h'
+  | 'i'
+  | 'k'
+  | 'm'
+  | 'n'
+  | 'o'
+  | 'r'
+  | 's'
+  | 't'
+  | 'u'
+  | 'v'
+  | 'w'
 
 export function keyIn(space: Space, ...elements: readonly string[]): string {
   return space + encodeTuple(...elements)

@@ -115,6 +115,10 @@ export interface Catalog {
   hidden(name: ObjectName, limit: number): Promise<readonly HiddenHead[]>
   /** What is kept of a bucket's objects. ERR_INVALID for a cursor that is none of ours. */
   versions(bucket: string, options: VersionListOptions): Promise<VersionListing>
+  /** The sequences of the records of keys, in order. */
+  keyRecords(): Promise<readonly Sequence[]>
+  /** The checkpoint that covers the record at `sequence`, or the last one; undefined when there is none. */
+  checkpointOf(sequence?: Sequence): Promise<Sequence | undefined>
   /** Throws ERR_INVALID, with the column, for a text that is no query, and for a cursor that is none of ours. */
   query(text: string, options: QueryOptions): Promise<QueryResult>
   /** How query() would go about it, with its estimates. */

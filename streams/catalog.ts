@@ -209,6 +209,22 @@ class LevelCatalog implements Catalog {
     })
   }
 
+  keyRecords(): Promise<readonly Sequence[]> {
+    return this.#guard(async () => {
+      const keys = await this.#database.keys(prefixRange('k')).all()
+      return keys.map((key) => Number(lastElement(key)))
+    })
+  }
+
+  checkpointOf(sequence?: Sequence): Promise<Sequence | undefined> {
+    const isLast = sequence === undefined
+    const range = isLast ? prefixRange('t') : { ...prefixRange('t'), gte: keyIn('t', sequenceText(sequence)) }
+    return this.#guard(async () => {
+      const [found] = await this.#database.values({ ...range, reverse: isLast, limit: 1 }).all()
+      return found === undefined ? undefined : Number(found)
+    })
+  }
+
   query(text: string, options: QueryOptions): Promise<QueryResult> {
     return this.#guard(() => queryPage(this.#database, text, options, this.#bounds))
   }

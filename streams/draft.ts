@@ -7,8 +7,9 @@ import type { DurableRecord } from './catalog-port.ts'
 import type { ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import type { SizedRecord } from './recent-records.ts'
-import type { AttributeRecord } from './record.ts'
+import type { AttributeRecord, SignedRecord } from './record.ts'
 import { digestOf, encodeRecord } from './record-codec.ts'
+import { type SigningKey, signed, type UnsignedRecord } from './signed-record.ts'
 
 /** The end of the partition's stream: what the next record goes on from. */
 export interface Tail {
@@ -20,9 +21,11 @@ export interface Tail {
 }
 
 type Derived = 'sequence' | 'time' | 'partition' | 'application' | 'protocol' | 'peer' | 'request' | 'previous'
-type BodyOf<R> = R extends AttributeRecord ? Omit<R, Derived> : never
+type BodyOf<R> = R extends unknown ? Omit<R, Derived> : never
 /** What distinguishes a record: all but its place in the stream, and who made it. */
-export type RecordBody = BodyOf<AttributeRecord>
+export type RecordBody = BodyOf<Exclude<AttributeRecord, SignedRecord>>
+/** What distinguishes a record that is signed once its place is known. */
+export type SignedBody = BodyOf<UnsignedRecord>
 
 /** What every draft of a partition shares. Names and buckets are as of the last record sequenced. */
 export interface DraftGround {
@@ -116,8 +119,16 @@ export class Draft {
 
   /** Adds a record; `object` is the digest of its object's record before. Returns its own digest. */
   append(origin: Origin, object: string, body: RecordBody, payloads: readonly Staging[] = []): string {
-    const { principal, protocol, peer, request } = origin
-    const record = {
+    return this.#add({ ...this.#place(origin, object), ...body } as AttributeRecord, payloads)
+  }
+
+  /** Adds a record that `key` signs, its place and time included. */
+  appendSigned(origin: Origin, body: SignedBody, key: SigningKey): void {
+    this.#add(signed({ ...this.#place(origin, ''), ...body } as UnsignedRecord, key), [])
+  }
+
+  #place({ principal, protocol, peer, request }: Origin, object: string): Pick<AttributeRecord, Derived> {
+    return {
       sequence: this.nextSequence,
       time: this.#time,
       partition: this.#ground.partition,
@@ -126,8 +137,10 @@ export class Draft {
       ...(peer !== undefined && { peer }),
       ...(request !== undefined && { request }),
       previous: { partition: this.#tail.digest, object },
-      ...body,
-    } as AttributeRecord
+    }
+  }
+
+  #add(record: AttributeRecord, payloads: readonly Staging[]): string {
     const content = encodeRecord(record)
     const digest = digestOf(content)
     this.durable.push({ record, digest })

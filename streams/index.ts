@@ -21,6 +21,7 @@ export {
 } from './appending.ts'
 export type { AttributeChange } from './attributes.ts'
 export type { BucketChange, BucketSettings, Expiry, Versioning } from './bucket-settings.ts'
+export { BUNDLE_KEYS_MAX, verifyBundle } from './bundle-check.ts'
 export { type CatalogOptions, openCatalog } from './catalog.ts'
 export type {
   Catalog,
@@ -32,15 +33,20 @@ export type {
   OlderVersion,
 } from './catalog-port.ts'
 export type { CatchUpProgress } from './catch-up.ts'
+export { CHECKPOINT_RECORDS_LIMIT } from './checkpoint-check.ts'
+export { CUSTODY_LIMITS, type CustodyOptions, type OpenCustody } from './custody.ts'
+export type * from './custody-port.ts'
 export { Delivery, type DeliveryOptions } from './delivery.ts'
 export { DELIVERY_LIMITS, type DeliveryLimits } from './delivery-limits.ts'
 export type { Message, Outcome, Send } from './delivery-port.ts'
 export { digest } from './digest.ts'
 export type * from './envelope.ts'
 export { StoreError, type StoreErrorCode } from './errors.ts'
+export type { Finding as VerifyFinding, FindingCode } from './finding.ts'
 export { INTEGRITY_DETAIL_BYTES_MAX, type IntegrityVerdict } from './integrity.ts'
 export { limiter } from './limiter.ts'
 export { KEY_BYTES_MAX } from './names.ts'
+export type { Timers as NotaryTimers } from './notary.ts'
 export {
   type OpenStore,
   openStore,
@@ -75,6 +81,7 @@ export {
   type RecordFormatName,
 } from './record-format.ts'
 export type { ShownApplicationRecord, ShownRecord, ShownRegistration } from './shown-record.ts'
+export { keyIdOf, type SigningKey } from './signed-record.ts'
 export type { Stage } from './stage.ts'
 export { inStoreWords, toStoreError } from './store-errors.ts'
 export type * from './store-port.ts'
@@ -85,4 +92,5 @@ export type * from './subscription-port.ts'
 export type { SubscriptionState } from './subscription-state.ts'
 export type { TailOptions } from './tail.ts'
 export type { TailPage } from './tail-page.ts'
+export { verifyStream } from './verification.ts'
 export type * from './version-port.ts'

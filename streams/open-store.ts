@@ -2,6 +2,7 @@ import type { Pool } from '../pool/index.ts'
 import { Admission } from './admission.ts'
 import type { Catalog } from './catalog-port.ts'
 import { type CatchUpProgress, catchUp } from './catch-up.ts'
+import type { CustodyOptions, OpenCustody } from './custody.ts'
 import { digest } from './digest.ts'
 import type { Envelope, Origin } from './envelope.ts'
 import type { IntegrityVerdict } from './integrity.ts'
@@ -86,6 +87,8 @@ export interface OpenStore extends Store {
   /** Makes a subscription or, with null, ends one; durable when it resolves, with the place that it begins after. */
   subscribe(origin: Origin, id: string, asked: NewSubscription | null): Promise<SubscriptionState | undefined>
   noteDeliveries(origin: Origin, progress: readonly DeliveryProgress[]): Promise<void>
+  /** Begins to sign what is stored. Whoever opens it closes it before the store. */
+  custody(options: CustodyOptions): Promise<OpenCustody>
   /** Refuses what comes, and resolves when commits underway are done. Pool and catalog are their owner's to close. */
   close(): Promise<void>
 }

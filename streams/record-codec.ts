@@ -17,7 +17,12 @@ export const RECORD_FORMAT_VERSION = 1
 const VERSION_CHARACTER = String.fromCharCode(RECORD_FORMAT_VERSION)
 
 export function encodeRecord(record: AttributeRecord): Buffer {
-  return Buffer.from(VERSION_CHARACTER + JSON.stringify(canonical(record)))
+  return Buffer.from(VERSION_CHARACTER + canonicalJson(record))
+}
+
+/** RFC 8785. */
+export function canonicalJson(value: object): string {
+  return JSON.stringify(canonical(value))
 }
 
 /** Throws ERR_CORRUPT for bytes that are no record of a version known here. */
@@ -104,6 +109,9 @@ const BASE: Shape = {
   request: optional(isText),
   previous: shaped({ partition: isText, object: isText }),
 }
+const SIGNED: Shape = { ...BASE, pool: isText, signer: isText, signature: isText }
+const REFERENCE = shaped({ sequence: isInteger, digest: isText })
+const COVERAGE = shaped({ first: isInteger, last: isInteger, records: isInteger, digest: isText, root: isText })
 
 const SHAPES: { readonly [Operation in AttributeRecord['operation']]: Shape } = {
   put: {
@@ -144,6 +152,8 @@ const SHAPES: { readonly [Operation in AttributeRecord['operation']]: Shape } = 
   application: { ...BASE, id: isText, registration: (value) => value === null || REGISTRATION(value) },
   subscription: { ...BASE, id: isText, registration: (value) => value === null || SUBSCRIPTION(value) },
   delivery: { ...BASE, id: isText, after: isInteger, dead: every(isDeadLetter), settled: every(isInteger) },
+  key: { ...SIGNED, id: isText, algorithm: (value) => value === 'ed25519', publicKey: isText },
+  checkpoint: { ...SIGNED, covers: COVERAGE, before: REFERENCE },
 }
 
 const SHAPE_ENTRIES = new Map(Object.entries(SHAPES).map(([operation, shape]) => [operation, Object.entries(shape)]))

@@ -162,6 +162,51 @@ export interface DeliveryRecord extends RecordBase {
   readonly settled: readonly Sequence[]
 }
 
+/** What a signed record holds besides: `signature` is over all of the record but itself (signed-record.ts). */
+interface SignedBase extends RecordBase {
+  /** The pool whose stream it stands in: what is signed of one is not true of another. */
+  readonly pool: string
+  /** The id of the key that signed it. */
+  readonly signer: string
+  /** Ed25519 (RFC 8032), in base64. */
+  readonly signature: string
+}
+
+/** The key that signs from here on. The key before introduces it by its signature; the first one signs itself. */
+export interface KeyRecord extends SignedBase {
+  readonly operation: 'key'
+  /** SHA-256 of the public key's bytes. */
+  readonly id: string
+  readonly algorithm: 'ed25519'
+  /** Its 32 bytes (RFC 8032 section 5.1.5), in base64. */
+  readonly publicKey: string
+}
+
+/** The records that a checkpoint covers: those of the store from `first` to `last`. */
+export interface Coverage {
+  readonly first: Sequence
+  readonly last: Sequence
+  readonly records: number
+  /** Of the record at `last`, which the chain makes one of all records before it. */
+  readonly digest: string
+  /** Of the Merkle tree over the digests of the records covered (merkle.ts). */
+  readonly root: string
+}
+
+/** Names a record: by its place, and by its digest. */
+export interface RecordReference {
+  readonly sequence: Sequence
+  readonly digest: string
+}
+
+/** A signed checkpoint: what the stream was up to some record, in the server's word. */
+export interface CheckpointRecord extends SignedBase {
+  readonly operation: 'checkpoint'
+  readonly covers: Coverage
+  /** The checkpoint before; 0 and '' for the first. */
+  readonly before: RecordReference
+}
+
 /** One entry of the partition's attribute stream. An object's stream is the entries with its id. */
 export type AttributeRecord =
   | PutRecord
@@ -173,4 +218,7 @@ export type AttributeRecord =
   | ApplicationRecord
   | SubscriptionRecord
   | DeliveryRecord
+  | KeyRecord
+  | CheckpointRecord
+export type SignedRecord = KeyRecord | CheckpointRecord
 export type ObjectRecord = PutRecord | DeleteRecord | AttributesRecord | AppendRecord | RenameRecord

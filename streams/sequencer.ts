@@ -48,6 +48,7 @@ export class Sequencer {
   readonly #options: SequencerOptions
   readonly #ground: DraftGround
   readonly #sequenced: Sequenced[] = []
+  readonly #observers: ((records: readonly DurableRecord[]) => void)[] = []
   #tail: Tail
   #applied: Sequence
 
@@ -64,6 +65,11 @@ export class Sequencer {
   /** The last record of the store that the catalog was given. */
   get applied(): Sequence {
     return this.#applied
+  }
+
+  /** Tells `observer` of all records from now on, once they are durable, in order. It must not throw. */
+  observe(observer: (records: readonly DurableRecord[]) => void): void {
+    this.#observers.push(observer)
   }
 
   /** Resolves once the catalog holds every record of the store up to `sequence`, which are durable. */
@@ -150,6 +156,7 @@ export class Sequencer {
     catalog.apply(records, pool.position.epoch)
     this.#applied = durable.at(-1)!.draft.tail.sequence
     recent.add(durable.flatMap(({ draft }) => draft.sized))
+    for (const observe of this.#observers) observe(records)
     for (const { end } of durable) end()
   }
 }

@@ -42,6 +42,8 @@ const SHOWN: { readonly [O in AttributeRecord['operation']]: Show<Extract<Attrib
   application: showApplication,
   subscription: showSubscription,
   delivery: hidden,
+  key: whole,
+  checkpoint: whole,
 }
 
 /** The record as `origin` may see it; undefined when it is none of its business. */

@@ -66,7 +66,7 @@ export class StoreReader {
         if (body) return { stat, body }
         // It was replaced meanwhile, and its payload let go: the catalog will tell by what.
         gone = stat.sequence
-        await this.#settled()
+        await this.settled()
       }
       throw new StoreError('ERR_BUSY', `${name.bucket}/${name.key} is being replaced all the time`)
     })
@@ -87,14 +87,21 @@ export class StoreReader {
     return this.#see(origin, () => this.#catalog.buckets())
   }
 
-  stream(origin: Origin, name: ObjectName): Promise<readonly AttributeRecord[]> {
+  /** The places of an object's records, in order. */
+  sequencesOf(origin: Origin, name: ObjectName): Promise<readonly Sequence[]> {
     return this.#see(origin, async () => {
       const { object } = await this.#statOf(name)
       const sequences = await this.#catalog.streamOf(object)
-      if (sequences.length > this.#streamRecordsMax)
-        throw new StoreError('ERR_TOO_LARGE', `the stream has more than ${this.#streamRecordsMax} records`)
+      if (sequences.length <= this.#streamRecordsMax) return sequences
+      throw new StoreError('ERR_TOO_LARGE', `the stream has more than ${this.#streamRecordsMax} records`)
+    })
+  }
+
+  stream(origin: Origin, name: ObjectName): Promise<readonly AttributeRecord[]> {
+    return inStoreWords(async () => {
       const records: AttributeRecord[] = []
-      for (const sequence of sequences) records.push(decodeRecord((await this.#pool.record(sequence)).content))
+      for (const sequence of await this.sequencesOf(origin, name))
+        records.push(decodeRecord((await this.#pool.record(sequence)).content))
       return records
     })
   }
@@ -132,14 +139,14 @@ export class StoreReader {
 
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {
     return inStoreWords(async () => {
-      await this.#settled()
+      await this.settled()
       return this.#catalog.applications()
     })
   }
 
   subscriptions(): Promise<readonly SubscriptionState[]> {
     return inStoreWords(async () => {
-      await this.#settled()
+      await this.settled()
       return this.#catalog.subscriptions()
     })
   }
@@ -147,7 +154,7 @@ export class StoreReader {
   /** Every key that begins with a prefix; ERR_TOO_LARGE when there are more than `keysMax`. */
   keysUnder({ bucket, key: prefix }: ObjectName, keysMax: number): Promise<readonly string[]> {
     return inStoreWords(async () => {
-      await this.#settled()
+      await this.settled()
       const keys: string[] = []
       let after: string | undefined
       do {
@@ -164,12 +171,13 @@ export class StoreReader {
   #see<T>(origin: Origin, look: () => Promise<T>): Promise<T> {
     return inStoreWords(async () => {
       permit(origin, 'object:read')
-      await this.#settled()
+      await this.settled()
       return look()
     })
   }
 
-  #settled(): Promise<void> {
+  /** Resolves once the catalog holds whatever was acknowledged by now. */
+  settled(): Promise<void> {
     return this.#sequencer.settled(this.#pool.position.sequence)
   }
 

@@ -3,6 +3,7 @@ import type { Append, AppendOutcome } from './appending.ts'
 import type { AttributeChange } from './attributes.ts'
 import type { Catalog, DurableRecord } from './catalog-port.ts'
 import * as changes from './changes.ts'
+import { type CustodyOptions, type OpenCustody, openCustody } from './custody.ts'
 import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import type { IntegrityVerdict } from './integrity.ts'
@@ -178,6 +179,10 @@ export class PartitionStore implements OpenStore {
 
   noteIntegrity(origin: Origin, verdict: IntegrityVerdict): Promise<boolean> {
     return this.versions.noteIntegrity(origin, verdict)
+  }
+
+  custody(options: CustodyOptions): Promise<OpenCustody> {
+    return openCustody(this.#parts, options)
   }
 
   get status(): StoreStatus {

@@ -1,7 +1,10 @@
 import { type AttributeRecord, digestOf, encodeRecord } from '../../streams/index.ts'
+import { MerkleTree } from '../../streams/merkle.ts'
+import { signed, type UnsignedRecord } from '../../streams/signed-record.ts'
+import { keyNamed } from '../support/signing.ts'
 
 type Draft<Record = AttributeRecord> = Record extends unknown
-  ? Omit<Record, 'sequence' | 'time' | 'partition' | 'previous'>
+  ? Omit<Record, 'sequence' | 'time' | 'partition' | 'previous' | 'signature'>
   : never
 
 const byBootstrap = { application: 'root', protocol: 'http' } as const
@@ -98,18 +101,39 @@ const DRAFTS: readonly Draft[] = [
   },
 ]
 
-/** The records of one stream, chained. */
-export const RECORDS: readonly AttributeRecord[] = chained(DRAFTS)
+const [first, second] = [keyNamed('first'), keyNamed('second')]
+const POOL = '5bb54090-0a82-0b80-7eaa-0b9edf522a14'
+const byServer = { application: 'cenote', protocol: 'http', pool: POOL, signer: first.id } as const
 
-function chained(drafts: readonly Draft[]): AttributeRecord[] {
+/** A key that signs itself, a checkpoint of all there is by then, and a key that it introduces. */
+const SIGNED: readonly ((before: readonly AttributeRecord[]) => Draft)[] = [
+  () => ({ operation: 'key', algorithm: 'ed25519', id: first.id, publicKey: first.publicKey, ...byServer }),
+  (before) => {
+    const digests = before.map((record) => digestOf(encodeRecord(record)))
+    const { root } = new MerkleTree(digests)
+    const covers = { first: 1, last: before.length, records: before.length, digest: digests.at(-1)!, root }
+    return { operation: 'checkpoint', covers, before: { sequence: 0, digest: '' }, ...byServer }
+  },
+  () => ({ operation: 'key', algorithm: 'ed25519', id: second.id, publicKey: second.publicKey, ...byServer }),
+]
+
+/** The records of one stream, chained. */
+export const RECORDS: readonly AttributeRecord[] = chained([...DRAFTS.map((draft) => () => draft), ...SIGNED])
+
+function chained(drafts: readonly ((before: readonly AttributeRecord[]) => Draft)[]): AttributeRecord[] {
   let partition = ''
   const objects = new Map<string, string>()
-  return drafts.map((draft, i) => {
+  const records: AttributeRecord[] = []
+  for (const draftOf of drafts) {
+    const draft = draftOf(records)
     const object = 'object' in draft ? draft.object : ''
     const previous = { partition, object: objects.get(object) ?? '' }
-    const record = { ...draft, sequence: i + 1, time: 1_700_000_000_000 + i, partition: 'main', previous }
-    partition = digestOf(encodeRecord(record))
+    const at = records.length
+    const record = { ...draft, sequence: at + 1, time: 1_700_000_000_000 + at, partition: 'main', previous }
+    const isSigned = record.operation === 'key' || record.operation === 'checkpoint'
+    records.push(isSigned ? signed(record as UnsignedRecord, first) : (record as AttributeRecord))
+    partition = digestOf(encodeRecord(records[at]!))
     if (object !== '') objects.set(object, partition)
-    return record
-  })
+  }
+  return records
 }

@@ -18,6 +18,7 @@ import {
   type ScrubStatus,
   StoreError,
 } from '../../streams/index.ts'
+import { FakeCustody } from './fake-custody.ts'
 import { FakeStore } from './fake-store.ts'
 import { FakeVersions } from './fake-versions.ts'
 
@@ -202,6 +203,7 @@ export async function openDoor(options: Partial<HttpOptions> = {}): Promise<Door
   const frontend = httpFrontend({
     store,
     versions: new FakeVersions(),
+    custody: new FakeCustody(),
     access,
     applications: fakeAdministration(),
     pool,

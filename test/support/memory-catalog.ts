@@ -38,6 +38,8 @@ interface State {
   readonly applications: Map<string, ApplicationRegistration>
   readonly subscriptions: Map<string, SubscriptionState>
   readonly streams: Map<string, Sequence[]>
+  readonly keys: Sequence[]
+  readonly checkpoints: { readonly last: Sequence; readonly sequence: Sequence }[]
 }
 
 interface Waiter {
@@ -193,6 +195,16 @@ export class MemoryCatalog implements Catalog {
     return sequences.filter((sequence) => sequence > after).slice(0, limit)
   }
 
+  async keyRecords(): Promise<readonly Sequence[]> {
+    return [...this.#state.keys]
+  }
+
+  async checkpointOf(sequence?: Sequence): Promise<Sequence | undefined> {
+    const { checkpoints } = this.#state
+    const found = sequence === undefined ? checkpoints.at(-1) : checkpoints.find(({ last }) => last >= sequence)
+    return found?.sequence
+  }
+
   /** `name:value` terms joined by AND, of attributes; no more of the language. */
   async query(text: string, { limit = 100, cursor }: QueryOptions): Promise<QueryResult> {
     const terms = text.split(' AND ').map((term) => /^([\w.-]+):(.+)$/.exec(term))
@@ -231,7 +243,7 @@ export class MemoryCatalog implements Catalog {
 
 function emptyState(): State {
   const maps = { buckets: new Map(), applications: new Map(), subscriptions: new Map(), streams: new Map() }
-  return { objects: new MemoryObjects(), ...maps }
+  return { objects: new MemoryObjects(), ...maps, keys: [], checkpoints: [] }
 }
 
 function fold(state: State, { record, digest }: DurableRecord): void {
@@ -246,7 +258,10 @@ function fold(state: State, { record, digest }: DurableRecord): void {
   } else if (record.operation === 'delivery') {
     const subscription = state.subscriptions.get(record.id)
     if (subscription) state.subscriptions.set(record.id, progressed(subscription, record))
-  } else {
+  } else if (record.operation === 'key') state.keys.push(record.sequence)
+  else if (record.operation === 'checkpoint')
+    state.checkpoints.push({ last: record.covers.last, sequence: record.sequence })
+  else {
     const { object, sequence } = record
     state.streams.set(object, [...(state.streams.get(object) ?? []), sequence])
     state.objects.fold(record, digest)
