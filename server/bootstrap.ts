@@ -19,6 +19,8 @@ export interface Gate {
   readonly administration: Administration
   /** What the command line shows, where it is the server's to know. */
   readonly root: Credentials | undefined
+  /** What secrets are sealed under. */
+  readonly master: KeyObject
 }
 
 export interface GateParts {
@@ -39,7 +41,7 @@ export async function openGate({ configuration, folder, store, now, random }: Ga
   const administration = new Administration({ applications, store, passwords, random })
   const first = { id: generateKey(random), types: requestTypes, permissions }
   if (applications.size === 0) await administration.add(serverOrigin, first)
-  return { access, administration, root: rootOf(applications) }
+  return { access, administration, root: rootOf(applications), master }
 }
 
 /**

@@ -1,6 +1,14 @@
 import { existsSync } from 'node:fs'
 import { hasCode, hasPool, type ManagedPool, openPool } from '../pool/index.ts'
-import type { CheckReport, ScrubReport, ScrubRequest } from '../streams/index.ts'
+import {
+  type CheckReport,
+  type ScrubReport,
+  type ScrubRequest,
+  type VerifyEvent,
+  type VerifyRequest,
+  type VerifySummary,
+  verifyStream,
+} from '../streams/index.ts'
 import { CommandError, exitCode } from './cli/exit.ts'
 import { progressBar } from './cli/progress.ts'
 import { show } from './cli/scrub.ts'
@@ -45,6 +53,16 @@ async function scrubNoted(pool: ManagedPool, note: ScrubNote, request: ScrubRequ
     process.removeListener('SIGINT', abort)
     bar.stop()
   }
+}
+
+/** Verifies it: `show` is given what is found, as it is found, and says how it ended. */
+export async function verifyClosedPool(
+  place: ClosedPlace,
+  request: VerifyRequest,
+  show: (events: AsyncIterable<VerifyEvent>) => Promise<VerifySummary>,
+): Promise<VerifySummary | undefined> {
+  const settled = async () => {} // Nobody writes to it.
+  return (await onClosedPool(place, (pool) => show(verifyStream({ pool, settled }, request))))?.result
 }
 
 /**

@@ -36,7 +36,12 @@ export const ConfigurationFile = Type.Object(
     }),
     pool: section({ bytes: Type.Optional(Size), bytesMax: Type.Optional(Size) }),
     scrub: section({ everyHours: Type.Optional(Type.Integer()), bytesPerSecond: Type.Optional(Size) }),
-    limits: section({ objectBytesMax: Type.Optional(Size), drainMsMax: Type.Optional(Type.Integer()) }),
+    limits: section({
+      objectBytesMax: Type.Optional(Size),
+      drainMsMax: Type.Optional(Type.Integer()),
+      checkpointRecordsMax: Type.Optional(Type.Integer()),
+      checkpointMsMax: Type.Optional(Type.Integer()),
+    }),
     log: section({ level: Type.Optional(Type.String()) }),
   },
   { additionalProperties: false },

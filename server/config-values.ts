@@ -98,6 +98,13 @@ export function parseMilliseconds(setting: Setting): number {
   throw wrong(setting, `a number of milliseconds from 0 to ${millisecondsMax}`)
 }
 
+/** A whole number from 1 on. */
+export function parseCount(setting: Setting, countMax: number): number {
+  const count = Number(setting.value)
+  if (Number.isInteger(count) && count >= 1 && count <= countMax) return count
+  throw wrong(setting, `a whole number from 1 to ${countMax}`)
+}
+
 const hoursMax = 24 * 366
 
 /** 0 for never. */

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { Credentials } from '../streams/index.ts'
+import { CHECKPOINT_RECORDS_LIMIT, type Credentials, CUSTODY_LIMITS } from '../streams/index.ts'
 import {
   type CertificateFiles,
   ConfigurationError,
@@ -11,6 +11,7 @@ import {
   parseApplicationId,
   parseBound,
   parseCertificate,
+  parseCount,
   parseDomain,
   parseHours,
   parseLevel,
@@ -48,6 +49,8 @@ const settings = {
   'scrub.bytesPerSecond': { fallback: '64MiB' },
   'limits.objectBytesMax': { fallback: '1TiB' },
   'limits.drainMsMax': { fallback: 30_000 },
+  'limits.checkpointRecordsMax': { fallback: CUSTODY_LIMITS.checkpointRecordsMax },
+  'limits.checkpointMsMax': { fallback: CUSTODY_LIMITS.checkpointMsMax },
   'log.level': { fallback: 'info', environment: 'CENOTE_LOG_LEVEL' },
 } as const satisfies { readonly [key: string]: { fallback: unknown; environment?: string; flag?: keyof ServeFlags } }
 
@@ -89,8 +92,15 @@ export interface Configuration {
     readonly everyHours: number
     readonly bytesPerSecond: number
   }
-  readonly limits: { readonly objectBytesMax: number; readonly drainMsMax: number }
+  readonly limits: {
+    readonly objectBytesMax: number
+    readonly drainMsMax: number
+    readonly checkpointRecordsMax: number
+    readonly checkpointMsMax: number
+  }
   readonly log: { readonly level: LogLevel }
+  /** Begins a new succession of keys when the one that signs is lost. */
+  readonly replaceSigningKey: boolean
   /** CENOTE_MASTER_KEY, when set. */
   readonly masterKey: string | undefined
   /** CENOTE_ROOT_KEY and CENOTE_ROOT_SECRET, when set. */
@@ -107,6 +117,7 @@ export interface ServeFlags {
   readonly poolBytes?: string
   readonly poolMax?: string
   readonly degraded?: boolean
+  readonly replaceSigningKey?: boolean
 }
 
 export type Environment = { readonly [name: string]: string | undefined }
@@ -160,8 +171,11 @@ export function parseConfiguration(
     limits: {
       objectBytesMax: parseSize(setting('limits.objectBytesMax')),
       drainMsMax: parseMilliseconds(setting('limits.drainMsMax')),
+      checkpointRecordsMax: parseCount(setting('limits.checkpointRecordsMax'), CHECKPOINT_RECORDS_LIMIT),
+      checkpointMsMax: parseMilliseconds(setting('limits.checkpointMsMax')),
     },
     log: { level: parseLevel(setting('log.level')) },
+    replaceSigningKey: flags.replaceSigningKey === true,
     masterKey: environment.CENOTE_MASTER_KEY || undefined,
     root: parseRoot(environment),
   })

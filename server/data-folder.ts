@@ -13,6 +13,8 @@ export class DataFolder {
   readonly pool: string
   readonly catalog: string
   readonly masterKey: string
+  /** The keys that sign checkpoints, sealed. */
+  readonly signingKeys: string
   readonly cli: string
   /** The self-signed certificate and its key. */
   readonly tls: string
@@ -24,6 +26,7 @@ export class DataFolder {
     this.pool = join(path, 'pool', 'main')
     this.catalog = join(path, 'catalog', 'main')
     this.masterKey = join(path, 'master.key')
+    this.signingKeys = join(path, 'signing-keys.json')
     this.cli = join(path, 'cli.json')
     this.tls = join(path, 'tls')
     this.scrub = join(path, 'scrub.json')

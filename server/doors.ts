@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { ManagedPool } from '../pool/index.ts'
 import { type Frontend, ftpFrontend, httpFrontend, smtpFrontend } from '../protocols/index.ts'
-import type { OpenStore } from '../streams/index.ts'
+import type { Custody, OpenStore } from '../streams/index.ts'
 import { networkPrincipal, partition } from './applications.ts'
 import type { Gate } from './bootstrap.ts'
 import type { Certificates } from './certificates.ts'
@@ -21,6 +21,7 @@ export interface DoorParts {
   readonly folder: DataFolder
   readonly pool: ManagedPool
   readonly store: OpenStore
+  readonly custody: Custody
   readonly scrubbing: Scrubbing
   readonly gate: Gate
   /** There where a door speaks TLS. */
@@ -41,12 +42,13 @@ export function buildDoors(parts: DoorParts): readonly Frontend[] {
 }
 
 function buildHttp(parts: DoorParts, listen: ListenAddress): Frontend {
-  const { configuration, folder, pool, store, scrubbing, gate, log } = parts
+  const { configuration, folder, pool, store, custody, scrubbing, gate, log } = parts
   const { drainMsMax, objectBytesMax } = configuration.limits
   return httpFrontend({
     ...listen,
     store,
     versions: store.versions,
+    custody,
     access: gate.access,
     applications: gate.administration,
     pool: inspectionOf(partition, pool, scrubbing),

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { exitCodeHelp } from './cli/exit.ts'
 import { clientCommand, openShell, positive } from './command-parts.ts'
+import { addCustody } from './custody-commands.ts'
 import { addPool } from './pool-commands.ts'
 import { addVersions } from './version-commands.ts'
 
@@ -33,6 +34,7 @@ function addServe(program: Command): void {
     .option('--pool-bytes <size>', 'size of a new pool; CENOTE_POOL_BYTES (default: 1GiB)')
     .option('--pool-max <size>', 'let the pool grow up to it, by 1GiB at a time; CENOTE_POOL_MAX (default: off)')
     .option('--degraded', 'start without members of the pool that are missing, where others stand in for them')
+    .option('--replace-signing-key', 'when the key that signs is lost: go on with a new one that nobody introduces')
     .action(async (flags) => (await import('./serve.ts')).serve(flags))
 }
 
@@ -112,6 +114,7 @@ export function createProgram(): Command {
   addObjects(program)
   addVersions(program)
   addApplications(program)
+  addCustody(program)
   addPool(program)
   return program.addHelpText('after', examples + exitCodeHelp)
 }

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import { type ManagedPool, PoolError, type Progress } from '../pool/index.ts'
 import type { Frontend } from '../protocols/index.ts'
-import { type Credentials, type OpenStore, openCatalog, openStore } from '../streams/index.ts'
+import { type Credentials, type OpenCustody, type OpenStore, openCatalog, openStore } from '../streams/index.ts'
 import { partition } from './applications.ts'
-import { openGate, serverOrigin } from './bootstrap.ts'
+import { type Gate, openGate, serverOrigin } from './bootstrap.ts'
 import { type Certificates, openCertificates } from './certificates.ts'
 import { readCliFile, writeCliFile } from './cli-file.ts'
 import type { Configuration } from './config.ts'
@@ -13,7 +13,9 @@ import { buildDoors } from './doors.ts'
 import { Growth, growableBytes } from './growth.ts'
 import { route } from './route.ts'
 import { Scrubbing } from './scrubbing.ts'
+import { SecretSeal } from './secrets.ts'
 import { changeable, openServedPool } from './served-pool.ts'
+import { SigningKeys } from './signing-keys.ts'
 import { reachable } from './welcome.ts'
 
 /** What a service tells the world while it starts. */
@@ -28,8 +30,8 @@ export interface Surroundings {
 /**
  * Everything that `cenote serve` runs, constructed in one place and passed down.
  *
- *   start: folder ─▶ pool ─▶ catalog ─▶ store ─▶ applications ─▶ doors
- *   stop:  doors drain ─▶ doors close ─▶ store ─▶ catalog ─▶ pool (a last checkpoint) ─▶ folder
+ *   start: folder ─▶ pool ─▶ catalog ─▶ store ─▶ applications ─▶ custody ─▶ doors
+ *   stop:  doors drain ─▶ doors close ─▶ custody (a last signed checkpoint) ─▶ store ─▶ catalog ─▶ pool (a last checkpoint) ─▶ folder
  *
  * A start that fails on the way closes what it opened.
  */
@@ -167,9 +169,20 @@ export class Service {
     const { log } = this.#surroundings
     const now = () => performance.now()
     const gate = await openGate({ configuration, folder, store, now, random: randomBytes })
+    const custody = await this.#openCustody(store, gate)
     const scrubbing = this.#openScrubbing(pool, store)
     const certificates = await this.#openCertificates()
-    for (const door of buildDoors({ configuration, pool, store, scrubbing, gate, log, folder, certificates })) {
+    for (const door of buildDoors({
+      configuration,
+      pool,
+      store,
+      custody,
+      scrubbing,
+      gate,
+      log,
+      folder,
+      certificates,
+    })) {
       await door.listen()
       this.doors.push(door)
       this.#closers.push(() => door.close())
@@ -184,6 +197,22 @@ export class Service {
     const certificates = await openCertificates(tls, this.folder.tls, this.#surroundings.log)
     this.#closers.push(() => certificates.close())
     return certificates
+  }
+
+  async #openCustody(store: OpenStore, { master }: Gate): Promise<OpenCustody> {
+    const { log } = this.#surroundings
+    const { checkpointRecordsMax, checkpointMsMax } = this.#configuration.limits
+    const seal = new SecretSeal(master, randomBytes, 'signing key')
+    const custody = await store.custody({
+      chest: await SigningKeys.open(this.folder.signingKeys, seal),
+      origin: serverOrigin,
+      timers: systemTime,
+      limits: { checkpointRecordsMax, checkpointMsMax },
+      replaceLostKey: this.#configuration.replaceSigningKey,
+      onFailure: (error) => log.warn({ err: error }, 'a checkpoint could not be signed: it is tried again'),
+    })
+    this.#closers.push(() => custody.close())
+    return custody
   }
 
   #openScrubbing(pool: ManagedPool, store: OpenStore): Scrubbing {
@@ -223,6 +252,10 @@ const systemTime = {
   every(milliseconds: number, task: () => void): () => void {
     const timer = setInterval(task, milliseconds)
     return () => clearInterval(timer)
+  },
+  after(milliseconds: number, task: () => void): () => void {
+    const timer = setTimeout(task, milliseconds)
+    return () => clearTimeout(timer)
   },
   now: () => performance.now(),
 }

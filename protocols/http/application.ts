@@ -9,6 +9,7 @@ import { hasBody, refuse, secureFields } from './answer.ts'
 import { attributes } from './attributes.ts'
 import { turn } from './body.ts'
 import { buckets } from './buckets.ts'
+import { custody } from './custody.ts'
 import { HttpError, invalid, storeErrorOf } from './error.ts'
 import { objects } from './objects.ts'
 import { document } from './openapi.ts'
@@ -70,7 +71,8 @@ export function createApplication(door: Door, { serve, requestId }: ApplicationO
 function version1(door: Door): FastifyPluginCallback {
   return (scope: Application, _options, done) => {
     scope.addHook('onRequest', verification(door.access))
-    for (const routes of [objects, buckets, attributes, versions, query, facets, administration]) routes(scope, door)
+    for (const routes of [objects, buckets, attributes, versions, query, facets, custody, administration])
+      routes(scope, door)
     done()
   }
 }

@@ -124,6 +124,22 @@ export async function send(response: ServerResponse, { first, rest, length }: Op
   }
 }
 
+/** Sends a body whose length is not known before its end (RFC 9112 section 7.1), like send(). */
+export async function sendChunked(response: ServerResponse, { first, rest }: Omit<OpenBody, 'length'>): Promise<void> {
+  try {
+    for (let chunk = first; !chunk.done; chunk = await rest.next()) {
+      if (response.destroyed) return
+      if (!response.write(chunk.value)) await drained(response)
+    }
+    response.end()
+  } catch (error) {
+    response.destroy()
+    throw error
+  } finally {
+    await rest.return?.()
+  }
+}
+
 function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const settle = (): void => {

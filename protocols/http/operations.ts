@@ -33,6 +33,12 @@ export function operations(application: Application, door: Door): void {
     schema: { security: [], response: answers(200, schemas.Document, 'This document') },
     handler: async () => application.swagger(),
   })
+  application.route({
+    method: 'GET',
+    url: '/v1/keys',
+    schema: { security: [], response: answers(200, schemas.PublicKeys, 'The keys that sign checkpoints, and did') },
+    handler: async () => ({ keys: await door.custody.keys() }),
+  })
   metrics(application, door)
 }
 

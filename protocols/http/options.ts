@@ -2,6 +2,7 @@ import type { Registry } from 'prom-client'
 import type {
   Access,
   ApplicationAdministration,
+  Custody,
   PoolInspection,
   PoolManagement,
   Store,
@@ -53,6 +54,7 @@ export interface HttpLogger {
 export interface HttpOptions {
   readonly store: Store
   readonly versions: Versions
+  readonly custody: Custody
   readonly access: Access
   readonly applications: ApplicationAdministration
   readonly pool: PoolInspection

@@ -60,6 +60,11 @@ export function answersNothing(description: string): object {
   return { 204: { description, type: 'null' }, default: problem }
 }
 
+/** The answers of a route that sends what has no end yet when it begins. */
+export function answersStream(type: string, description: string): object {
+  return { 200: { description, content: { [type]: { schema: { type: 'string' } } } }, default: problem }
+}
+
 /** The answers of a route that sends an object's bytes. */
 export function answersBytes(statuses: { readonly [status: number]: string }): object {
   const bytes = (description: string) => ({ description, content: { '*/*': { schema: {} } } })

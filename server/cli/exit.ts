@@ -11,6 +11,9 @@ export const exitCode = {
 
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 
+/** How `verify` ends: whoever runs it from a script asks for its verdict. */
+export const verifyExit = { sound: 0, findings: 1, untold: 2 } as const
+
 export const exitCodeHelp = `
 Exit codes:
   0  done
@@ -20,6 +23,7 @@ Exit codes:
   4  credentials refused, or not enough permission
   5  no server answers
   6  damage found: bytes differ from their checksum
+  verify: 0 sound, 1 something was found, 2 could not verify
 `
 
 /** Ends a command with one line on standard error. */

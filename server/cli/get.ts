@@ -1,12 +1,13 @@
-import { createHash, type Hash, randomUUID } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { open, rename, rm, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
-import { basename, dirname, join } from 'node:path'
+import { join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { bytesOf } from './client.ts'
 import { CommandError, exitCode } from './exit.ts'
+import { appear } from './part-file.ts'
 import { counted, progressBar } from './progress.ts'
 import { parseObject, type Shell } from './shell.ts'
 
@@ -19,14 +20,7 @@ export async function get(shell: Shell, object: string, file?: string, version?:
   const path = file === '-' ? undefined : await pathFor(key, file)
   const answer = await shell.client.send({ method: 'GET', path: ['objects', bucket, key], query: { version } })
   if (path === undefined) return receive(answer, object, shell.output)
-  const part = join(dirname(path), `.${basename(path).slice(0, 200)}.${randomUUID()}.part`)
-  try {
-    await receive(answer, object, createWriteStream(part, { flags: 'wx' }))
-    await flush(part)
-    await rename(part, path)
-  } finally {
-    await rm(part, { force: true })
-  }
+  await appear(path, (part) => receive(answer, object, createWriteStream(part, { flags: 'wx' })))
 }
 
 /** A key may end in anything; only a last segment that is a plain name becomes a file here unasked. */
@@ -66,9 +60,4 @@ function compare(answer: IncomingMessage, object: string, digest: Hash): void {
   if (told === undefined) throw new CommandError(exitCode.failure, `the server tells no SHA-256 of ${object}`)
   if (told === digest.digest('base64')) return
   throw new CommandError(exitCode.damage, `${object} did not arrive as it was stored: its SHA-256 differs`)
-}
-
-async function flush(path: string): Promise<void> {
-  await using file = await open(path, 'r+')
-  await file.sync()
 }

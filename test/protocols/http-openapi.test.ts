@@ -37,6 +37,10 @@ const routes: [method: string, path: string, target: string, status: number, bod
   ['get', '/v1/facets', '/v1/facets?q=&by=user.a,protocol', 200],
   ['post', '/v1/rename', '/v1/rename', 204, { from: { bucket: 'inbox', key: 'a' }, to: { bucket: 'inbox', key: 'b' } }],
   ['delete', '/v1/objects/{bucket}/{key}', '/v1/objects/inbox/b', 204],
+  ['get', '/v1/keys', '/v1/keys', 200],
+  ['post', '/v1/keys', '/v1/keys', 201],
+  ['get', '/v1/verify', '/v1/verify?bucket=inbox', 200],
+  ['get', '/v1/evidence/{bucket}/{key}', '/v1/evidence/inbox/a', 200],
   ['post', '/v1/applications', '/v1/applications', 201, { id: 'a', types: ['http'], permissions: ['object:read'] }],
   ['get', '/v1/applications', '/v1/applications', 200],
   ['delete', '/v1/applications/{id}', '/v1/applications/a', 204],
@@ -83,7 +87,8 @@ test.each(routes)('%s %s answers as it says', async (method, path, target, statu
   const said = operation.responses[status]?.content ?? {}
   const schema = said['application/json']?.schema
   if (schema) expect(Schema.Check(schema, JSON.parse(answer.body.toString()))).toBe(true)
-  else if (answer.body.length > 0) expect(Object.keys(said)[0]).toMatch(/^\*\/\*$|^text\/plain/)
+  else if (answer.body.length > 0)
+    expect(Object.keys(said)[0]).toMatch(/^\*\/\*$|^text\/plain|^application\/x-(tar|ndjson)$/)
 })
 
 test('a refusal is the problem that the document says', async () => {
