@@ -66,6 +66,13 @@ const counters: ReadonlyArray<readonly [name: string, help: string, figure: Figu
   ['cenote_pool_commits_total', 'Transactions committed.', ({ commits }) => commits],
   ['cenote_pool_batches_total', 'Batches written, each a group of commits.', ({ batches }) => batches],
   ['cenote_pool_flushes_total', 'Flushes of the device.', ({ flushes }) => flushes],
+  ['cenote_expired_objects_total', 'Objects removed because they had expired.', (_, { expired }) => expired.objects],
+  ['cenote_expired_versions_total', 'Versions removed because they had expired.', (_, { expired }) => expired.versions],
+  [
+    'cenote_expired_markers_total',
+    'Delete markers removed because they hid nothing any more.',
+    (_, { expired }) => expired.markers,
+  ],
   ['cenote_pool_mended_total', 'Copies that were found wrong and written anew.', ({ mended }) => mended],
   ['cenote_pool_checkpoints_total', 'Checkpoints written.', ({ checkpoints }) => checkpoints],
   [

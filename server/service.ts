@@ -10,6 +10,7 @@ import { readCliFile, writeCliFile } from './cli-file.ts'
 import type { Configuration } from './config.ts'
 import { DataFolder } from './data-folder.ts'
 import { buildDoors } from './doors.ts'
+import { Expiring } from './expiring.ts'
 import { Growth, growableBytes } from './growth.ts'
 import { route } from './route.ts'
 import { Scrubbing } from './scrubbing.ts'
@@ -159,6 +160,8 @@ export class Service {
     })
     this.#store = store
     this.#closers.push(() => store.close())
+    const expiring = new Expiring({ store, origin: serverOrigin, log, everyMs: expiryEveryMs, ...systemTime })
+    this.#closers.push(() => expiring.close())
     if (await store.createBucket(serverOrigin, 'inbox')) log.info('bucket inbox is made')
     return store
   }
@@ -248,6 +251,10 @@ export class Service {
   }
 }
 
+/** A pass of the expiry, and between two of its rounds: each looks at 1,000 versions. */
+const expiryEveryMs = 3_600_000
+const expiryPauseMs = 100
+
 const systemTime = {
   every(milliseconds: number, task: () => void): () => void {
     const timer = setInterval(task, milliseconds)
@@ -258,6 +265,8 @@ const systemTime = {
     return () => clearTimeout(timer)
   },
   now: () => performance.now(),
+  /** Between two rounds of the expiry. */
+  pause: () => new Promise<void>((resolve) => setTimeout(resolve, expiryPauseMs)),
 }
 
 /** Whether it came to its end in time. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Staging } from '../pool/index.ts'
+import type { Sequence, Staging } from '../pool/index.ts'
 import { changed } from './attributes.ts'
 import type { Binding } from './bindings.ts'
 import {
@@ -17,7 +17,7 @@ import { StoreError } from './errors.ts'
 import { checkBucket, checkName, isName, noBucket, noObject } from './names.ts'
 import { permit } from './permission.ts'
 import type { ApplicationRegistration, Digests, Producer } from './record.ts'
-import { lockIn, requireUnlocked } from './retention.ts'
+import { isLocked, lockIn, requireUnlocked } from './retention.ts'
 import { streamAfter } from './stream-state.ts'
 import { lockOfObject, type Superseded, supersede } from './versions.ts'
 
@@ -100,8 +100,20 @@ export function remove(origin: Origin, name: ObjectName): Change {
   }
 }
 
+/** Removes an object that has expired; draws up nothing when `version` is current no more, or locked. */
+export function expireCurrent(origin: Origin, name: ObjectName, version: Sequence, reason: string): Change {
+  return {
+    names: [name],
+    draft(draft) {
+      const before = draft.binding(name)
+      if (before?.version !== version || isLocked(lockIn(before.attributes), draft.time)) return
+      unbind(draft, origin, name, before, reason)
+    },
+  }
+}
+
 /** Where versions are kept, the object stays under a marker, which is the record. */
-export function unbind(draft: Draft, origin: Origin, name: ObjectName, before: Binding, reason?: string): void {
+function unbind(draft: Draft, origin: Origin, name: ObjectName, before: Binding, reason?: string): void {
   const { bucket, key } = name
   const versioning = versioningIn(requireBucket(draft, bucket))
   replace(draft, name, before, versioning)

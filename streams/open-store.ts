@@ -5,6 +5,7 @@ import { type CatchUpProgress, catchUp } from './catch-up.ts'
 import type { CustodyOptions, OpenCustody } from './custody.ts'
 import { digest } from './digest.ts'
 import type { Envelope, Origin } from './envelope.ts'
+import type { Expired } from './expiry.ts'
 import type { IntegrityVerdict } from './integrity.ts'
 import { limiter } from './limiter.ts'
 import { RecentRecords } from './recent-records.ts'
@@ -32,6 +33,8 @@ export interface StoreLimits {
   readonly bucketsMax: number
   /** Records of an object's stream that are read at once. */
   readonly streamRecordsMax: number
+  /** Versions that one round of the expiry looks at. */
+  readonly expiryLookMax: number
   /** Records kept in memory for all who follow the stream, and their bytes. */
   readonly recentRecordsMax: number
   readonly recentBytesMax: number
@@ -44,6 +47,7 @@ export const STORE_LIMITS: StoreLimits = {
   renameObjectsMax: 10_000,
   bucketsMax: 10_000,
   streamRecordsMax: 10_000,
+  expiryLookMax: 1000,
   recentRecordsMax: 8192,
   recentBytesMax: 8 << 20,
 }
@@ -72,6 +76,8 @@ export interface StoreStatus {
   readonly catalogFailure: string | undefined
   readonly uploadsOpen: number
   readonly buckets: number
+  /** What was removed because it had expired, since the store was opened. */
+  readonly expired: Expired
 }
 
 export interface OpenStore extends Store {
@@ -89,6 +95,8 @@ export interface OpenStore extends Store {
   noteDeliveries(origin: Origin, progress: readonly DeliveryProgress[]): Promise<void>
   /** Begins to sign what is stored. Whoever opens it closes it before the store. */
   custody(options: CustodyOptions): Promise<OpenCustody>
+  /** Removes what has expired, of a bounded number of versions; true when there are more to look at. */
+  expire(origin: Origin): Promise<boolean>
   /** Refuses what comes, and resolves when commits underway are done. Pool and catalog are their owner's to close. */
   close(): Promise<void>
 }
@@ -114,6 +122,14 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const underway = new Underway()
     const writer = new StreamWriter({ catalog, sequencer, underway })
     const parts = { admission, sequencer, reader, versionReader, recent, writer, underway }
-    return new PartitionStore({ pool, catalog, clock: options.clock, ...parts, changesMax, renameObjectsMax })
+    return new PartitionStore({
+      pool,
+      catalog,
+      clock: options.clock,
+      ...parts,
+      changesMax,
+      renameObjectsMax,
+      expiryLookMax: limits.expiryLookMax,
+    })
   })
 }

@@ -6,6 +6,7 @@ import * as changes from './changes.ts'
 import { type CustodyOptions, type OpenCustody, openCustody } from './custody.ts'
 import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
+import { Expiry } from './expiry.ts'
 import type { IntegrityVerdict } from './integrity.ts'
 import type { OpenStore, StoreStatus } from './open-store.ts'
 import { permit } from './permission.ts'
@@ -47,12 +48,14 @@ export interface StoreParts extends TransactionParts {
   readonly clock: { now(): number }
   readonly writer: StreamWriter
   readonly renameObjectsMax: number
+  readonly expiryLookMax: number
 }
 
 /** The store of a partition: who may do it and whether it can be is checked here, and the work is in the parts. */
 export class PartitionStore implements OpenStore {
   readonly versions: VersionStore
   readonly #parts: StoreParts
+  readonly #expiry: Expiry
   #isOpen = true
 
   constructor(parts: StoreParts) {
@@ -60,6 +63,8 @@ export class PartitionStore implements OpenStore {
     const { versionReader, clock } = parts
     const commit = (change: changes.Change) => this.#commit(change)
     this.versions = new VersionStore({ reader: versionReader, clock, commit })
+    const { catalog, expiryLookMax: lookMax } = parts
+    this.#expiry = new Expiry({ catalog, clock, commit, lookMax, settled: () => versionReader.settled() })
   }
 
   async begin(envelope: Envelope): Promise<Upload> {
@@ -185,6 +190,10 @@ export class PartitionStore implements OpenStore {
     return openCustody(this.#parts, options)
   }
 
+  expire(origin: Origin): Promise<boolean> {
+    return inStoreWords(() => this.#expiry.round(origin))
+  }
+
   get status(): StoreStatus {
     const { catalog, admission, sequencer } = this.#parts
     return {
@@ -193,6 +202,7 @@ export class PartitionStore implements OpenStore {
       catalogFailure: catalog.failure?.message,
       uploadsOpen: admission.open,
       buckets: sequencer.buckets.size,
+      expired: this.#expiry.expired,
     }
   }
 

@@ -124,6 +124,11 @@ export class VersionReader {
     return older && { id: id!, stat: { ...older.stat, bucket, key } }
   }
 
+  /** Resolves once everything acknowledged is in the catalog. */
+  settled(): Promise<void> {
+    return this.#settled()
+  }
+
   async findSettled(sequence: Sequence): Promise<FoundVersion | undefined> {
     await this.#settled()
     return this.find(sequence)

@@ -112,11 +112,23 @@ test('metrics show figures as they are when asked', async () => {
   }
   const registry = createMetrics({
     pool: { status: () => status },
-    store: { status: { sequence: 7, catalogSequence: 6, catalogFailure: undefined, uploadsOpen: 2, buckets: 1 } },
+    store: {
+      status: {
+        sequence: 7,
+        catalogSequence: 6,
+        catalogFailure: undefined,
+        uploadsOpen: 2,
+        buckets: 1,
+        expired: { objects: 3, versions: 5, markers: 2 },
+      },
+    },
     scrubbing: { totals: { bytes: 4096, repaired: 2, damaged: 1 }, finishedSeconds: 1_800_000_000 },
   })
   expect(await registry.metrics()).toMatch(
     /cenote_scrub_finished_timestamp_seconds 1800000000[\s\S]*cenote_scrub_bytes_total 4096[\s\S]*repaired_total 2[\s\S]*damaged_total 1/,
+  )
+  expect(await registry.metrics()).toMatch(
+    /cenote_expired_objects_total 3[\s\S]*expired_versions_total 5[\s\S]*expired_markers_total 2/,
   )
   expect(await registry.metrics()).toMatch(
     /cenote_pool_open 1[\s\S]*cenote_catalog_sequence 6[\s\S]*cenote_pool_commits_total 3[\s\S]*process_cpu/,

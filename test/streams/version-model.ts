@@ -4,6 +4,9 @@ export interface ModelVersion {
   readonly version: string
   readonly text: string
   readonly kept: boolean
+  readonly put: number
+  /** 0 while it is current. */
+  since: number
   user: number | undefined
   until: number
   held: boolean
@@ -37,7 +40,16 @@ export class VersionModel {
     const object = before ?? { name, versions: [], marker: undefined }
     if (!before) this.objects.push(object)
     const until = retention ? now + retention.days * DAY_MS : 0
-    object.versions.push({ version, text, kept: versioning === 'enabled', user: undefined, until, held: false })
+    object.versions.push({
+      version,
+      text,
+      kept: versioning === 'enabled',
+      put: now,
+      since: 0,
+      user: undefined,
+      until,
+      held: false,
+    })
     this.everything.push({ name, version })
   }
 
@@ -60,10 +72,12 @@ export class VersionModel {
     if (object.marker === version) {
       if (object.versions.length > 0 && this.live(name)) throw refused('ERR_CONFLICT')
       object.marker = undefined
+      this.#restore(object)
     } else {
       const found = object.versions.find((other) => other.version === version)!
       requireUnlocked([found], now)
       object.versions = object.versions.filter((other) => other !== found)
+      if (object.marker === undefined) this.#restore(object)
     }
     this.#forgetEmpty()
     return true
@@ -97,10 +111,47 @@ export class VersionModel {
     this.#found(name, version).held = isHeld
   }
 
-  configure(bucket: string, versioning: BucketSettings['versioning'], days: number | null): void {
+  configure(
+    bucket: string,
+    versioning: BucketSettings['versioning'],
+    days: number | null,
+    expiry: BucketSettings['expiry'] | null,
+  ): void {
     const before = this.#settings({ bucket, key: '' })
     if (versioning === 'off' && before.versioning !== 'off') throw refused('ERR_CONFLICT')
-    this.buckets.set(bucket, { versioning, ...(days !== null && { retention: { days } }) })
+    this.buckets.set(bucket, { versioning, ...(days !== null && { retention: { days } }), ...(expiry && { expiry }) })
+  }
+
+  /** One look at everything, as it was before. `markerOf` tells the sequence of the record that removed a key. */
+  expire(bucket: string, now: number, markerOf: (key: string) => string): void {
+    const { expiry } = this.#settings({ bucket, key: '' })
+    if (!expiry) return
+    const isPast = (from: number, days?: number) => days !== undefined && now >= from + days * DAY_MS
+    for (const [key, version, state] of this.list(bucket)) {
+      const name = { bucket, key }
+      const object = this.#holding(name, version)
+      const found = object?.versions.find((other) => other.version === version)
+      // What went with a removal just now is not there any more.
+      if (!object || (state !== 'marker' && !found)) continue
+      if (found && (found.held || found.until > now)) continue
+      if (state === 'current' && isPast(found!.put, expiry.currentDays)) this.#removeUnlocked(name, markerOf(key), now)
+      if (state === 'noncurrent' && isPast(found!.since, expiry.noncurrentDays)) this.removeVersion(name, version, now)
+      if (state === 'marker' && object.versions.length === 0) this.removeVersion(name, version, now)
+    }
+  }
+
+  /** One whose removal would let go of another version that is locked stays. */
+  #removeUnlocked(name: ObjectName, marker: string, now: number): void {
+    try {
+      this.remove(name, marker, now)
+    } catch (error) {
+      if ((error as StoreError).code !== 'ERR_LOCKED') throw error
+    }
+  }
+
+  #restore({ versions }: ModelObject): void {
+    const top = versions.at(-1)
+    if (top) top.since = 0
   }
 
   live(name: ObjectName): ModelObject | undefined {
@@ -128,6 +179,8 @@ export class VersionModel {
     )
     requireUnlocked(gone, now)
     object.versions = object.versions.filter((version) => !gone.includes(version))
+    const top = object.versions.at(-1)
+    if (top && top.since === 0) top.since = now
   }
 
   #found(name: ObjectName, version: string | undefined): ModelVersion {

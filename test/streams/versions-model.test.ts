@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Pool } from '../../pool/index.ts'
-import type { Catalog, ObjectName, OpenStore } from '../../streams/index.ts'
+import type { AttributeRecord, Catalog, ObjectName, OpenStore } from '../../streams/index.ts'
 import { openStore } from '../../streams/index.ts'
 import { assertChains } from '../support/chains.ts'
 import { MemoryCatalog } from '../support/memory-catalog.ts'
@@ -28,14 +28,17 @@ const step = fc.oneof(
       bucket,
       versioning: fc.constantFrom('off' as const, 'enabled' as const, 'enabled' as const, 'suspended' as const),
       days: fc.constantFrom(null, null, 1, 2),
+      expiry: fc.constantFrom(null, { currentDays: 2 }, { noncurrentDays: 1 }, { currentDays: 1, noncurrentDays: 3 }),
     }),
   },
   { weight: 2, arbitrary: fc.record({ verb: fc.constant('retain' as const), name, pick, hours: fc.nat(60) }) },
   { weight: 2, arbitrary: fc.record({ verb: fc.constant('hold' as const), name, pick, isHeld: fc.boolean() }) },
   { weight: 3, arbitrary: fc.record({ verb: fc.constant('wait' as const), hours: fc.integer({ min: 1, max: 40 }) }) },
+  { weight: 2, arbitrary: fc.record({ verb: fc.constant('expire' as const) }) },
   { weight: 1, arbitrary: fc.record({ verb: fc.constant('reopen' as const), anew: fc.boolean() }) },
 )
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
+type Acting = Exclude<Step, { verb: 'wait' | 'reopen' | 'expire' }>
 
 /** The store beside the model. */
 class Run {
@@ -65,19 +68,20 @@ class Run {
   }
 
   async #open(): Promise<void> {
-    const clock = { now: () => this.#now }
     this.#store = await openStore({
       pool: this.#pool,
       catalog: this.#catalog,
       partition: 'main',
       stages: () => [],
-      clock,
+      clock: { now: () => this.#now },
+      limits: { expiryLookMax: 2 },
     })
   }
 
   async act(step: Step): Promise<void> {
     if (step.verb === 'wait') this.#now += step.hours * HOUR_MS
     else if (step.verb === 'reopen') await this.#reopen(step.anew)
+    else if (step.verb === 'expire') await this.#expire()
     else {
       const next = this.#pool.position.sequence + 1
       const outcome = await outcomeOf(() => this.#do(step))
@@ -86,7 +90,7 @@ class Run {
     }
   }
 
-  async #do(step: Exclude<Step, { verb: 'wait' | 'reopen' }>): Promise<unknown> {
+  async #do(step: Acting): Promise<unknown> {
     const store = this.#store
     const { versions } = store
     switch (step.verb) {
@@ -106,6 +110,7 @@ class Run {
         return versions.configure(origin, step.bucket, {
           versioning: step.versioning,
           retention: step.days === null ? null : { days: step.days },
+          expiry: step.expiry,
         })
       case 'retain': {
         const until = this.#now + step.hours * HOUR_MS
@@ -116,7 +121,7 @@ class Run {
     }
   }
 
-  #expect(step: Exclude<Step, { verb: 'wait' | 'reopen' }>, version: string): unknown {
+  #expect(step: Acting, version: string): unknown {
     const now = this.#now
     const { model } = this
     switch (step.verb) {
@@ -133,11 +138,32 @@ class Run {
       case 'annotate':
         return model.annotate(step.name, step.user)
       case 'configure':
-        return model.configure(step.bucket, step.versioning, step.days)
+        return model.configure(step.bucket, step.versioning, step.days, step.expiry)
       case 'retain':
         return model.retain(step.name, this.#version(step), now + step.hours * HOUR_MS, now)
       case 'hold':
         return model.hold(step.name, this.#version(step), step.isHeld)
+    }
+  }
+
+  /** Everything that is due, however few versions a round looks at. */
+  async #expire(): Promise<void> {
+    const before = this.#pool.position.sequence
+    while (await this.#store.expire(origin)) {
+      // The next round.
+    }
+    const records = (await recordsOf(this.#pool))
+      .map(({ record }) => record)
+      .filter(({ sequence }) => sequence > before)
+    for (const bucket of ['inbox', 'other']) {
+      this.model.expire(bucket, this.#now, (key) => {
+        const isIt = (record: AttributeRecord) =>
+          record.operation === 'delete' &&
+          record.version === undefined &&
+          record.key === key &&
+          record.bucket === bucket
+        return String(records.find(isIt)?.sequence ?? 0).padStart(16, '0')
+      })
     }
   }
 
@@ -304,6 +330,7 @@ async function atOnce(store: OpenStore, step: Step): Promise<unknown> {
   if (step.verb === 'rename') return store.rename(origin, step.name, step.to)
   if (step.verb === 'annotate') return store.annotate(origin, step.name, { 'user.a': step.user })
   if (step.verb === 'configure') return versions.configure(origin, step.bucket, { versioning: step.versioning })
+  if (step.verb === 'expire') return store.expire(origin)
   if (step.verb === 'hold') return versions.hold(origin, step.name, step.isHeld)
   if (step.verb !== 'removeVersion') return undefined
   const { bucket, key } = step.name

@@ -24,7 +24,7 @@ import {
   type VersionListOptions,
 } from '../../streams/index.ts'
 import { progressed, subscribed } from '../../streams/subscription-state.ts'
-import { MemoryObjects } from './memory-objects.ts'
+import { comparePlaces, MemoryObjects, type VersionPlace } from './memory-objects.ts'
 
 export interface MemoryCatalogOptions {
   readonly lagMax?: number
@@ -175,11 +175,14 @@ export class MemoryCatalog implements Catalog {
   }
 
   async versions(bucket: string, options: VersionListOptions): Promise<VersionListing> {
-    const { prefix = '', cursor = '0', limit = 100 } = options
-    if (!/^\d+$/.test(cursor)) throw new StoreError('ERR_INVALID', 'no such cursor')
-    const rows = this.#state.objects.versions(bucket).filter(({ key }) => key.startsWith(prefix))
-    const end = Number(cursor) + limit
-    return { versions: rows.slice(Number(cursor), end), ...(end < rows.length && { next: `${end}` }) }
+    const { prefix = '', cursor, limit = 100 } = options
+    const all = this.#state.objects.versions(bucket).filter(({ row }) => row.key.startsWith(prefix))
+    const after = cursor === undefined ? undefined : parsePlace(cursor)
+    const left = all.filter(({ place }) => after === undefined || comparePlaces(place, after) > 0)
+    const page = left.slice(0, limit)
+    const next =
+      left.length > limit ? { next: Buffer.from(JSON.stringify(page.at(-1)!.place)).toString('base64url') } : {}
+    return { versions: page.map(({ row }) => row), ...next }
   }
 
   async applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {
@@ -270,4 +273,10 @@ function fold(state: State, { record, digest }: DurableRecord): void {
 
 function compare(one: string, other: string): number {
   return Buffer.compare(Buffer.from(one), Buffer.from(other))
+}
+
+function parsePlace(text: string): VersionPlace {
+  const json = Buffer.from(text, 'base64url').toString()
+  if (json.startsWith('[')) return JSON.parse(json) as VersionPlace
+  throw new StoreError('ERR_INVALID', 'no such cursor')
 }

@@ -75,11 +75,14 @@ export class MemoryObjects {
     return objects.map(hiddenOf).sort((one, other) => other.marker - one.marker)
   }
 
-  versions(bucket: string): readonly ObjectVersion[] {
+  /** Every version of a bucket, with its place in the order of the list. */
+  versions(bucket: string): readonly { readonly row: ObjectVersion; readonly place: VersionPlace }[] {
     const objects = [...this.#objects.values()].filter(({ name }) => name.bucket === bucket)
-    const order = (object: MemoryObject) => object.marker?.sequence ?? Number.MAX_SAFE_INTEGER
-    objects.sort((one, other) => compare(one.name.key, other.name.key) || order(other) - order(one))
-    return objects.flatMap(rowsOf)
+    const all = objects.flatMap((object) => {
+      const marker = object.marker?.sequence ?? Number.MAX_SAFE_INTEGER
+      return rowsOf(object).map((row) => ({ row, place: [row.key, marker, row.sequence] as const }))
+    })
+    return all.sort((one, other) => comparePlaces(one.place, other.place))
   }
 
   #live(name: ObjectName): MemoryObject | undefined {
@@ -199,6 +202,9 @@ function isSame(one: ObjectName, other: ObjectName): boolean {
   return one.bucket === other.bucket && one.key === other.key
 }
 
-function compare(one: string, other: string): number {
-  return Buffer.compare(Buffer.from(one), Buffer.from(other))
+/** Key, marker and version: by key, then the live object first, then the last one removed; the newest version first. */
+export type VersionPlace = readonly [key: string, marker: number, version: number]
+
+export function comparePlaces(one: VersionPlace, other: VersionPlace): number {
+  return Buffer.compare(Buffer.from(one[0]), Buffer.from(other[0])) || other[1] - one[1] || other[2] - one[2]
 }
