@@ -41,6 +41,7 @@ export const ConfigurationFile = Type.Object(
       drainMsMax: Type.Optional(Type.Integer()),
       checkpointRecordsMax: Type.Optional(Type.Integer()),
       checkpointMsMax: Type.Optional(Type.Integer()),
+      longPollMsMax: Type.Optional(Type.Integer()),
     }),
     log: section({ level: Type.Optional(Type.String()) }),
   },

@@ -51,6 +51,7 @@ const settings = {
   'limits.drainMsMax': { fallback: 30_000 },
   'limits.checkpointRecordsMax': { fallback: CUSTODY_LIMITS.checkpointRecordsMax },
   'limits.checkpointMsMax': { fallback: CUSTODY_LIMITS.checkpointMsMax },
+  'limits.longPollMsMax': { fallback: 20_000 },
   'log.level': { fallback: 'info', environment: 'CENOTE_LOG_LEVEL' },
 } as const satisfies { readonly [key: string]: { fallback: unknown; environment?: string; flag?: keyof ServeFlags } }
 
@@ -97,6 +98,7 @@ export interface Configuration {
     readonly drainMsMax: number
     readonly checkpointRecordsMax: number
     readonly checkpointMsMax: number
+    readonly longPollMsMax: number
   }
   readonly log: { readonly level: LogLevel }
   /** Begins a new succession of keys when the one that signs is lost. */
@@ -173,6 +175,7 @@ export function parseConfiguration(
       drainMsMax: parseMilliseconds(setting('limits.drainMsMax')),
       checkpointRecordsMax: parseCount(setting('limits.checkpointRecordsMax'), CHECKPOINT_RECORDS_LIMIT),
       checkpointMsMax: parseMilliseconds(setting('limits.checkpointMsMax')),
+      longPollMsMax: parseMilliseconds(setting('limits.longPollMsMax')),
     },
     log: { level: parseLevel(setting('log.level')) },
     replaceSigningKey: flags.replaceSigningKey === true,

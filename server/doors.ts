@@ -43,7 +43,7 @@ export function buildDoors(parts: DoorParts): readonly Frontend[] {
 
 function buildHttp(parts: DoorParts, listen: ListenAddress): Frontend {
   const { configuration, folder, pool, store, custody, scrubbing, gate, log } = parts
-  const { drainMsMax, objectBytesMax } = configuration.limits
+  const { drainMsMax, longPollMsMax, objectBytesMax } = configuration.limits
   return httpFrontend({
     ...listen,
     store,
@@ -55,7 +55,7 @@ function buildHttp(parts: DoorParts, listen: ListenAddress): Frontend {
     management: managementOf(changeable(folder, pool, log)),
     registry: createMetrics({ pool, store, scrubbing }),
     logger: log.child({ door: 'http' }),
-    limits: { drainMsMax, objectBytesMax },
+    limits: { drainMsMax, longPollMsMax, objectBytesMax },
     clock: performance,
     random,
   })

@@ -26,7 +26,10 @@ export interface StreamPlace {
   readonly isClosed: boolean
 }
 
-type Refusal = ProducerVerdict | { readonly kind: 'closed' | 'another-type' | 'out-of-order' | 'no-stream' }
+type Refusal =
+  | ProducerVerdict
+  /** `closed-before` is a mere close, of what is closed. */
+  | { readonly kind: 'closed' | 'closed-before' | 'another-type' | 'out-of-order' | 'no-stream' }
 
 /** Where a stream is after an append, or why there was none. */
 export type AppendOutcome = ({ readonly kind: 'appended' } | Refusal) & StreamPlace
@@ -66,11 +69,15 @@ function refusalOf({ attributes, stream }: Binding, content: Content, contentTyp
   if (type === undefined) return { kind: 'no-stream' }
   const verdict = producer && verdictOn(producer, stream ?? NONE)
   if (verdict?.kind === 'duplicate' || verdict?.kind === 'stale') return verdict
-  if (stream?.isClosed) return { kind: 'closed' }
+  if (stream?.isClosed) return { kind: isMereClose(content) && !producer ? 'closed-before' : 'closed' }
   if (contentType !== undefined && !isSameType(contentType, type)) return { kind: 'another-type' }
   if (verdict) return verdict
   const follows = order === undefined || stream?.order === undefined || compareUtf8(stream.order, order) < 0
   return follows ? undefined : { kind: 'out-of-order' }
+}
+
+function isMereClose({ messages, closes = false }: Content): boolean {
+  return closes && messages.length === 0
 }
 
 /** What a producer says of an object: all changes of one request, or none. */

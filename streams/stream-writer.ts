@@ -72,15 +72,16 @@ export class StreamWriter {
   }
 
   /**
-   * A duplicate is known from the moment that what it repeats was sequenced; it is told to be there once that is durable.
+   * A duplicate, or a close of what is closed, is known from the moment that what it repeats was sequenced; it is told to be there once that is durable.
    * If the pool has failed in between, nobody knows.
    */
   async #durable(name: ObjectName, outcome: AppendOutcome, producer: Producer | undefined): Promise<AppendOutcome> {
-    if (outcome.kind !== 'duplicate' || !producer) return outcome
+    if (outcome.kind !== 'duplicate' && outcome.kind !== 'closed-before') return outcome
     const { catalog, sequencer } = this.#parts
-    const { record } = outcome.producer
+    const record = outcome.kind === 'duplicate' ? outcome.producer.record : outcome.next
     await inStoreWords(() => sequencer.settled(record))
     if (catalog.position.sequence >= record && sequencer.applied >= record) return outcome
-    throw new StoreError('ERR_OUTCOME_UNKNOWN', `what ${producer.id} sent first to ${name.key} may not be durable`)
+    const who = producer?.id ?? 'a client'
+    throw new StoreError('ERR_OUTCOME_UNKNOWN', `what ${who} sent first to ${name.key} may not be durable`)
   }
 }

@@ -12,10 +12,22 @@ export const secureFields = {
 export const secureHeaders: readonly string[] = Object.entries(secureFields).flat()
 
 /** Writes a whole answer in one go. `headers` holds names and values alternately. */
-export function answer(response: ServerResponse, status: number, headers: readonly string[], body: string): void {
+export function answer(
+  response: ServerResponse,
+  status: number,
+  headers: readonly string[],
+  body: string | Buffer,
+): void {
   if (response.destroyed) return
   response.writeHead(status, [...headers, 'Content-Length', String(Buffer.byteLength(body))])
   response.end(body)
+}
+
+/** An answer that has no body, of a status that has none (RFC 9110 section 8.6). */
+export function answerNothing(response: ServerResponse, status: 204 | 304, headers: readonly string[]): void {
+  if (response.destroyed) return
+  response.writeHead(status, [...headers])
+  response.end()
 }
 
 /**

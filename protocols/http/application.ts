@@ -16,6 +16,7 @@ import { document } from './openapi.ts'
 import { operations } from './operations.ts'
 import { facets, query } from './query.ts'
 import type { Application, Door } from './routes.ts'
+import { streams } from './streams.ts'
 import { verification } from './verify.ts'
 import { versions } from './versions.ts'
 
@@ -23,6 +24,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** A route without it refuses a request that carries a body. */
     takesBody?: boolean
+    /** Of a POST whose body is bytes of any type, which its handler reads. */
+    takesBytes?: boolean
     /** Of a PUT whose body is JSON, which its handler reads: fastify reads none. */
     putsJson?: object
   }
@@ -71,7 +74,7 @@ export function createApplication(door: Door, { serve, requestId }: ApplicationO
 function version1(door: Door): FastifyPluginCallback {
   return (scope: Application, _options, done) => {
     scope.addHook('onRequest', verification(door.access))
-    for (const routes of [objects, buckets, attributes, versions, query, facets, custody, administration])
+    for (const routes of [objects, buckets, attributes, versions, streams, query, facets, custody, administration])
       routes(scope, door)
     done()
   }

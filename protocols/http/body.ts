@@ -140,7 +140,7 @@ export async function sendChunked(response: ServerResponse, { first, rest }: Omi
   }
 }
 
-function drained(response: ServerResponse): Promise<void> {
+export function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const settle = (): void => {
       response.off('drain', settle).off('close', settle)

@@ -6,6 +6,7 @@ import { hostPort } from '../address.ts'
 import type { Frontend } from '../frontend.ts'
 import { createApplication } from './application.ts'
 import { Exchanges } from './exchanges.ts'
+import { LiveReads } from './live-reads.ts'
 import { HttpMetrics } from './metrics.ts'
 import { type HttpOptions, httpLimits } from './options.ts'
 import type { Application, Door } from './routes.ts'
@@ -32,7 +33,7 @@ class HttpFrontend implements Frontend {
     const limits = { ...httpLimits, ...given }
     const exchanges = new Exchanges((method, route, status) => metrics.answered(method, route, status))
     const metrics = new HttpMetrics(options.registry, () => exchanges.size)
-    this.#door = { ...options, limits, clock, metrics, exchanges }
+    this.#door = { ...options, limits, clock, metrics, exchanges, live: new LiveReads() }
     this.#application = createApplication(this.#door, {
       serve: (listener) => createHttpServer({ listener, limits, exchanges }),
       requestId: requestIds(random),
@@ -68,9 +69,10 @@ class HttpFrontend implements Frontend {
     await this.#application.close()
   }
 
-  /** Stops accepting, and ends the connections that wait for a request. */
+  /** Stops accepting, and ends the connections that wait for a request, and reads that wait for what is to come. */
   #stop(): void {
     if (this.#server.listening) this.#server.close()
+    this.#door.live.end()
   }
 }
 

@@ -33,5 +33,6 @@ function withKey(schema: FastifySchema, url: string): FastifySchema {
 /** An object's bytes have no schema that could be validated either, and are still a body. */
 function withBytes(schema: FastifySchema = {}, { config, method }: RouteOptions): FastifySchema {
   if (config?.putsJson) return { ...schema, body: config.putsJson }
-  return config?.takesBody && method === 'PUT' ? { ...schema, body: {}, consumes: ['*/*'] } : schema
+  const takesBytes = config?.takesBytes || (config?.takesBody && method === 'PUT')
+  return takesBytes ? { ...schema, body: {}, consumes: ['*/*'] } : schema
 }

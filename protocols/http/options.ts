@@ -30,6 +30,11 @@ export interface HttpLimits {
   readonly discardMsMax: number
   /** How long drain() waits for requests in flight. */
   readonly drainMsMax: number
+  /** Bytes of one append to a stream. */
+  readonly appendBytesMax: number
+  /** How long a read of a stream waits for what is to come, and how long events are sent on one connection. */
+  readonly longPollMsMax: number
+  readonly eventsMsMax: number
 }
 
 /** A load balancer keeps idle connections for a minute, so that ours last longer: else it sends into a closing one. */
@@ -45,6 +50,9 @@ export const httpLimits: HttpLimits = {
   discardBytesMax: 8 * 1024 * 1024,
   discardMsMax: 5_000,
   drainMsMax: 30_000,
+  appendBytesMax: 1024 * 1024,
+  longPollMsMax: 20_000,
+  eventsMsMax: 60_000,
 }
 
 export interface HttpLogger {

@@ -33,6 +33,16 @@ const routes: [method: string, path: string, target: string, status: number, bod
   ['get', '/v1/objects/{bucket}', '/v1/objects/inbox?limit=1', 200],
   ['patch', '/v1/attributes/{bucket}/{key}', '/v1/attributes/inbox/a', 204, { set: { 'user.a': 1 } }],
   ['get', '/v1/attributes/{bucket}/{key}', '/v1/attributes/inbox/a', 200],
+  ['get', '/v1/streams/records', '/v1/streams/records?offset=-1', 200],
+  ['head', '/v1/streams/records', '/v1/streams/records', 200],
+  ['get', '/v1/streams/records/{bucket}/{key}', '/v1/streams/records/inbox/a', 200],
+  ['head', '/v1/streams/records/{bucket}/{key}', '/v1/streams/records/inbox/a', 200],
+  ['post', '/v1/streams/records/{bucket}/{key}', '/v1/streams/records/inbox/a', 204, '{"set":{"user.a":2}}'],
+  ['put', '/v1/streams/messages/{bucket}/{key}', '/v1/streams/messages/inbox/log', 201, '1'],
+  ['post', '/v1/streams/messages/{bucket}/{key}', '/v1/streams/messages/inbox/log', 204, '2'],
+  ['get', '/v1/streams/messages/{bucket}/{key}', '/v1/streams/messages/inbox/log', 200],
+  ['head', '/v1/streams/messages/{bucket}/{key}', '/v1/streams/messages/inbox/log', 200],
+  ['delete', '/v1/streams/messages/{bucket}/{key}', '/v1/streams/messages/inbox/log', 204],
   ['get', '/v1/query', '/v1/query?q=user.a:1', 200],
   ['get', '/v1/facets', '/v1/facets?q=&by=user.a,protocol', 200],
   ['post', '/v1/rename', '/v1/rename', 204, { from: { bucket: 'inbox', key: 'a' }, to: { bucket: 'inbox', key: 'b' } }],
@@ -80,7 +90,7 @@ test.each(routes)('%s %s answers as it says', async (method, path, target, statu
   const content = isJson
     ? { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
     : body
-      ? { body }
+      ? { body, headers: { 'content-type': 'application/json' } }
       : {}
   const answer = await call(door.port, method.toUpperCase(), target, content)
   expect(answer.status).toBe(status)

@@ -102,6 +102,7 @@ describe('a stream that an application makes', () => {
     expect(await say(store, '2')).toEqual({ kind: 'closed', next: 3, isClosed: true })
     expect(await say(store, '2', from('p', 0, 1))).toMatchObject({ kind: 'closed' })
     expect(await store.append(origin, log, last)).toMatchObject({ kind: 'duplicate', isClosed: true })
+    expect(await store.append(origin, log, { messages: [], closes: true })).toMatchObject({ kind: 'closed-before' })
     expect(await messagesOf(store)).toEqual(['1'])
   })
 

@@ -2,10 +2,14 @@ import { createHash } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { crc32c } from '@node-rs/crc32'
 import {
+  type Append,
+  type AppendOutcome,
   type ApplicationRegistration,
+  type AttributeChange,
   type AttributeRecord,
   type Attributes,
   type AttributeValue,
+  type CreateOutcome,
   type Envelope,
   type Explanation,
   type FacetOptions,
@@ -27,6 +31,7 @@ import {
   StoreError,
   type StoreTransaction,
   type StreamHead,
+  type StreamRequest,
   type TailOptions,
   type TailPage,
   type TransactionUpload,
@@ -256,12 +261,29 @@ export class FakeStore implements Store {
   async streamHead(origin: Origin, name: ObjectName): Promise<StreamHead> {
     const records = await this.stream(origin, name)
     const last = records.at(-1)!.sequence
-    return { first: records[0]!.sequence, last, next: last, isClosed: false }
+    const contentType = (await this.stat(origin, name)).attributes['stream.content-type']
+    const place = { first: records[0]!.sequence, last, next: last, isClosed: false }
+    return { ...place, ...(typeof contentType === 'string' && { contentType }) }
   }
 
-  createStream = unsupported
-  append = unsupported
-  appendChanges = unsupported
+  /** Without a word on producers, types and order: appending is tested on the real store. */
+  async createStream(origin: Origin, name: ObjectName, { contentType }: StreamRequest): Promise<CreateOutcome> {
+    const attributes = { 'stream.content-type': contentType }
+    const facts = { type: 'http', method: 'PUT', headers: {} } as const
+    const { sequence } = await (await this.begin({ origin, name, facts, expected: {}, attributes })).commit()
+    return { kind: 'created', next: sequence, isClosed: false }
+  }
+
+  async append(origin: Origin, name: ObjectName, { messages }: Append): Promise<AppendOutcome> {
+    const { object } = await this.stat(origin, name)
+    this.records.push({ ...this.#base(origin), operation: 'append', object, ...bare(name), messages })
+    return { kind: 'appended', next: this.records.length, isClosed: false }
+  }
+
+  async appendChanges(origin: Origin, name: ObjectName, changes: readonly AttributeChange[]): Promise<AppendOutcome> {
+    for (const { set, unset } of changes) await this.annotate(origin, name, set, unset)
+    return { kind: 'appended', next: this.records.length, isClosed: false }
+  }
 
   /** The grammar of the first release, without order: `name:value`, `name:start*`, `=`, comparisons, AND. */
   async query(origin: Origin, text: string, options: QueryOptions = {}): Promise<QueryResult> {
@@ -521,8 +543,4 @@ function sequenceId(sequence: number): string {
 
 function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
-}
-
-async function unsupported(): Promise<never> {
-  throw new StoreError('ERR_UNSUPPORTED', 'appending is tested on the real store')
 }
