@@ -55,8 +55,12 @@ export function erase(key: string, heads: Heads, operations: Operations): void {
 }
 
 function changeIndex(before: readonly string[], after: readonly string[], operations: Operations): void {
+  if (before.length === 0) {
+    for (const key of after) operations.put(key, '')
+    return
+  }
   const present = new Set(before)
-  const kept = new Set(before.length === 0 ? [] : after)
+  const kept = new Set(after)
   for (const key of present) if (!kept.has(key)) operations.del(key)
-  for (const key of after) if (present.size === 0 || !present.has(key)) operations.put(key, '')
+  for (const key of kept) if (!present.has(key)) operations.put(key, '')
 }

@@ -31,14 +31,25 @@ export class Estimates {
     this.#objects = objects
   }
 
-  /** Up to `probeMax` keys are read to see how many there are: as far as that, an estimate is exact. */
-  static async of(reading: Reading, legs: readonly Leg[], probeMax: number): Promise<Estimates> {
+  /**
+   * Up to `probeMax` keys are read to see how many there are: as far as that, an estimate is exact. When one is, the others
+   * are not estimated more closely than that there are more, unless `all` are asked for.
+   */
+  static async of(reading: Reading, legs: readonly Leg[], probeMax: number, all = false): Promise<Estimates> {
     const estimates = new Estimates(reading, probeMax, (await reading.position()).objects)
-    for (const leg of legs) {
-      estimates.#legs.set(leg, await estimates.#estimate(leg.condition, leg.ranges))
-      for (const condition of leg.narrowing) await estimates.#add(condition)
-    }
+    const counts = await Promise.all(legs.map((leg) => estimates.#probe(leg.ranges)))
+    const isDecided = !all && counts.some((count) => count !== undefined)
+    await Promise.all(legs.map((leg, at) => estimates.#addLeg(leg, counts[at], isDecided)))
     return estimates
+  }
+
+  async #addLeg(leg: Leg, count: number | undefined, isDecided: boolean): Promise<void> {
+    const { condition, ranges, narrowing } = leg
+    if (count !== undefined) this.#legs.set(leg, { entries: count, isExact: true })
+    else if (!isDecided) this.#legs.set(leg, await this.#shareOf(condition, ranges))
+    const estimate = this.#legs.get(leg)
+    if (condition !== undefined && estimate !== undefined) this.#conditions.set(condition, estimate)
+    if (!isDecided) await Promise.all(narrowing.map((other) => this.#add(other)))
   }
 
   /** Objects in all. */
@@ -75,11 +86,14 @@ export class Estimates {
       this.#conditions.set(condition, await this.#estimate(condition, rangesOf(condition)))
   }
 
-  async #estimate(condition: Condition | undefined, ranges: readonly KeyRange[]): Promise<Estimate> {
-    const counted = await this.#probe(ranges)
-    if (counted !== undefined) return { entries: counted, isExact: true }
+  async #estimate(condition: Condition, ranges: readonly KeyRange[]): Promise<Estimate> {
+    const count = await this.#probe(ranges)
+    return count === undefined ? this.#shareOf(condition, ranges) : { entries: count, isExact: true }
+  }
+
+  async #shareOf(condition: Condition | undefined, ranges: readonly KeyRange[]): Promise<Estimate> {
     const share = await this.#share(condition, ranges)
-    return { entries: Math.max(this.#probeMax, Math.round(share * this.#objects)), isExact: false }
+    return { entries: Math.max(this.#probeMax + 1, Math.round(share * this.#objects)), isExact: false }
   }
 
   /** Undefined when there are more than are read. */
@@ -87,7 +101,7 @@ export class Estimates {
     let count = 0
     for (const range of ranges) {
       if (range === OVERFLOW && ranges.length > 1) continue
-      await using scan = this.#reading.scan(range, { chunkMin: this.#probeMax + 1 - count })
+      await using scan = this.#reading.scan(range, { chunkMin: this.#probeMax + 1 - count, keysOnly: true })
       count += (await scan.chunk()).length
       if (count > this.#probeMax) return undefined
     }

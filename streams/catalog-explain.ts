@@ -19,8 +19,8 @@ export async function explanationOf(
   const question = questionOf(text, options, bounds)
   const { ways, order } = question
   await using reading = new Reading(database, bounds.observe)
-  const sorted = order ? await sortedPlan(reading, question) : undefined
-  const estimates = sorted?.estimates ?? (await Estimates.of(reading, legsOf(ways), bounds.probeMax))
+  const sorted = order ? await sortedPlan(reading, question, true) : undefined
+  const estimates = sorted?.estimates ?? (await Estimates.of(reading, legsOf(ways), bounds.probeMax, true))
   const plan = sorted?.plan ?? cheapestPlan(ways, (leg) => estimates.ofLeg(leg).entries)
   const planned = plan.legs.map((leg) => explained(leg, estimates))
   const others = legsOf(ways).filter((leg) => !plan.legs.includes(leg))

@@ -14,6 +14,7 @@ export const FACETS_MAX = 16
 export const FACET_VALUES_DEFAULT = 20
 export const FACET_VALUES_MAX = 1000
 const CHUNK_COUNTERS = 1024
+const CHUNK_LOOKS = 256
 
 type Counts = Map<TypedText, number>
 
@@ -93,7 +94,12 @@ async function seenFacets(reading: Reading, question: Question, names: readonly 
   const counts = new Map(names.map((name) => [name, new Map() as Counts]))
   const { legs, narrowers } = await planned(reading, question)
   let { scanMax: looksLeft, keysMax: keysLeft } = question.bounds
-  for await (const { looks, keys } of walk(reading, { legs, filter: question.filter, narrowers })) {
+  for await (const { looks, keys } of walk(reading, {
+    legs,
+    filter: question.filter,
+    narrowers,
+    chunkMin: CHUNK_LOOKS,
+  })) {
     if (looks.length > looksLeft || keysLeft <= 0) return { counts, complete: false }
     looksLeft -= looks.length
     keysLeft -= keys

@@ -30,13 +30,22 @@ interface Indexed {
   readonly words: string | undefined
 }
 
+/** Names whose prefixes are kept: a record has dozens, and most are the same as the record's before. */
+const NAMES_KEPT_MAX = 10_000
+const kept = new Map<string, Indexed>()
+
 function indexedUnder(name: string): Indexed {
+  const known = kept.get(name)
+  if (known !== undefined) return known
   const { reversed, words } = traitsOf(name)
-  return {
+  const indexed = {
     values: indexPrefix('values', name),
     reversed: reversed && indexPrefix('reversed', name),
     words: words && indexPrefix('words', name),
   }
+  if (kept.size === NAMES_KEPT_MAX) kept.clear()
+  kept.set(name, indexed)
+  return indexed
 }
 
 const INDEXED_FIELDS = [...FIELDS]

@@ -79,11 +79,23 @@ async function walkedPage(reading: Reading, question: Question): Promise<Page> {
   const { filter, cursor, limit, bounds } = question
   const { legs, choices, narrowers } = await planned(reading, question)
   const page = new WalkedPage(limit, bounds)
-  for await (const step of walk(reading, { legs, filter, narrowers }, cursor?.walked?.place)) {
+  for await (const step of walk(
+    reading,
+    { legs, filter, narrowers, chunkMin: firstChunk(question) },
+    cursor?.walked?.place,
+  )) {
     if (page.take(step)) continue
     return { objects: page.objects, next: { walked: { choices, place: page.place } }, limited: page.limited }
   }
   return { objects: page.objects, next: undefined, limited: false }
+}
+
+const CHUNK_MIN = 32
+const CHUNK_MAX = 256
+
+/** As many as the page has, where every key leads to an object of it. */
+function firstChunk({ filter, limit }: Question): number {
+  return filter.kind === 'condition' ? Math.min(limit + 1, CHUNK_MAX) : Math.min(limit + 1, CHUNK_MIN)
 }
 
 export interface Planned extends Plan {

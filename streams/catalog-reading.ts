@@ -9,12 +9,14 @@ export class Reading {
   readonly #database: CatalogLevel
   readonly #snapshot: Snapshot
   readonly #observe: ReadObserver
-  #position: StoredPosition | undefined
+  readonly #position: Promise<StoredPosition>
 
   constructor(database: CatalogLevel, observe: ReadObserver) {
     this.#database = database
     this.#snapshot = database.snapshot()
     this.#observe = observe
+    this.#position = this.#storedPosition()
+    this.#position.catch(() => undefined) // Whoever asks for it is told.
   }
 
   scan(range: KeyRange, options?: ScanOptions): Scan {
@@ -22,8 +24,7 @@ export class Reading {
   }
 
   /** Where the fold was. */
-  async position(): Promise<StoredPosition> {
-    this.#position ??= await this.#storedPosition()
+  position(): Promise<StoredPosition> {
     return this.#position
   }
 
@@ -63,6 +64,7 @@ export class Reading {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#position.catch(() => undefined)
     await this.#snapshot.close()
   }
 }

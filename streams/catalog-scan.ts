@@ -30,6 +30,8 @@ export interface ScanOptions {
   readonly reverse?: boolean
   /** Entries of the first chunk. */
   readonly chunkMin?: number
+  /** The values are empty: a chunk is as long as was asked for, but for the last one. */
+  readonly keysOnly?: boolean
 }
 
 /** Reads a range in chunks, which grow as it goes on: a short page costs little, a long one few calls. */
@@ -37,25 +39,30 @@ export class Scan {
   readonly #iterator: Iterator<CatalogLevel, string, string>
   readonly #observe: ReadObserver
   readonly #sizeMin: number
+  readonly #keysOnly: boolean
   #size: number
+  #ended = false
 
   constructor(
     database: CatalogLevel,
     range: KeyRange,
     snapshot: Snapshot,
     observe: ReadObserver,
-    { reverse = false, chunkMin = CHUNK_ENTRIES_MIN }: ScanOptions = {},
+    { reverse = false, chunkMin = CHUNK_ENTRIES_MIN, keysOnly = false }: ScanOptions = {},
   ) {
     this.#iterator = database.iterator({ ...range, reverse, snapshot, highWaterMarkBytes: CHUNK_BYTES_MAX })
     this.#observe = observe
+    this.#keysOnly = keysOnly
     this.#sizeMin = chunkMin
     this.#size = chunkMin
   }
 
   /** The next entries; none at the end. */
   async chunk(): Promise<Chunk> {
+    if (this.#ended) return []
     const entries = await this.#iterator.nextv(this.#size)
-    this.#size = Math.min(2 * this.#size, CHUNK_ENTRIES_MAX)
+    this.#ended = this.#keysOnly && entries.length < this.#size
+    this.#size = Math.max(this.#sizeMin, Math.min(2 * this.#size, CHUNK_ENTRIES_MAX))
     this.#observe(entries.length)
     return entries
   }
@@ -63,6 +70,7 @@ export class Scan {
   /** Goes on from the first key that is not below `key`. */
   seek(key: string): void {
     this.#iterator.seek(key)
+    this.#ended = false
     this.#size = this.#sizeMin
   }
 

@@ -29,6 +29,10 @@ import type { ObjectStat } from './store-port.ts'
  *   follow    reads the attribute's index in its order, and checks each entry
  *   gather    finds the whole answer by its plan, at most `sortMax` entries, and sorts it
  */
+const CHUNK_MIN = 32
+/** Where most keys lead to no entry. */
+const NARROWED_CHUNK_MIN = 256
+
 interface Told {
   readonly place: SortPlace
   readonly stat: ObjectStat
@@ -48,8 +52,12 @@ export interface SortedPlan {
 }
 
 /** Following looks at `limit` entries for each one that the answer has of all objects. */
-export async function sortedPlan(reading: Reading, { ways, limit, bounds }: Question): Promise<SortedPlan> {
-  const estimates = await Estimates.of(reading, legsOf(ways), bounds.probeMax)
+export async function sortedPlan(
+  reading: Reading,
+  { ways, limit, bounds }: Question,
+  all = false,
+): Promise<SortedPlan> {
+  const estimates = await Estimates.of(reading, legsOf(ways), bounds.probeMax, all)
   const plan = cheapestPlan(ways, (leg) => estimates.ofLeg(leg).entries)
   const following = (limit * estimates.objects) / Math.max(1, plan.entries)
   return { plan, estimates, gathers: plan.entries <= Math.min(bounds.sortMax, following) }
@@ -67,7 +75,12 @@ async function gather(
   const best = new Best(order, limit + 1)
   let looks = 0
   let keysRead = 0
-  for await (const step of walk(reading, { legs, filter, narrowers: (leg) => estimates.narrowersOf(leg) })) {
+  for await (const step of walk(reading, {
+    legs,
+    filter,
+    narrowers: (leg) => estimates.narrowersOf(leg),
+    chunkMin: CHUNK_MIN,
+  })) {
     looks += step.looks.length
     keysRead += step.keys
     if (looks > bounds.sortMax || keysRead > bounds.keysMax) return undefined
@@ -153,7 +166,7 @@ async function followRange(
   reverse: boolean,
   narrowings: readonly Narrowing[],
 ): Promise<boolean> {
-  await using scan = reading.scan(range, { reverse })
+  await using scan = reading.scan(range, { reverse, chunkMin: narrowings.length > 0 ? NARROWED_CHUNK_MIN : CHUNK_MIN })
   for (let chunk = await scan.chunk(); chunk.length > 0; chunk = await scan.chunk()) {
     let keys: readonly string[] = chunk.map(([key]) => key)
     for (const narrowing of narrowings) {

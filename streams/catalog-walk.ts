@@ -41,6 +41,8 @@ export interface Walk {
   readonly legs: readonly Leg[]
   readonly filter: Filter
   readonly narrowers: (leg: Leg) => readonly Narrower[]
+  /** Keys read first. */
+  readonly chunkMin: number
 }
 
 /** Keys of the first chunk where most of them lead to no entry. */
@@ -57,8 +59,11 @@ async function* walkLeg(reading: Reading, way: Walk, index: number, after?: stri
   const leg = way.legs[index]!
   const narrowings = way.narrowers(leg).map(({ condition, merges }) => new Narrowing(reading, condition, merges))
   const isSparse = narrowings.length > 0 || leg.condition?.leads !== undefined
+  const options = { keysOnly: leg.condition !== undefined, chunkMin: isSparse ? NARROWED_CHUNK_MIN : way.chunkMin }
+  const { overflowing } = await reading.position()
   for (const range of rangesAfter(leg.ranges, after)) {
-    await using scan = reading.scan(range, isSparse ? { chunkMin: NARROWED_CHUNK_MIN } : {})
+    if (range.lt === OVERFLOW.lt && overflowing === 0) continue
+    await using scan = reading.scan(range, options)
     for (let chunk = await scan.chunk(); chunk.length > 0; chunk = await scan.chunk()) {
       const led = await narrowed(leg, chunk, narrowings)
       const texts = leg.condition === undefined ? led.map(([, text]) => text) : await entriesOf(reading, led)

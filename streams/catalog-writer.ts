@@ -4,7 +4,14 @@ import type { Heads, Operations } from './catalog-current.ts'
 import { fold, headKeysOf } from './catalog-fold.ts'
 import type { RecentHeads } from './catalog-heads.ts'
 import { POSITION_KEY } from './catalog-keys.ts'
-import { type CatalogLevel, markKey, type StoredPosition, SYNC_BATCHES, storeErrorOf } from './catalog-level.ts'
+import {
+  batchOf,
+  type CatalogLevel,
+  markKey,
+  type StoredPosition,
+  SYNC_BATCHES,
+  storeErrorOf,
+} from './catalog-level.ts'
 import type { DurableRecord } from './catalog-port.ts'
 import { StoreError } from './errors.ts'
 import type { EntryChange } from './facet-counters.ts'
@@ -123,20 +130,26 @@ export class CatalogWriter {
 
   async #write(queued: readonly Queued[]): Promise<void> {
     const heads = await this.#lookUp(queued)
-    await using batch = this.#database.batch()
+    await using batch = batchOf(this.#database)
     const changes: EntryChange[] = []
+    let { overflowing } = this.#position
     const operations: Operations = {
-      put: (key, value) => batch.put(key, value),
-      del: (key) => batch.del(key),
+      put(key, value) {
+        if (isOverflow(key)) overflowing += 1
+        batch.put(key, value)
+      },
+      del(key) {
+        if (isOverflow(key)) overflowing -= 1
+        batch.del(key)
+      },
       changed: (before, after) => changes.push({ before, after }),
     }
     for (const { durable } of queued) fold(durable, heads, operations)
     await this.#facets.count(changes, batch)
     const objects = this.#position.objects + created(changes)
-    const position = { ...after(this.#position, queued), objects }
-    batch.put(POSITION_KEY, JSON.stringify(position))
+    const position = { ...after(this.#position, queued), objects, overflowing }
     batch.put(markKey(position.ordinal), position.ordinal.toString())
-    await batch.write({ sync: position.ordinal % SYNC_BATCHES === 0 })
+    await batch.write(POSITION_KEY, JSON.stringify(position), { sync: position.ordinal % SYNC_BATCHES === 0 })
     this.#heads.written(heads)
     this.#position = position
     this.#unwritten -= queued.length
@@ -175,6 +188,11 @@ export class CatalogWriter {
     for (const waiter of this.#waiters) waiter.reject(this.#failure)
     this.#waiters = []
   }
+}
+
+/** Whether it is in space `o`, where a key is put once and deleted once (catalog-current.ts). */
+function isOverflow(key: string): boolean {
+  return key.startsWith('o')
 }
 
 /** By how many there are more objects. */

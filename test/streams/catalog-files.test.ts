@@ -174,7 +174,16 @@ describe('a sound directory', () => {
       if (mark !== lost) batch.put(`m${String(mark % 16_384).padStart(16, '0')}`, String(mark))
     batch.put(
       'p',
-      JSON.stringify({ format: 2, ordinal, objects: 0, pool: POOL, epoch: 1, sequence: 20_000, digest: '' }),
+      JSON.stringify({
+        format: 2,
+        ordinal,
+        objects: 0,
+        overflowing: 0,
+        pool: POOL,
+        epoch: 1,
+        sequence: 20_000,
+        digest: '',
+      }),
     )
     await batch.write()
     await level.close()

@@ -259,6 +259,6 @@ describe('a plan', () => {
     expect(await catalog.query('n:*', { limit: 5 })).toMatchObject({ limited: false, cursor: expect.any(String) })
     const keys = await folded(model, { queryKeysMax: 10 })
     expect(await keys.query('object.key:*x*', {})).toMatchObject({ objects: [], limited: true })
-    expect(await keys.query('n:*', { sort: '-n', limit: 30 })).toMatchObject({ limited: true })
+    expect(await keys.query('n:*', { sort: '-n', limit: 45 })).toMatchObject({ limited: true })
   })
 })
