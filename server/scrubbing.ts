@@ -8,7 +8,6 @@ import {
 import type {
   IntegrityVerdict,
   OpenStore,
-  QueryResult,
   ScrubProgress,
   ScrubReport,
   ScrubRequest,
@@ -16,12 +15,13 @@ import type {
   Sequence,
 } from '../streams/index.ts'
 import { serverOrigin } from './bootstrap.ts'
+import { damagedVersions, type VersionSource } from './damaged-versions.ts'
 import { ScrubNote } from './scrub-note.ts'
 import { ScrubVerdicts } from './scrub-verdicts.ts'
 
 export interface ScrubbingParts {
   readonly pool: Pick<ManagedPool, 'scrub' | 'position' | 'read'>
-  readonly store: Pick<OpenStore, 'noteIntegrity' | 'query'>
+  readonly store: Pick<OpenStore, 'noteIntegrity'> & VersionSource
   /** Where the note is kept. */
   readonly file: string
   readonly log: {
@@ -145,22 +145,17 @@ export class Scrubbing {
   }
 
   /**
-   * Objects that an earlier scrub called damaged, and of which this one, which looked at all of them, found nothing
+   * Versions that an earlier scrub called damaged, and of which this one, which looked at all of them, found nothing
    * wrong: a device was replaced, or came to itself. Each is read besides, for damage elsewhere may have hidden it from
    * the scrub.
    */
   async #tellCured(verdicts: ScrubVerdicts, { from, to }: Covered): Promise<void> {
     const { store, log } = this.#parts
     try {
-      let cursor: string | null = null
-      do {
-        const found: QueryResult = await store.query(serverOrigin, 'integrity.state:damaged', cursor ? { cursor } : {})
-        for (const { sequence } of found.objects) {
-          const isCovered = sequence >= from && sequence <= to && !verdicts.isDamaged(sequence)
-          if (isCovered && (await this.#isReadable(sequence))) await this.#put({ sequence, ...cured })
-        }
-        cursor = found.cursor
-      } while (cursor !== null)
+      for await (const sequence of damagedVersions(store, serverOrigin)) {
+        const isCovered = sequence >= from && sequence <= to && !verdicts.isDamaged(sequence)
+        if (isCovered && (await this.#isReadable(sequence))) await this.#put({ sequence, ...cured })
+      }
     } catch (error) {
       log.error({ err: error }, 'what is damaged no longer could not be looked up')
     }

@@ -135,6 +135,25 @@ test('says of an object that was damaged that it is not, once a whole scrub find
   expect((await store.stat(origin, named('whole'))).attributes).not.toHaveProperty('integrity.state')
 })
 
+test('tells damage of a version that is kept and not current, and that it was made good', async () => {
+  const { devices, store, scrubbing } = await served()
+  await store.versions.configure(origin, 'inbox', { versioning: 'enabled' })
+  const old = await putText(store, named('a'), 'o'.repeat(3000))
+  await putText(store, named('a'), 'n'.repeat(3000))
+  const hidden = await putText(store, named('b'), 'h'.repeat(3000))
+  await store.remove(origin, named('b'))
+  const spots = [...(await devices.data(old.sequence, 1)), ...(await devices.data(hidden.sequence, 1))]
+  const stateOf = async (key: string, version: string) =>
+    (await store.versions.statVersion(origin, { ...named(key), version })).attributes['integrity.state']
+  for (const spot of spots) rot(spot)
+  await scrubbing.run()
+  expect([await stateOf('a', old.version), await stateOf('b', hidden.version)]).toEqual(['damaged', 'damaged'])
+  expect((await store.stat(origin, named('a'))).attributes).not.toHaveProperty('integrity.state')
+  for (const spot of spots) rot(spot) // As they were.
+  await scrubbing.run()
+  expect([await stateOf('a', old.version), await stateOf('b', hidden.version)]).toEqual(['repaired', 'repaired'])
+})
+
 test('does not say so of what the scrub did not look at, could not, or found damaged', async () => {
   const { store, file, devices, open, pool } = await served()
   const objects = []

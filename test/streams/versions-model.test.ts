@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import type { Pool } from '../../pool/index.ts'
 import type { AttributeRecord, Catalog, ObjectName, OpenStore } from '../../streams/index.ts'
 import { openStore } from '../../streams/index.ts'
+import { verifyStream } from '../../streams/verification.ts'
 import { assertChains } from '../support/chains.ts'
 import { MemoryCatalog } from '../support/memory-catalog.ts'
 import { memoryPool } from '../support/memory-pool.ts'
@@ -255,6 +256,8 @@ class Run {
     for (const bucket of ['inbox', 'other'])
       expect(await this.#catalog.versions(bucket, {})).toEqual(await catalog.versions(bucket, {}))
     await assertChains(this.#pool)
+    const source = { pool: this.#pool, settled: async () => {} }
+    for await (const event of verifyStream(source, {})) expect(event.type).not.toBe('finding')
   }
 }
 
