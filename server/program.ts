@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { exitCodeHelp } from './cli/exit.ts'
 import { clientCommand, openShell, positive } from './command-parts.ts'
 import { addCustody } from './custody-commands.ts'
@@ -15,6 +15,7 @@ Examples:
   cenote ls inbox/2026/                   list what is there
   cenote query 'email.from:ann@*'         find objects by their attributes
   cenote get inbox/2026/report.pdf        download it here
+  cenote tail --query 'object.key:2026*'  see what comes in
 
 Environment:
   CENOTE_URL, CENOTE_KEY, CENOTE_SECRET   the server to speak to, and as whom;
@@ -81,6 +82,20 @@ function addObjects(program: Command): void {
     )
 }
 
+function addTail(program: Command): void {
+  clientCommand(program, 'tail [object]', 'follow the records of the store, or of BUCKET/KEY, as they come')
+    .option('--from <offset>', 'begin after a record: its sequence, an offset, -1 for the first one', 'now')
+    .option('--query <query>', 'show records that meet it, each by what it says itself')
+    .addOption(new Option('--format <name>', 'show them as').choices(['json', 'ndjson', 'cloudevents', 's3', 'xml']))
+    .action(async (object: string | undefined, options) => {
+      const ending = new AbortController()
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort())
+      const note = (text: string) => process.stderr.write(`cenote: ${text}\n`)
+      const { tail } = await import('./cli/tail.ts')
+      await tail(await openShell(options), object, options, { signal: ending.signal, note, retryMsMin: 500 })
+    })
+}
+
 function addApplications(program: Command): void {
   const app = program.command('app').description('applications: who may use the server, and how')
   clientCommand(app, 'add <id>', 'add an application and show its secret, this once')
@@ -112,6 +127,7 @@ export function createProgram(): Command {
     .exitOverride()
   addServe(program)
   addObjects(program)
+  addTail(program)
   addVersions(program)
   addApplications(program)
   addCustody(program)

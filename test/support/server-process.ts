@@ -38,6 +38,11 @@ export function cenote(folder: string, args: readonly string[], environment: Env
   return run(process.execPath, [main, ...args], folder, environment)
 }
 
+/** Starts a command of `cenote` that goes on until it is told to end. */
+export function startCenote(folder: string, args: readonly string[], environment: Environment = {}): ChildProcess {
+  return spawn(process.execPath, [main, ...args], { cwd: folder, env: environmentOf(environment) })
+}
+
 /** Runs the built file itself, as `npx cenote` does. */
 export function runDirectly(folder: string, args: readonly string[]): Promise<Ended> {
   return run(main, args, folder, {})
