@@ -69,7 +69,7 @@ const NodeLevel = Level as unknown as {
 }
 
 /** Of keys and values; a catalog of another one is made new. */
-const FORMAT = 2
+const FORMAT = 3
 const MARKS = 16_384
 export const SYNC_BATCHES = 1024
 const DAMAGED_FILE = 'DAMAGED'

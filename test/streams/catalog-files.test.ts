@@ -175,7 +175,7 @@ describe('a sound directory', () => {
     batch.put(
       'p',
       JSON.stringify({
-        format: 2,
+        format: 3,
         ordinal,
         objects: 0,
         overflowing: 0,
