@@ -131,6 +131,16 @@ describe('a batch left where a write got lost, whole and following from the one 
     }
     await expect(replay(await open(mirror))).rejects.toMatchObject({ code: 'ERR_CORRUPT' })
     expect(seen).toEqual(['record 1', 'record 2', 'record 3', 'record 4'])
+    // Told which are lost, whoever asks for it goes on with the next segment.
+    const lost: unknown[] = []
+    const read: number[] = []
+    for await (const { sequence } of (await open(mirror)).replay(3, (...what) => lost.push(what))) read.push(sequence)
+    expect(lost).toEqual([[5, LAST_OF_SEGMENT, expect.objectContaining({ code: 'ERR_CORRUPT' })]])
+    expect(read).toEqual([
+      3,
+      4,
+      ...Array.from({ length: RECORDS - LAST_OF_SEGMENT }, (_, at) => LAST_OF_SEGMENT + 1 + at),
+    ])
     expect(device.bytes.subarray(offset, offset + length).equals(right)).toBe(true)
   })
 

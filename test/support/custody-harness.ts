@@ -7,6 +7,7 @@ import {
   digestOf,
   encodeRecord,
   type OpenCustody,
+  type OpenStore,
   type VerifyEvent,
   type VerifyRequest,
   type VerifySummary,
@@ -37,9 +38,13 @@ export async function openSigned(
 }
 
 /** A history in which everything happens that may: and all of it signed but the last checkpoint, which signs itself. */
-export async function signedHistory(options: { pool?: Pool; chest?: MemoryChest } = {}): Promise<CustodyHarness> {
-  const opened = await openSigned(options)
+export async function signedHistory(
+  options: { pool?: Pool; chest?: MemoryChest; before?: (store: OpenStore) => Promise<unknown> } = {},
+): Promise<CustodyHarness> {
+  const { before, ...more } = options
+  const opened = await openSigned(more)
   const { store, custody } = opened
+  await before?.(store)
   await putText(store, named('a'), 'first')
   await putText(store, named('b'), 'bytes of b')
   await putText(store, named('a'), 'second')
@@ -51,6 +56,13 @@ export async function signedHistory(options: { pool?: Pool; chest?: MemoryChest 
   await putText(store, named('gone'), 'soon')
   await store.remove(origin, named('gone'))
   await store.createBucket(origin, 'other')
+  await store.versions.configure(origin, 'other', { versioning: 'enabled' })
+  await putText(store, named('kept', 'other'), 'version one')
+  const two = await putText(store, named('kept', 'other'), 'version two')
+  await putText(store, named('kept', 'other'), 'version three')
+  await store.versions.removeVersion(origin, named('kept', 'other'), two.version)
+  await putText(store, named('hidden', 'other'), 'under a marker')
+  await store.remove(origin, named('hidden', 'other'))
   await putText(store, named('d', 'other'), 'bytes of d')
   await custody.close()
   return opened
