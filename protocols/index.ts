@@ -7,3 +7,7 @@ export { type HttpLimits, type HttpOptions, httpLimits } from './http/options.ts
 export { smtpFrontend } from './smtp/frontend.ts'
 export { type SmtpLimits, type SmtpOptions, smtpLimits } from './smtp/options.ts'
 export type { AllowedNetworks } from './smtp/verify.ts'
+export { checkHost, type Resolve } from './webhook/resolve.ts'
+export { type WebhookLimits, type WebhookOptions, WebhookSender, type WebhookTarget } from './webhook/sender.ts'
+export { generateWebhookSecret } from './webhook/signature.ts'
+export { TargetRules } from './webhook/target.ts'

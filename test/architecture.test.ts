@@ -33,6 +33,7 @@ const ROOMS: Record<string, Room> = {
       'prom-client',
       'ftp-srv',
       'smtp-server',
+      'ipaddr.js',
     ],
     banned: /^node:fs/,
   },
