@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import type { Credentials, Origin, Store } from '../streams/index.ts'
+import type { Credentials, OpenStore, Origin, Principal } from '../streams/index.ts'
 import { StoreError } from '../streams/index.ts'
 import { ApplicationAccess } from './access.ts'
 import { Administration } from './administration.ts'
@@ -21,12 +21,14 @@ export interface Gate {
   readonly root: Credentials | undefined
   /** What secrets are sealed under. */
   readonly master: KeyObject
+  /** An application as it is now; undefined for one that is not registered. */
+  principalOf(application: string): Principal | undefined
 }
 
 export interface GateParts {
   readonly configuration: Pick<Configuration, 'masterKey' | 'root'>
   readonly folder: DataFolder
-  readonly store: Pick<Store, 'applications' | 'register'>
+  readonly store: Pick<OpenStore, 'applications' | 'register' | 'subscriptions'>
   readonly now: () => number
   readonly random: RandomBytes
 }
@@ -41,7 +43,8 @@ export async function openGate({ configuration, folder, store, now, random }: Ga
   const administration = new Administration({ applications, store, passwords, random })
   const first = { id: generateKey(random), types: requestTypes, permissions }
   if (applications.size === 0) await administration.add(serverOrigin, first)
-  return { access, administration, root: rootOf(applications), master }
+  const principalOf = (application: string) => applications.get(application)?.principal
+  return { access, administration, root: rootOf(applications), master, principalOf }
 }
 
 /**
@@ -58,7 +61,8 @@ async function masterKeyOf(
   const key = await readMasterKey(folder.masterKey)
   if (key !== undefined) return key
   const registrations = [...(await store.applications()).values()]
-  if (!registrations.some(({ secret }) => secret.kind === 'sealed')) return createMasterKey(folder.masterKey, random)
+  const isSealed = registrations.some(({ secret }) => secret.kind === 'sealed')
+  if (!isSealed && (await store.subscriptions()).length === 0) return createMasterKey(folder.masterKey, random)
   throw new StoreError(
     'ERR_CORRUPT',
     `${folder.masterKey} is missing, and secrets are sealed under it: put it back, or set CENOTE_MASTER_KEY`,

@@ -34,6 +34,14 @@ export const ConfigurationFile = Type.Object(
       networks: Type.Optional(Type.Array(Type.String(), { maxItems: 1000 })),
       messageBytesMax: Type.Optional(Size),
     }),
+    webhooks: section({
+      networks: Type.Optional(Type.Array(Type.String(), { maxItems: 1000 })),
+      timeoutMsMax: Type.Optional(Type.Integer()),
+      attemptsMax: Type.Optional(Type.Integer()),
+      backoffMsMin: Type.Optional(Type.Integer()),
+      backoffMsMax: Type.Optional(Type.Integer()),
+      noteMsMax: Type.Optional(Type.Integer()),
+    }),
     pool: section({ bytes: Type.Optional(Size), bytesMax: Type.Optional(Size) }),
     scrub: section({ everyHours: Type.Optional(Type.Integer()), bytesPerSecond: Type.Optional(Size) }),
     limits: section({

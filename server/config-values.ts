@@ -35,7 +35,7 @@ export interface CertificateFiles {
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 const portMax = 65_535
-const millisecondsMax = 24 * 3600 * 1000
+export const MILLISECONDS_MAX = 24 * 3600 * 1000
 const units: { readonly [unit: string]: number } = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 }
 
 export function parseText({ value }: Setting): string {
@@ -94,8 +94,15 @@ export function parsePassiveHost(setting: Setting): string {
 
 export function parseMilliseconds(setting: Setting): number {
   const milliseconds = Number(setting.value)
-  if (Number.isInteger(milliseconds) && milliseconds >= 0 && milliseconds <= millisecondsMax) return milliseconds
-  throw wrong(setting, `a number of milliseconds from 0 to ${millisecondsMax}`)
+  if (Number.isInteger(milliseconds) && milliseconds >= 0 && milliseconds <= MILLISECONDS_MAX) return milliseconds
+  throw wrong(setting, `a number of milliseconds from 0 to ${MILLISECONDS_MAX}`)
+}
+
+/** A whole number from 1 on. */
+export function parsePositive(setting: Setting, max: number): number {
+  const number = Number(setting.value)
+  if (Number.isInteger(number) && number >= 1 && number <= max) return number
+  throw wrong(setting, `a whole number from 1 to ${max}`)
 }
 
 /** A whole number from 1 on. */

@@ -6,6 +6,7 @@ import {
   type ListenAddress,
   type LogLevel,
   list,
+  MILLISECONDS_MAX,
   type PortRange,
   parseAddress,
   parseApplicationId,
@@ -20,12 +21,16 @@ import {
   parsePassiveHost,
   parsePoolSize,
   parsePorts,
+  parsePositive,
   parseSize,
   parseSwitch,
   parseText,
   parseTls,
   type Setting,
 } from './config-values.ts'
+
+const WEBHOOK_TIMEOUT_MS_MAX = 600_000
+const WEBHOOK_ATTEMPTS_MAX = 1000
 
 /** Every setting: its key in the configuration file, what it is when nobody sets it, and who else may set it. */
 const settings = {
@@ -43,6 +48,12 @@ const settings = {
   'smtp.domains': { fallback: ['cenote.local'] },
   'smtp.networks': { fallback: [] },
   'smtp.messageBytesMax': { fallback: '64MiB' },
+  'webhooks.networks': { fallback: [] },
+  'webhooks.timeoutMsMax': { fallback: 15_000 },
+  'webhooks.attemptsMax': { fallback: 20 },
+  'webhooks.backoffMsMin': { fallback: 1000 },
+  'webhooks.backoffMsMax': { fallback: 3_600_000 },
+  'webhooks.noteMsMax': { fallback: 10_000 },
   'pool.bytes': { fallback: '1GiB', environment: 'CENOTE_POOL_BYTES', flag: 'poolBytes' },
   'pool.bytesMax': { fallback: 'off', environment: 'CENOTE_POOL_MAX', flag: 'poolMax' },
   'scrub.everyHours': { fallback: 0 },
@@ -80,6 +91,16 @@ export interface Configuration {
     /** Networks (CIDR) whose hosts may deliver without a login. */
     readonly networks: readonly string[]
     readonly messageBytesMax: number
+  }
+  readonly webhooks: {
+    /** Addresses and networks beyond the public internet that webhooks may go to. */
+    readonly networks: readonly string[]
+    readonly timeoutMsMax: number
+    readonly attemptsMax: number
+    readonly backoffMsMin: number
+    readonly backoffMsMax: number
+    /** How long what was delivered may stay unnoted. */
+    readonly noteMsMax: number
   }
   readonly pool: {
     readonly bytes: number
@@ -160,6 +181,14 @@ export function parseConfiguration(
       domains: list(setting('smtp.domains')).map(parseDomain),
       networks: list(setting('smtp.networks')).map(parseNetwork),
       messageBytesMax: parseSize(setting('smtp.messageBytesMax')),
+    },
+    webhooks: {
+      networks: list(setting('webhooks.networks')).map(parseNetwork),
+      timeoutMsMax: parsePositive(setting('webhooks.timeoutMsMax'), WEBHOOK_TIMEOUT_MS_MAX),
+      attemptsMax: parsePositive(setting('webhooks.attemptsMax'), WEBHOOK_ATTEMPTS_MAX),
+      backoffMsMin: parsePositive(setting('webhooks.backoffMsMin'), MILLISECONDS_MAX),
+      backoffMsMax: parsePositive(setting('webhooks.backoffMsMax'), MILLISECONDS_MAX),
+      noteMsMax: parsePositive(setting('webhooks.noteMsMax'), MILLISECONDS_MAX),
     },
     pool: {
       bytes: parsePoolSize(setting('pool.bytes')),

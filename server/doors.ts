@@ -13,6 +13,7 @@ import { createMetrics } from './metrics.ts'
 import { inspectionOf, managementOf } from './pool-management.ts'
 import type { Scrubbing } from './scrubbing.ts'
 import { changeable } from './served-pool.ts'
+import type { ServedSubscriptions } from './served-subscriptions.ts'
 
 const random = { bytes: randomBytes }
 
@@ -23,6 +24,7 @@ export interface DoorParts {
   readonly store: OpenStore
   readonly custody: Custody
   readonly scrubbing: Scrubbing
+  readonly subscriptions: ServedSubscriptions
   readonly gate: Gate
   /** There where a door speaks TLS. */
   readonly certificates: Certificates | undefined
@@ -42,7 +44,7 @@ export function buildDoors(parts: DoorParts): readonly Frontend[] {
 }
 
 function buildHttp(parts: DoorParts, listen: ListenAddress): Frontend {
-  const { configuration, folder, pool, store, custody, scrubbing, gate, log } = parts
+  const { configuration, folder, pool, store, custody, scrubbing, subscriptions, gate, log } = parts
   const { drainMsMax, longPollMsMax, objectBytesMax } = configuration.limits
   return httpFrontend({
     ...listen,
@@ -53,7 +55,8 @@ function buildHttp(parts: DoorParts, listen: ListenAddress): Frontend {
     applications: gate.administration,
     pool: inspectionOf(partition, pool, scrubbing),
     management: managementOf(changeable(folder, pool, log)),
-    registry: createMetrics({ pool, store, scrubbing }),
+    subscriptions: subscriptions.administration,
+    registry: createMetrics({ pool, store, scrubbing, subscriptions: subscriptions.administration }),
     logger: log.child({ door: 'http' }),
     limits: { drainMsMax, longPollMsMax, objectBytesMax },
     clock: performance,

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { PoolStatus, StoreStatus } from '../streams/index.ts'
+import { addDeliveryMetrics, type DeliveriesMeasured } from './delivery-metrics.ts'
 import { addFlushHistogram } from './flush-histogram.ts'
 
 /** What the figures are of. */
@@ -7,6 +8,7 @@ export interface Measured {
   readonly pool: { status(): PoolStatus }
   readonly store: { readonly status: StoreStatus }
   readonly scrubbing: Scrubbed
+  readonly subscriptions: DeliveriesMeasured
 }
 
 export interface Scrubbed {
@@ -104,7 +106,7 @@ function addPoolInfo(registry: Registry, pool: Measured['pool']): void {
 }
 
 /** The registry behind /metrics: figures of pool and store, read when asked, and those of the process. */
-export function createMetrics({ pool, store, scrubbing }: Measured): Registry {
+export function createMetrics({ pool, store, scrubbing, subscriptions }: Measured): Registry {
   const registry = new Registry()
   for (const [name, help, figure] of gauges) {
     const gauge: Gauge = new Gauge({
@@ -123,6 +125,7 @@ export function createMetrics({ pool, store, scrubbing }: Measured): Registry {
   }
   addPoolInfo(registry, pool)
   addFlushHistogram(registry, pool)
+  addDeliveryMetrics(registry, subscriptions)
   collectDefaultMetrics({ register: registry })
   return registry
 }

@@ -15,7 +15,16 @@ export function generateSecret(random: RandomBytes): string {
 
 /** A new application id: `CN` and 16 characters of base32 (RFC 4648). */
 export function generateKey(random: RandomBytes): string {
-  return `CN${Array.from(random(16), (byte) => base32[byte % base32.length]).join('')}`
+  return `CN${base32Text(random)}`
+}
+
+/** A new id of a subscription, which no other one has, here or on another server. */
+export function generateSubscriptionId(random: RandomBytes): string {
+  return `SB${base32Text(random)}`
+}
+
+function base32Text(random: RandomBytes): string {
+  return Array.from(random(16), (byte) => base32[byte % base32.length]).join('')
 }
 
 /** Whether an id has the form that generateKey gives. */
@@ -24,7 +33,13 @@ export function isGeneratedKey(id: string): boolean {
 }
 
 /** What is sealed: each under a key of its own. */
-export type SealedThing = 'application secret' | 'signing key'
+export type SealedThing = 'application secret' | 'signing key' | 'webhook secret'
+
+const SUBJECTS: { readonly [Thing in SealedThing]: string } = {
+  'application secret': 'the secret of application',
+  'signing key': 'the signing key',
+  'webhook secret': 'the secret of subscription',
+}
 
 /**
  * Seals secrets under the master key with AES-256-GCM, bound to the id they belong to: a sealed secret moved to another
@@ -57,8 +72,9 @@ export class SecretSeal {
       decipher.setAAD(Buffer.from(id)).setAuthTag(sealed.subarray(-tagBytes))
       return decipher.update(sealed.subarray(nonceBytes, -tagBytes), undefined, 'utf8') + decipher.final('utf8')
     } catch (cause) {
-      const subject = this.#what === 'signing key' ? `the signing key ${id}` : `the secret of application ${id}`
-      throw new StoreError('ERR_CORRUPT', `${subject} was sealed under another master key`, { cause })
+      throw new StoreError('ERR_CORRUPT', `${SUBJECTS[this.#what]} ${id} was sealed under another master key`, {
+        cause,
+      })
     }
   }
 }

@@ -16,6 +16,7 @@ import { route } from './route.ts'
 import { Scrubbing } from './scrubbing.ts'
 import { SecretSeal } from './secrets.ts'
 import { changeable, openServedPool } from './served-pool.ts'
+import { openSubscriptions, type ServedSubscriptions } from './served-subscriptions.ts'
 import { SigningKeys } from './signing-keys.ts'
 import { reachable } from './welcome.ts'
 
@@ -31,8 +32,9 @@ export interface Surroundings {
 /**
  * Everything that `cenote serve` runs, constructed in one place and passed down.
  *
- *   start: folder ─▶ pool ─▶ catalog ─▶ store ─▶ applications ─▶ custody ─▶ doors
- *   stop:  doors drain ─▶ doors close ─▶ custody (a last signed checkpoint) ─▶ store ─▶ catalog ─▶ pool (a last checkpoint) ─▶ folder
+ *   start: folder ─▶ pool ─▶ catalog ─▶ store ─▶ applications ─▶ custody ─▶ deliveries ─▶ doors
+ *   stop:  doors drain ─▶ doors close ─▶ deliveries ─▶ custody (a last signed checkpoint) ─▶ store ─▶ catalog
+ *          ─▶ pool (a last checkpoint) ─▶ folder
  *
  * A start that fails on the way closes what it opened.
  */
@@ -174,23 +176,25 @@ export class Service {
     const gate = await openGate({ configuration, folder, store, now, random: randomBytes })
     const custody = await this.#openCustody(store, gate)
     const scrubbing = this.#openScrubbing(pool, store)
+    const subscriptions = await this.#openSubscriptions(pool, store, gate)
     const certificates = await this.#openCertificates()
-    for (const door of buildDoors({
-      configuration,
-      pool,
-      store,
-      custody,
-      scrubbing,
-      gate,
-      log,
-      folder,
-      certificates,
-    })) {
+    const parts = { configuration, pool, store, custody, scrubbing, subscriptions, gate, log, folder, certificates }
+    for (const door of buildDoors(parts)) {
       await door.listen()
       this.doors.push(door)
       this.#closers.push(() => door.close())
     }
     await this.#tellCommandLine(gate.root)
+  }
+
+  /** Deliveries go on from where the last start left them. */
+  async #openSubscriptions(pool: ManagedPool, store: OpenStore, gate: Gate): Promise<ServedSubscriptions> {
+    const { log } = this.#surroundings
+    const { webhooks } = this.#configuration
+    const parts = { pool, store, gate, log }
+    const subscriptions = await openSubscriptions({ ...parts, webhooks, timers: systemTime })
+    this.#closers.push(() => subscriptions.close())
+    return subscriptions
   }
 
   /** Undefined where no door speaks TLS. */

@@ -34,9 +34,9 @@ export class ProgressLedger {
     return this.#settled
   }
 
-  /** It was delivered. */
-  delivered(sequence: Sequence): void {
-    this.#settled += 1
+  /** It was delivered; whether that alone is worth a note. */
+  delivered(sequence: Sequence, isWorthNote: boolean): void {
+    if (isWorthNote) this.#settled += 1
     this.#buried.delete(sequence)
     if (this.#dead.delete(sequence)) this.#revived.add(sequence)
   }

@@ -9,6 +9,8 @@ export interface Parcel {
   readonly body: string
   /** It was a dead letter, and is tried once more. */
   readonly isRevived: boolean
+  /** Whether its delivery alone is worth a note. */
+  readonly isWorthNote: boolean
   /** In vain. */
   attempts: number
 }

@@ -69,6 +69,7 @@ export class Delivery {
     return this.#window.after
   }
 
+  /** `idle` when nothing is under way, though there may be more to come. */
   get health(): SubscriptionHealth {
     const isFull = this.#ledger.dead.size >= this.#options.limits.deadLettersMax
     if (this.figures.isFailing) return isFull ? 'blocked' : 'failing'
@@ -132,8 +133,8 @@ export class Delivery {
         }
       } catch (error) {
         this.figures.stumbled(toStoreError(error).message)
-        await this.#courier.backOff(failures)
       }
+      await this.#courier.backOff(failures)
     }
   }
 
@@ -151,7 +152,8 @@ export class Delivery {
   #add(record: ShownRecord, isRevived: boolean): void {
     const lane = laneOf(record)
     const body = this.#format.one(record, this.#options.context)
-    const parcel = { sequence: record.sequence, lane, body, isRevived, attempts: 0 }
+    const isWorthNote = isRevived || isNews(record)
+    const parcel = { sequence: record.sequence, lane, body, isRevived, isWorthNote, attempts: 0 }
     if (this.#window.add(parcel)) this.#run(this.#drive(lane))
   }
 
@@ -160,7 +162,7 @@ export class Delivery {
     for (let parcel = this.#window.first(lane); parcel; parcel = this.#window.first(lane)) {
       const verdict = await this.#courier.deliver(parcel)
       if (verdict === undefined) return
-      if (verdict === 'delivered') this.#ledger.delivered(parcel.sequence)
+      if (verdict === 'delivered') this.#ledger.delivered(parcel.sequence, parcel.isWorthNote)
       this.figures.settled(parcel, verdict)
       this.#reviving.delete(parcel.sequence)
       this.#window.settle(parcel)
@@ -204,4 +206,12 @@ export class Delivery {
   #tellProgress(): void {
     if (this.#ledger.isWorthNoting(this.#window.after)) this.#options.onProgress()
   }
+}
+
+/**
+ * A note is covered by a signed checkpoint as all records are. Were the delivery of that noted, too, notes and checkpoints
+ * would follow one another without end where nothing else happens.
+ */
+function isNews({ operation }: ShownRecord): boolean {
+  return operation !== 'checkpoint'
 }

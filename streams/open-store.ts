@@ -92,7 +92,7 @@ export interface OpenStore extends Store {
   subscriptions(): Promise<readonly SubscriptionState[]>
   /** Makes a subscription or, with null, ends one; durable when it resolves, with the place that it begins after. */
   subscribe(origin: Origin, id: string, asked: NewSubscription | null): Promise<SubscriptionState | undefined>
-  noteDeliveries(origin: Origin, progress: readonly DeliveryProgress[]): Promise<void>
+  noteDelivery(origin: Origin, progress: DeliveryProgress): Promise<void>
   /** Begins to sign what is stored. Whoever opens it closes it before the store. */
   custody(options: CustodyOptions): Promise<OpenCustody>
   /** Removes what has expired, of a bounded number of versions; true when there are more to look at. */

@@ -31,7 +31,7 @@ import { SequencedTransaction, SoleUpload, type TransactionParts } from './store
 import type { CreateOutcome, StreamRequest } from './stream-creation.ts'
 import type { StreamHead } from './stream-port.ts'
 import type { StreamWriter } from './stream-writer.ts'
-import { type DeliveryProgress, type NewSubscription, noteDeliveries, subscribe } from './subscription-changes.ts'
+import { type DeliveryProgress, type NewSubscription, noteDelivery, subscribe } from './subscription-changes.ts'
 import { type SubscriptionState, subscribed } from './subscription-state.ts'
 import type { TailOptions } from './tail.ts'
 import type { TailPage } from './tail-page.ts'
@@ -178,8 +178,8 @@ export class PartitionStore implements OpenStore {
     return durable?.record.operation === 'subscription' ? subscribed(durable.record) : undefined
   }
 
-  async noteDeliveries(origin: Origin, progress: readonly DeliveryProgress[]): Promise<void> {
-    await this.#commit(noteDeliveries(origin, progress))
+  async noteDelivery(origin: Origin, progress: DeliveryProgress): Promise<void> {
+    await this.#commit(noteDelivery(origin, progress))
   }
 
   noteIntegrity(origin: Origin, verdict: IntegrityVerdict): Promise<boolean> {

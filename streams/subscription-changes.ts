@@ -28,16 +28,13 @@ export function subscribe(origin: Origin, id: string, asked: NewSubscription | n
   }
 }
 
-/** The progress of all subscriptions that made some, in one transaction. */
-export function noteDeliveries(origin: Origin, progress: readonly DeliveryProgress[]): Change {
+export function noteDelivery(origin: Origin, progress: DeliveryProgress): Change {
   permit(origin, 'subscription:manage')
   return {
     names: [],
     draft(draft) {
-      for (const one of progress) {
-        placeOf(one.after, draft.nextSequence)
-        draft.append(origin, '', { operation: 'delivery', ...one })
-      }
+      placeOf(progress.after, draft.nextSequence)
+      draft.append(origin, '', { operation: 'delivery', ...progress })
     },
   }
 }

@@ -1,14 +1,14 @@
 import type { Sequence } from '../pool/index.ts'
 import type { Origin } from './envelope.ts'
 import type { DeadLetter } from './record.ts'
-import type { RecordFormatName } from './record-format.ts'
 
 export interface SubscriptionRequest {
   /** http or https. */
   readonly url: string
   /** '' for every record that the application may see. */
   readonly query?: string
-  readonly format?: RecordFormatName
+  /** One of RECORD_FORMATS; `json` by default. */
+  readonly format?: string
   /** Begins with the record after this one; `now`, the default, with what is to come. */
   readonly after?: Sequence | 'now'
 }

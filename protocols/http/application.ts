@@ -17,6 +17,7 @@ import { operations } from './operations.ts'
 import { facets, query } from './query.ts'
 import type { Application, Door } from './routes.ts'
 import { streams } from './streams.ts'
+import { subscriptions } from './subscriptions.ts'
 import { verification } from './verify.ts'
 import { versions } from './versions.ts'
 
@@ -74,7 +75,18 @@ export function createApplication(door: Door, { serve, requestId }: ApplicationO
 function version1(door: Door): FastifyPluginCallback {
   return (scope: Application, _options, done) => {
     scope.addHook('onRequest', verification(door.access))
-    for (const routes of [objects, buckets, attributes, versions, streams, query, facets, custody, administration])
+    for (const routes of [
+      objects,
+      buckets,
+      attributes,
+      versions,
+      streams,
+      query,
+      facets,
+      custody,
+      subscriptions,
+      administration,
+    ])
       routes(scope, door)
     done()
   }

@@ -6,6 +6,7 @@ import type {
   PoolInspection,
   PoolManagement,
   Store,
+  SubscriptionAdministration,
   Versions,
 } from '../../streams/index.ts'
 
@@ -67,6 +68,7 @@ export interface HttpOptions {
   readonly applications: ApplicationAdministration
   readonly pool: PoolInspection
   readonly management: PoolManagement
+  readonly subscriptions: SubscriptionAdministration
   /** What /metrics shows; the door adds its own figures. */
   readonly registry: Registry
   readonly logger: HttpLogger

@@ -7,6 +7,7 @@ import { permissions, requestTypes } from '../../server/applications.ts'
 import { openGate, serverOrigin } from '../../server/bootstrap.ts'
 import { readCliFile, writeCliFile } from '../../server/cli-file.ts'
 import { DataFolder } from '../../server/data-folder.ts'
+import { subscription } from '../support/delivery-harness.ts'
 import { RegistryStore } from './registry-store.ts'
 
 let store: RegistryStore
@@ -62,6 +63,14 @@ describe('a later start', () => {
     rmSync(folder.masterKey)
     await expect(open()).rejects.toThrow('master.key is missing, and secrets are sealed under it')
     expect(existsSync(folder.masterKey)).toBe(false)
+  })
+
+  test('is refused without the key when only secrets of subscriptions are sealed under it', async () => {
+    const root = { key: 'CNBOSSBOSSBOSSBOSS', secret: 'a root secret' }
+    await open({ root })
+    rmSync(folder.masterKey)
+    store.subscribed.push(subscription())
+    await expect(open({ root })).rejects.toThrow('master.key is missing, and secrets are sealed under it')
   })
 
   test('is refused with another key', async () => {

@@ -105,6 +105,13 @@ describe('configuration', () => {
     [{ smtp: { domains: ['a.org', 'no domain'] } }, 'cenote.json: smtp.domains must be domains such as'],
     [{ smtp: { networks: ['10.0.0.0/33'] } }, 'cenote.json: smtp.networks must be a network'],
     [{ smtp: { networks: ['example.org'] } }, 'cenote.json: smtp.networks must be a network'],
+    [{ webhooks: { networks: ['example.org'] } }, 'cenote.json: webhooks.networks must be a network'],
+    [{ webhooks: { attemptsMax: 0 } }, 'cenote.json: webhooks.attemptsMax must be a whole number from 1 to 1000'],
+    [{ webhooks: { backoffMsMin: 0 } }, 'cenote.json: webhooks.backoffMsMin must be a whole number from 1 to 86400000'],
+    [
+      { webhooks: { timeoutMsMax: 600_001 } },
+      'cenote.json: webhooks.timeoutMsMax must be a whole number from 1 to 600000',
+    ],
     [{ pool: { bytes: [] } }, 'cenote.json: pool.bytes must be a number or a text'],
     [{ pool: { bytes: 0 } }, 'cenote.json: pool.bytes must be a size'],
     [{ limits: { drainMsMax: 1e9 } }, 'cenote.json: limits.drainMsMax must be a number of milliseconds'],

@@ -1,13 +1,18 @@
-import type { ApplicationRegistration, Origin } from '../../streams/index.ts'
+import type { ApplicationRegistration, Origin, SubscriptionState } from '../../streams/index.ts'
 
 /** What access needs of a store. */
 export class RegistryStore {
   readonly registrations = new Map<string, ApplicationRegistration>()
+  readonly subscribed: SubscriptionState[] = []
   /** Held back until this resolves, as a disk would. */
   durable: Promise<void> = Promise.resolve()
 
   async applications() {
     return new Map(this.registrations)
+  }
+
+  async subscriptions(): Promise<readonly SubscriptionState[]> {
+    return this.subscribed
   }
 
   async register(_origin: Origin, id: string, registration: ApplicationRegistration | null) {

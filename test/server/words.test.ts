@@ -3,7 +3,7 @@ import { parseConfiguration } from '../../server/config.ts'
 import { createLog } from '../../server/log.ts'
 import { createMetrics } from '../../server/metrics.ts'
 import { openDoorWarnings, reachable, welcome } from '../../server/welcome.ts'
-import type { PoolStatus } from '../../streams/index.ts'
+import type { PoolStatus, SubscriptionSummary } from '../../streams/index.ts'
 
 describe('the log', () => {
   const written = (isTTY: boolean) => {
@@ -110,6 +110,9 @@ test('metrics show figures as they are when asked', async () => {
     checkpoints: 1,
     recovery: { verdict: 'clean', batchesReplayed: 0, batchesDropped: 0, unreadable: 0 },
   }
+  const summary = { application: 'ann', url: '', query: '', format: 'json', created: 0, after: 5, lastDelivery: null }
+  const counts = { lag: 2, delivered: 9, failed: 4, deadLetters: 1, lastFailure: null }
+  const summaries: SubscriptionSummary[] = [{ ...summary, ...counts, id: 'SBA', health: 'failing' }]
   const registry = createMetrics({
     pool: { status: () => status },
     store: {
@@ -123,6 +126,7 @@ test('metrics show figures as they are when asked', async () => {
       },
     },
     scrubbing: { totals: { bytes: 4096, repaired: 2, damaged: 1 }, finishedSeconds: 1_800_000_000 },
+    subscriptions: { summaries },
   })
   expect(await registry.metrics()).toMatch(
     /cenote_scrub_finished_timestamp_seconds 1800000000[\s\S]*cenote_scrub_bytes_total 4096[\s\S]*repaired_total 2[\s\S]*damaged_total 1/,
@@ -154,9 +158,16 @@ test('metrics show figures as they are when asked', async () => {
     'cenote_pool_members_stalled 1',
     'cenote_pool_mended_total 2',
     'cenote_pool_retired_bytes 11',
+    'cenote_subscription_lag{subscription="SBA"} 2',
+    'cenote_subscription_dead_letters{subscription="SBA"} 1',
+    'cenote_subscription_failing{subscription="SBA"} 1',
+    'cenote_subscription_delivered_total{subscription="SBA"} 9',
+    'cenote_subscription_attempts_failed_total{subscription="SBA"} 4',
   ]) {
     expect(text).toContain(line)
   }
   Object.assign(status, { state: 'halted', commits: 4 })
+  summaries.pop()
+  expect(await registry.metrics()).not.toContain('SBA')
   expect(await registry.metrics()).toMatch(/cenote_pool_open 0[\s\S]*cenote_pool_commits_total 4\n/)
 })

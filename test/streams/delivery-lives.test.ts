@@ -54,7 +54,7 @@ async function live(store: OpenStore, state: SubscriptionState, heard: Heard, ra
     if (random.chance(0.3)) run.delivery.putBack(progress)
     else {
       noted = progressed(noted, { operation: 'delivery', ...progress } as never)
-      await store.noteDeliveries(origin, [progress])
+      await store.noteDelivery(origin, progress)
     }
   }
   // The process is killed here: what it had sent and not noted goes again.

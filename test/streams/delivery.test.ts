@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { DELIVERY_LIMITS } from '../../streams/index.ts'
+import { DELIVERY_LIMITS, type ShownRecord, type TailPage } from '../../streams/index.ts'
+import { RECORDS } from '../golden/records.ts'
 import { accepted, DeliveryRun, putAll, refused, subscription } from '../support/delivery-harness.ts'
 import { named, openHarness, origin, putText, turns } from '../support/store-harness.ts'
 
@@ -200,12 +201,25 @@ describe('progress', () => {
     await run.until(() => run.progressTold === 1)
     for (let round = 0; round < 3; round++) {
       const progress = run.delivery.takeProgress()
-      if (progress) await store.noteDeliveries(origin, [progress])
+      if (progress) await store.noteDelivery(origin, progress)
       await turns(20)
     }
     expect(store.status.sequence).toBe(2)
     expect(run.delivery.after).toBe(2)
   })
+})
+
+test('a checkpoint that covers notes is delivered, and makes no note', async () => {
+  const checkpoint = RECORDS.find(({ operation }) => operation === 'checkpoint') as ShownRecord
+  const { sequence } = checkpoint
+  const tail = async function* (): AsyncGenerator<TailPage> {
+    yield { records: [checkpoint], next: sequence, upToDate: true }
+  }
+  const run = new DeliveryRun({ tail }, subscription({ after: sequence - 1 }))
+  await run.answer(sequence, accepted)
+  await run.until(() => run.delivery.after === sequence)
+  expect(run.progressTold).toBe(0)
+  expect(run.delivery.takeProgress()).toBeUndefined()
 })
 
 describe('the end', () => {

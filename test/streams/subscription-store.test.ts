@@ -28,14 +28,12 @@ async function tell(store: OpenStore): Promise<void> {
   await store.subscribe(origin, 'one', asked)
   await store.subscribe(origin, 'two', { ...asked, after: 0 })
   await store.subscribe(origin, 'gone', asked)
-  await store.noteDeliveries(origin, [
-    { id: 'one', after: 4, dead: [letter(4), letter(3)], settled: [] },
-    { id: 'two', after: 1, dead: [], settled: [] },
-    { id: 'gone', after: 1, dead: [letter(1)], settled: [] },
-  ])
-  await store.noteDeliveries(origin, [{ id: 'one', after: 5, dead: [{ ...letter(3), attempts: 40 }], settled: [4] }])
+  await store.noteDelivery(origin, { id: 'one', after: 4, dead: [letter(4), letter(3)], settled: [] })
+  await store.noteDelivery(origin, { id: 'two', after: 1, dead: [], settled: [] })
+  await store.noteDelivery(origin, { id: 'gone', after: 1, dead: [letter(1)], settled: [] })
+  await store.noteDelivery(origin, { id: 'one', after: 5, dead: [{ ...letter(3), attempts: 40 }], settled: [4] })
   await store.subscribe(origin, 'gone', null)
-  await store.noteDeliveries(origin, [{ id: 'gone', after: 2, dead: [], settled: [] }])
+  await store.noteDelivery(origin, { id: 'gone', after: 2, dead: [], settled: [] })
 }
 
 const { secret, url, query, format } = asked
@@ -103,7 +101,7 @@ describe('refused is', () => {
     for (const permissions of [['object:read'], ['subscription:manage']] as const)
       await expect(store.subscribe(originOf(permissions), 'one', asked)).rejects.toMatchObject(refusal('ERR_FORBIDDEN'))
     const progress = { id: 'one', after: 0, dead: [], settled: [] }
-    await expect(store.noteDeliveries(originOf(['object:read']), [progress])).rejects.toMatchObject(
+    await expect(store.noteDelivery(originOf(['object:read']), progress)).rejects.toMatchObject(
       refusal('ERR_FORBIDDEN'),
     )
   })

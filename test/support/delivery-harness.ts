@@ -38,7 +38,12 @@ export class DeliveryRun {
   readonly sent: Sequence[] = []
   progressTold = 0
 
-  constructor(store: OpenStore, state: SubscriptionState, limits: Partial<DeliveryLimits> = {}, random = () => 1) {
+  constructor(
+    store: Pick<OpenStore, 'tail'>,
+    state: SubscriptionState,
+    limits: Partial<DeliveryLimits> = {},
+    random = () => 1,
+  ) {
     this.delivery = new Delivery(state, {
       follow: (after, signal) => store.tail(origin, { after, signal, query: state.registration.query }),
       send: (message, signal) => this.#send(message, signal),

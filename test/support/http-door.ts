@@ -5,6 +5,7 @@ import {
   type Access,
   type ApplicationAdministration,
   type ApplicationSummary,
+  type DeadLetter,
   type MemberRequest,
   type Origin,
   type Permission,
@@ -13,10 +14,15 @@ import {
   type PoolManagement,
   type PoolStatus,
   type Principal,
+  type Replay,
   type ScrubReport,
   type ScrubRequest,
   type ScrubStatus,
   StoreError,
+  type Subscribed,
+  type SubscriptionAdministration,
+  type SubscriptionRequest,
+  type SubscriptionSummary,
 } from '../../streams/index.ts'
 import { FakeCustody } from './fake-custody.ts'
 import { FakeStore } from './fake-store.ts'
@@ -183,11 +189,73 @@ export class FakeManagement implements PoolManagement {
   }
 }
 
+/** Subscriptions in memory, to which nothing is delivered. */
+export class FakeSubscriptions implements SubscriptionAdministration {
+  readonly #known = new Map<string, SubscriptionSummary>()
+  /** What was asked for besides, in order. */
+  readonly asked: unknown[] = []
+
+  async add(origin: Origin, { url, query = '', format = 'json', after }: SubscriptionRequest): Promise<Subscribed> {
+    require(origin, 'subscription:manage')
+    if (!url.startsWith('http')) throw new StoreError('ERR_INVALID', 'the target of a webhook is an http or https URL')
+    const id = `SB${this.#known.size}`
+    const counts = { lag: 0, delivered: 0, failed: 0, deadLetters: 1, lastDelivery: null, lastFailure: null }
+    const place = after === undefined || after === 'now' ? 7 : after
+    const { application } = origin.principal
+    const summary = {
+      id,
+      application,
+      url,
+      query,
+      format,
+      created: 0,
+      health: 'idle',
+      after: place,
+      ...counts,
+    } as const
+    this.#known.set(id, summary)
+    return { ...summary, secret: 'whsec_AAAA' }
+  }
+
+  async list(origin: Origin): Promise<readonly SubscriptionSummary[]> {
+    require(origin, 'subscription:manage')
+    return [...this.#known.values()]
+  }
+
+  async show(origin: Origin, id: string): Promise<SubscriptionSummary> {
+    require(origin, 'subscription:manage')
+    const summary = this.#known.get(id)
+    if (!summary) throw new StoreError('ERR_NOT_FOUND', `there is no subscription ${id}`)
+    return summary
+  }
+
+  async deadLetters(origin: Origin, id: string): Promise<readonly DeadLetter[]> {
+    await this.show(origin, id)
+    return [{ sequence: 3, attempts: 20, time: 0, reason: 'it answered 500' }]
+  }
+
+  async replay(origin: Origin, id: string, replay: Replay): Promise<SubscriptionSummary> {
+    this.asked.push(replay)
+    return this.show(origin, id)
+  }
+
+  async discard(origin: Origin, id: string): Promise<number> {
+    await this.show(origin, id)
+    return 1
+  }
+
+  async remove(origin: Origin, id: string): Promise<void> {
+    await this.show(origin, id)
+    this.#known.delete(id)
+  }
+}
+
 export interface Door extends AsyncDisposable {
   readonly frontend: Frontend
   readonly store: FakeStore
   readonly pool: FakePool
   readonly management: FakeManagement
+  readonly subscriptions: FakeSubscriptions
   readonly port: number
   readonly url: string
   /** What was logged as an error. */
@@ -199,6 +267,7 @@ export async function openDoor(options: Partial<HttpOptions> = {}): Promise<Door
   const store = options.store instanceof FakeStore ? options.store : new FakeStore()
   const pool = new FakePool()
   const management = new FakeManagement(pool)
+  const subscriptions = new FakeSubscriptions()
   const errors: object[] = []
   const frontend = httpFrontend({
     store,
@@ -208,6 +277,7 @@ export async function openDoor(options: Partial<HttpOptions> = {}): Promise<Door
     applications: fakeAdministration(),
     pool,
     management,
+    subscriptions,
     registry: new Registry(),
     logger: { error: (details) => errors.push(details) },
     host: '127.0.0.1',
@@ -217,7 +287,17 @@ export async function openDoor(options: Partial<HttpOptions> = {}): Promise<Door
   await frontend.listen()
   const port = Number(frontend.address.slice(frontend.address.lastIndexOf(':') + 1))
   const url = `http://127.0.0.1:${port}`
-  return { frontend, store, pool, management, port, url, errors, [Symbol.asyncDispose]: () => frontend.close() }
+  return {
+    frontend,
+    store,
+    pool,
+    management,
+    subscriptions,
+    port,
+    url,
+    errors,
+    [Symbol.asyncDispose]: () => frontend.close(),
+  }
 }
 
 function require(origin: Origin, permission: Permission): void {

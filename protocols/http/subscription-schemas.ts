@@ -1,0 +1,64 @@
+import { Type } from 'typebox'
+
+const description = (text: string) => ({ description: text })
+const closed = { additionalProperties: false }
+const sequence = Type.Integer({ minimum: 0 })
+const milliseconds = Type.Integer(description('Milliseconds since 1970.'))
+
+export const NewSubscription = Type.Object(
+  {
+    url: Type.String(description('http or https; where records are sent with POST.')),
+    query: Type.Optional(Type.String(description('Of the records that are sent; all by default.'))),
+    format: Type.Optional(Type.String(description('json, the default, ndjson, cloudevents, s3 or xml.'))),
+    after: Type.Optional(
+      Type.Union(
+        [sequence, Type.Literal('now')],
+        description('Begins with the record after this one; `now`, the default, with what is to come.'),
+      ),
+    ),
+  },
+  closed,
+)
+
+const summary = {
+  id: Type.String(),
+  application: Type.String(description('Whose rights it has.')),
+  url: Type.String(),
+  query: Type.String(),
+  format: Type.String(),
+  created: milliseconds,
+  health: Type.Union([
+    Type.Literal('idle'),
+    Type.Literal('delivering'),
+    Type.Literal('failing'),
+    Type.Literal('blocked'),
+  ]),
+  after: Type.Integer(
+    description('Every record up to this one was delivered, is a dead letter, or was not asked for.'),
+  ),
+  lag: Type.Integer(description('Sequences between `after` and the end of the stream.')),
+  delivered: Type.Integer(description('Since the start of the server.')),
+  failed: Type.Integer(description('Attempts in vain, since the start of the server.')),
+  deadLetters: Type.Integer(),
+  lastDelivery: Type.Union([milliseconds, Type.Null()]),
+  lastFailure: Type.Union([Type.Object({ time: milliseconds, reason: Type.String() }), Type.Null()]),
+}
+export const SubscriptionSummary = Type.Object(summary)
+export const Subscribed = Type.Object({
+  ...summary,
+  secret: Type.String(description('`whsec_…` of Standard Webhooks, what deliveries are signed with; told this once.')),
+})
+export const SubscriptionList = Type.Object({ subscriptions: Type.Array(SubscriptionSummary) })
+export const DeadLetters = Type.Object({
+  deadLetters: Type.Array(
+    Type.Object({ sequence, attempts: Type.Integer(), time: milliseconds, reason: Type.String() }),
+  ),
+})
+export const Discarded = Type.Object({ discarded: Type.Integer() })
+export const Replay = Type.Object(
+  {
+    after: Type.Optional(Type.Integer({ minimum: 0, ...description('Everything after this record once more.') })),
+    deadLetters: Type.Optional(Type.Literal(true, description('The dead letters once more, and them alone.'))),
+  },
+  { ...closed, minProperties: 1, maxProperties: 1 },
+)
