@@ -76,7 +76,10 @@ export function plainText(value: string): TypedText {
 
 /** The same from its end to its beginning, but for the type. */
 export function reversedText(text: TypedText): TypedText {
-  return text.slice(0, 1) + Array.from(text.slice(1)).reverse().join('')
+  if (SURROGATE.test(text)) return text.slice(0, 1) + Array.from(text.slice(1)).reverse().join('')
+  let reversed = text.slice(0, 1)
+  for (let at = text.length - 1; at > 0; at -= 1) reversed += text[at]
+  return reversed
 }
 
 export function timeText(milliseconds: number): TypedText {

@@ -56,7 +56,9 @@ function bare(element: string): string {
 
 /** One or more elements as a text; such texts have the order of the tuples, element by element. */
 export function encodeTuple(...elements: readonly string[]): string {
-  return elements.map(escaped).join(SEPARATOR)
+  let text = escaped(elements[0] ?? '')
+  for (let at = 1; at < elements.length; at += 1) text += SEPARATOR + escaped(elements[at]!)
+  return text
 }
 
 export function decodeTuple(text: string): readonly string[] {

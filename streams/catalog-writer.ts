@@ -36,6 +36,8 @@ export interface WriterOptions {
   readonly batchRecordsMax: number
   /** Counters of one attribute's facet. */
   readonly facetCountersMax: number
+  /** Counters of facets kept in memory. */
+  readonly facetCountersKeptMax: number
 }
 
 /**
@@ -64,7 +66,7 @@ export class CatalogWriter {
     this.#position = position
     this.#queuedSequence = position.sequence
     this.#heads = heads
-    this.#facets = new FacetWriter(database, options.facetCountersMax)
+    this.#facets = new FacetWriter(database, options.facetCountersMax, options.facetCountersKeptMax)
     this.#options = options
   }
 

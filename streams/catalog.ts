@@ -63,6 +63,8 @@ export interface CatalogOptions {
   readonly queryProbeMax?: number
   /** Counters of one attribute's facet; one that has had more is counted by whoever asks. */
   readonly facetCountersMax?: number
+  /** Counters of facets kept in memory. */
+  readonly facetCountersKeptMax?: number
   /** Milliseconds since 1970: what `now` means in a query. */
   readonly clock?: { now(): number }
   /** Told why the directory was destroyed and made new, at position 0. */
@@ -80,6 +82,7 @@ const DEFAULTS = {
   querySortMax: 5000,
   queryProbeMax: QUERY_PROBE_MAX,
   facetCountersMax: FACET_COUNTERS_MAX,
+  facetCountersKeptMax: 50_000,
   clock: { now: () => Date.now() },
   onDamaged: () => {},
   onRead: () => {},

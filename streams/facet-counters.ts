@@ -1,7 +1,7 @@
 import { traitsOf } from './attribute-traits.ts'
-import { indexedPart } from './attributes.ts'
+import { indexedPart, type TypedText } from './attributes.ts'
 import { type Entry, FIELDS, valuesOf } from './catalog-entry.ts'
-import { indexKey, keyIn, parentIn } from './catalog-keys.ts'
+import { keyIn, parentIn } from './catalog-keys.ts'
 
 /*
  * How many current objects have each value of each attribute, kept as they change, so that nobody counts.
@@ -39,6 +39,8 @@ export interface Place {
   readonly width: Counter
   /** The beginning of their keys. */
   readonly start: string
+  /** Those in memory, by their texts. */
+  readonly counters: Map<TypedText, Counter>
 }
 
 export interface Delta {
@@ -50,7 +52,7 @@ export interface Delta {
 /** Where counters are found; one that was not looked at before is loaded before it is counted on. */
 export interface Counters {
   placeOf(name: string, bucket: string): Place
-  counterAt(key: string): Counter
+  addCounter(place: Place, text: TypedText): Counter
 }
 
 /** The width of an attribute that is wide. */
@@ -81,18 +83,15 @@ function facetsOf(entry: Entry, counters: Counters, by: 1 | -1): readonly Delta[
   return deltas
 }
 
-function addFacets(
-  entry: Entry,
-  name: string,
-  { width, start }: Place,
-  counters: Counters,
-  by: 1 | -1,
-  deltas: Delta[],
-): void {
+function addFacets(entry: Entry, name: string, place: Place, counters: Counters, by: 1 | -1, deltas: Delta[]): void {
+  const { width } = place
   if (width.value === WIDE_WIDTH) return
   const values = valuesOf(entry, name)
   const texts = values.length > 1 ? new Set(values.map(indexedPart)) : values.map(indexedPart)
-  for (const text of texts) deltas.push({ width, counter: counters.counterAt(indexKey(start, text, '')), by })
+  for (const text of texts) {
+    const counter = place.counters.get(text) ?? counters.addCounter(place, text)
+    deltas.push({ width, counter, by })
+  }
 }
 
 export function isCounted(name: string): boolean {

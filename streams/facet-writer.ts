@@ -15,11 +15,12 @@ interface Batch {
 export class FacetWriter {
   readonly #database: CatalogLevel
   readonly #countersMax: number
-  readonly #recent = new RecentCounters()
+  readonly #recent: RecentCounters
 
-  constructor(database: CatalogLevel, countersMax: number) {
+  constructor(database: CatalogLevel, countersMax: number, keptMax: number) {
     this.#database = database
     this.#countersMax = countersMax
+    this.#recent = new RecentCounters(keptMax)
   }
 
   /** Puts what the changes make of the counters into `batch`. */
@@ -36,7 +37,7 @@ export class FacetWriter {
       for (const width of widened) await this.#dropCounters(width, changed, batch)
     }
     for (const counter of changed) if (counter.isChanged) write(counter, batch)
-    this.#recent.age()
+    this.#recent.forget()
   }
 
   async #load(counters: readonly Counter[]): Promise<void> {

@@ -1,67 +1,59 @@
+import type { TypedText } from './attributes.ts'
+import { indexKey } from './catalog-keys.ts'
 import { type Counter, type Counters, countersUnder, type Place, widthKey } from './facet-counters.ts'
 
-/** Counters kept of those last used, beside those of the batch underway. */
-const COUNTERS_MAX = 50_000
-/** Places kept; they are made again from their names. */
-const PLACES_MAX = 10_000
-
-/** Counters last used, in two ages of half the bound each (as in catalog-heads.ts). */
+/** Counters that were used. When there are too many of them all are forgotten: those in use are soon there again. */
 export class RecentCounters implements Counters {
-  readonly #ageMax: number
-  #younger = new Map<string, Counter>()
-  #older = new Map<string, Counter>()
-  #unknown: Counter[] = []
+  readonly #keptMax: number
+  #kept = 0
   #places = new Map<string, Map<string, Place>>()
-  #placesSize = 0
+  #widths = new Map<string, Counter>()
+  #unknown: Counter[] = []
 
-  constructor(countersMax = COUNTERS_MAX) {
-    this.#ageMax = countersMax / 2
-  }
-
-  counterAt(key: string): Counter {
-    const known = this.#younger.get(key)
-    if (known !== undefined) return known
-    const older = this.#older.get(key)
-    const counter = older ?? { key, value: 0, isChanged: false }
-    if (older === undefined) this.#unknown.push(counter)
-    this.#younger.set(key, counter)
-    return counter
+  /** `keptMax` counters and places stay in memory, beside those of the batch underway. */
+  constructor(keptMax: number) {
+    this.#keptMax = keptMax
   }
 
   placeOf(name: string, bucket: string): Place {
-    let places = this.#places.get(bucket)
-    if (places === undefined) {
-      places = new Map()
-      this.#places.set(bucket, places)
-    }
-    let place = places.get(name)
-    if (place === undefined) {
-      place = { width: this.counterAt(widthKey(name)), start: countersUnder(name, bucket) }
-      places.set(name, place)
-      this.#placesSize += 1
-    }
+    return this.#places.get(bucket)?.get(name) ?? this.#addPlace(name, bucket)
+  }
+
+  #addPlace(name: string, bucket: string): Place {
+    const width = this.#widths.get(name) ?? this.#add(widthKey(name))
+    const place = { width, start: countersUnder(name, bucket), counters: new Map<TypedText, Counter>() }
+    const places = this.#places.get(bucket) ?? new Map<string, Place>()
+    this.#widths.set(name, width)
+    this.#places.set(bucket, places.set(name, place))
+    this.#kept += 1
     return place
   }
 
-  /** Those asked for since the last time whose values are not known. */
+  addCounter({ start, counters }: Place, text: TypedText): Counter {
+    const counter = this.#add(indexKey(start, text, ''))
+    counters.set(text, counter)
+    return counter
+  }
+
+  #add(key: string): Counter {
+    const counter = { key, value: 0, isChanged: false }
+    this.#unknown.push(counter)
+    this.#kept += 1
+    return counter
+  }
+
+  /** Those added since the last time, whose values are not known yet. */
   takeUnknown(): readonly Counter[] {
     const unknown = this.#unknown
     this.#unknown = []
     return unknown
   }
 
-  /** Between batches: forgets the counters used least recently. */
-  age(): void {
-    if (this.#placesSize > PLACES_MAX) this.#forgetPlaces()
-    if (this.#younger.size <= this.#ageMax) return
-    this.#older = this.#younger
-    this.#younger = new Map()
-    this.#forgetPlaces()
-  }
-
-  /** They hold on to widths: a width that is forgotten must not be counted on by a place that is not. */
-  #forgetPlaces(): void {
+  /** Between batches, when none of them is changed and not written. */
+  forget(): void {
+    if (this.#kept <= this.#keptMax) return
     this.#places = new Map()
-    this.#placesSize = 0
+    this.#widths = new Map()
+    this.#kept = 0
   }
 }

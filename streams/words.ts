@@ -4,6 +4,8 @@ import type { TypedText } from './attributes.ts'
 export const WORD_CHARACTERS_MAX = 64
 
 const WORD = /[\p{L}\p{N}]+/gu
+const ASCII = /^[\x20-\x7e]*$/
+const ASCII_WORD = /[a-z0-9]+/g
 const MARKS = /\p{M}/gu
 
 /**
@@ -11,8 +13,13 @@ const MARKS = /\p{M}/gu
  * has rechnung, marz and 2026.
  */
 export function wordsIn(text: string): readonly string[] {
+  if (ASCII.test(text)) return distinct(text.toLowerCase().match(ASCII_WORD) ?? [])
   const plain = text.normalize('NFKD').replaceAll(MARKS, '').toLowerCase()
-  return [...new Set(Array.from(plain.matchAll(WORD), ([word]) => word.slice(0, WORD_CHARACTERS_MAX)))]
+  return distinct(plain.match(WORD) ?? [])
+}
+
+function distinct(words: readonly string[]): readonly string[] {
+  return [...new Set(words.map((word) => word.slice(0, WORD_CHARACTERS_MAX)))]
 }
 
 /** Only texts have words. */

@@ -95,6 +95,7 @@ describe('the queue', () => {
       lagMax: 100,
       batchRecordsMax: 1,
       facetCountersMax: 100,
+      facetCountersKeptMax: 100,
     })
     writer.apply(modelOf(2050).records, 1)
     await writer.settled(2050)
@@ -134,6 +135,7 @@ describe('a write that fails', () => {
       lagMax: 100,
       batchRecordsMax: 2,
       facetCountersMax: 100,
+      facetCountersKeptMax: 100,
     })
     const { records } = modelOf(5)
     writer.apply(records.slice(0, 2), 1)

@@ -112,6 +112,8 @@ test('the same records leave the same counters, whatever the batches', async () 
       const one = await counters(model, { batchRecordsMax: 1, facetCountersMax }, 0)
       expect(await counters(model, { batchRecordsMax: 256, facetCountersMax }, 0)).toEqual(one)
       expect(await counters(model, { batchRecordsMax: 7, facetCountersMax }, cut)).toEqual(one)
+      const forgetful = { batchRecordsMax: 2, facetCountersMax, facetCountersKeptMax: 3 }
+      expect(await counters(model, forgetful, cut)).toEqual(one)
     }),
     { numRuns: 8, endOnFailure: true },
   )
