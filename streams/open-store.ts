@@ -4,6 +4,7 @@ import type { Catalog } from './catalog-port.ts'
 import { type CatchUpProgress, catchUp } from './catch-up.ts'
 import type { CustodyOptions, OpenCustody } from './custody.ts'
 import { digest } from './digest.ts'
+import { earlyLock } from './early-lock.ts'
 import type { Envelope, Origin } from './envelope.ts'
 import type { Expired } from './expiry.ts'
 import type { IntegrityVerdict } from './integrity.ts'
@@ -119,9 +120,10 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const reader = new StoreReader({ pool, catalog, sequencer, recent, streamRecordsMax })
     const settled = () => sequencer.settled(pool.position.sequence)
     const versionReader = new VersionReader(pool, catalog, settled, streamRecordsMax)
+    const refuseLocked = earlyLock({ catalog, buckets: sequencer.buckets, clock: options.clock, settled })
     const underway = new Underway()
     const writer = new StreamWriter({ catalog, sequencer, underway })
-    const parts = { admission, sequencer, reader, versionReader, recent, writer, underway }
+    const parts = { admission, sequencer, reader, versionReader, recent, writer, underway, refuseLocked }
     return new PartitionStore({
       pool,
       catalog,

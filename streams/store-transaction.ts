@@ -17,6 +17,8 @@ export interface TransactionParts {
   readonly sequencer: Sequencer
   readonly underway: Underway
   readonly changesMax: number
+  /** Throws ERR_LOCKED for an upload that would replace what is locked, as far as that is known by now. */
+  readonly refuseLocked: (envelope: Envelope) => Promise<void>
 }
 
 type Step = (evidence: Attributes) => Change | Promise<Change>
@@ -24,8 +26,8 @@ type Step = (evidence: Attributes) => Change | Promise<Change>
 /**
  *   OPEN ──commit──▶ SEALED ──▶ ENDED
  *     ├──abort──▶ ENDED
- *     └──a write fails, or there is no room for what was declared──▶ ENDED: what was staged is given back, and commit()
- *        says again why
+ *     └──a write fails, or an upload is refused after it was admitted──▶ ENDED: what was staged is given back, and
+ *        commit() says again why
  */
 export class SequencedTransaction implements StoreTransaction {
   readonly #parts: TransactionParts
@@ -46,7 +48,10 @@ export class SequencedTransaction implements StoreTransaction {
       this.#requireRoom()
       const intake = this.#parts.admission.admit(envelope, () => this.#transaction.stage())
       this.#uploads += 1
-      await this.#orEnd(() => this.#transaction.reserve(envelope.expected.size ?? 0))
+      await this.#orEnd(async () => {
+        await this.#parts.refuseLocked(envelope)
+        await this.#transaction.reserve(envelope.expected.size ?? 0)
+      })
       this.#steps.push((evidence) => intake.finish(evidence))
       return new IntakeUpload(intake, (chunk) => this.#write(intake, chunk))
     })

@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { smtpFrontend } from '../../protocols/index.ts'
+import { EARLY_BYTES_MIN } from '../../streams/early-lock.ts'
 import type { BucketChange, OpenStore } from '../../streams/index.ts'
 import { FtpClient } from '../support/ftp-client.ts'
 import { openDoor as openFtp } from '../support/ftp-door.ts'
@@ -7,7 +8,7 @@ import { call, callJson } from '../support/http-client.ts'
 import { openDoor as openHttp } from '../support/http-door.ts'
 import { SmtpClient, wireForm } from '../support/smtp-client.ts'
 import { doorOptions } from '../support/smtp-door.ts'
-import { named, openHarness, origin, putText, readText, refusal } from '../support/store-harness.ts'
+import { envelopeOf, named, openHarness, origin, putText, readText, refusal } from '../support/store-harness.ts'
 
 /* What is retained or held is refused at each door, in its own words, and stays as it is. */
 
@@ -94,7 +95,7 @@ describe('FTP', () => {
   test('refuses STOR over it, DELE, and RNTO from it and onto it', async () => {
     const store = await openStore()
     const client = await open(store)
-    expect(await client.upload('inbox/a', 'another')).toMatch(`550 ${retained}`)
+    await expect(client.upload('inbox/a', 'another')).rejects.toThrow(`550 ${retained}`)
     expect(await client.command('DELE inbox/a')).toBe(`550 ${retained}`)
     expect(await client.command('RNFR inbox/a')).toMatch(/^350/)
     expect(await client.command('RNTO inbox/c')).toBe(`550 ${retained}`)
@@ -122,6 +123,34 @@ describe('FTP', () => {
     expect(await client.command('RNFR inbox/d')).toMatch(/^350/)
     expect(await client.command('RNTO inbox/e')).toBe('550 inbox/d/2 is under legal hold')
     expect(await readText(store, named('d/1'))).toBe('d/1')
+  })
+})
+
+describe('an upload', () => {
+  const begin = (store: OpenStore, size?: number) =>
+    store.begin(envelopeOf(named('a'), size === undefined ? {} : { size }))
+
+  test('that is large, or of no known length, is refused before its first byte', async () => {
+    const store = await openStore()
+    for (const size of [EARLY_BYTES_MIN, undefined])
+      await expect(begin(store, size)).rejects.toMatchObject({ ...refusal('ERR_LOCKED'), message: retained })
+    expect(store.status.uploadsOpen).toBe(0)
+    await expect(begin(await openStore({ versioning: 'enabled' }))).resolves.toBeDefined()
+  })
+
+  test('that is small is refused when it is whole', async () => {
+    const store = await openStore()
+    const upload = await begin(store, 1)
+    await upload.write(Buffer.from('x'))
+    await expect(upload.commit()).rejects.toMatchObject({ ...refusal('ERR_LOCKED'), message: retained })
+    await expectUntouched(store)
+  })
+
+  test('that began before the hold is refused all the same', async () => {
+    const store = await openStore()
+    const upload = await store.begin(envelopeOf(named('b')))
+    await store.versions.hold(origin, named('b'), true)
+    await expect(upload.commit()).rejects.toMatchObject(refusal('ERR_LOCKED'))
   })
 })
 

@@ -207,6 +207,35 @@ describe('retention', () => {
     expect(await store.versions.removeVersion(origin, named('b'), first.version)).toBe(true)
   })
 
+  test('of the version that a put in a suspended bucket would replace refuses that put, and a removal', async () => {
+    const { store } = await open({ versioning: 'off' })
+    const replaceable = await putText(store, named('a'), 'one')
+    await store.versions.configure(origin, 'inbox', { versioning: 'enabled' })
+    await putText(store, named('a'), 'two')
+    await store.versions.hold(origin, { ...named('a'), version: replaceable.version }, true)
+    await store.versions.configure(origin, 'inbox', { versioning: 'suspended' })
+    await expect(putText(store, named('a'), 'three')).rejects.toMatchObject(refusal('ERR_LOCKED'))
+    await expect(store.remove(origin, named('a'))).rejects.toMatchObject(refusal('ERR_LOCKED'))
+    expect(await textOfVersion(store, 'a', replaceable.version)).toBe('one')
+    await store.versions.hold(origin, { ...named('a'), version: replaceable.version }, false)
+    await putText(store, named('a'), 'three')
+    expect((await states(store)).map((row) => row.split(' ')[1])).toEqual(['current', 'noncurrent'])
+  })
+
+  test('of an older version goes with it when it is the current one again, and keeps the name no longer than it', async () => {
+    const { store } = await open()
+    await putText(store, named('a'), 'one')
+    await putText(store, named('a'), 'two')
+    await store.versions.hold(origin, named('a'), true)
+    const third = await putText(store, named('a'), 'three')
+    await store.versions.removeVersion(origin, named('a'), third.version)
+    const renaming = () => store.rename(origin, named('a'), named('b'))
+    await expect(renaming()).rejects.toMatchObject(refusal('ERR_LOCKED'))
+    await store.versions.hold(origin, named('a'), false)
+    await renaming()
+    expect(await readText(store, named('b'))).toBe('two')
+  })
+
   test('is for a hundred years at the most, and not for what has passed', async () => {
     const { store } = await open()
     await putText(store, named('a'), 'one')
