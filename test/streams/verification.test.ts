@@ -9,9 +9,10 @@ import {
   signedHistory,
   verifyPool,
 } from '../support/custody-harness.ts'
+import { memoryPool } from '../support/memory-pool.ts'
 import { seededRandom, seedOf } from '../support/random.ts'
 import { keyNamed, MemoryChest } from '../support/signing.ts'
-import { named, origin, originOf, putText, refusal } from '../support/store-harness.ts'
+import { named, openHarness, origin, originOf, putText, refusal } from '../support/store-harness.ts'
 
 let history: CustodyHarness
 let sound: CopiedPool
@@ -160,6 +161,26 @@ describe('records', () => {
       'CHECKPOINT_ROOT',
       'CHECKPOINT_SIGNATURE',
       'KEY_SIGNATURE',
+    ])
+  })
+
+  test('that say the same in another form are found, though every signature is right', async () => {
+    const damaged = sound.copy()
+    const last = damaged.at(damaged.last('checkpoint'))
+    damaged.put(last.sequence, Buffer.from(Buffer.from(last.content).toString('latin1').replace('{', '{ '), 'latin1'))
+    expect((await verifyPool(damaged)).codes).toEqual(['RECORD_MALFORMED'])
+  })
+
+  test('that do not follow in the stream of their object are found, though the chain of the partition is right', async () => {
+    const { store, pool } = await openHarness({ pool: memoryPool() })
+    for (const text of ['one', 'two', 'three']) await putText(store, named('a'), text)
+    const unlinked = await CopiedPool.of(pool)
+    unlinked.change(3, (record) => ({ ...record, previous: { ...record.previous, object: '' } }))
+    unlinked.rechain({ keepsObjects: true })
+    const { findings } = await verifyPool(unlinked)
+    expect(findings.map(({ code, sequence }) => [code, sequence])).toEqual([
+      ['OBJECT_CHAIN', 3],
+      ['OBJECT_CHAIN', 4],
     ])
   })
 

@@ -13,9 +13,8 @@ import {
   type VerifySummary,
   verifyStream,
 } from '../../streams/index.ts'
-import { signed, type UnsignedRecord } from '../../streams/signed-record.ts'
 import { memoryPool } from './memory-pool.ts'
-import { keyNamed, ManualTimers, MemoryChest } from './signing.ts'
+import { ManualTimers, MemoryChest } from './signing.ts'
 import { type Harness, named, openHarness, origin, putText } from './store-harness.ts'
 
 export interface CustodyHarness extends Harness {
@@ -161,18 +160,14 @@ export class CopiedPool implements VerifiedPool {
     return this.records.findLast(({ content }) => decodeRecord(content).operation === operation)!.sequence
   }
 
-  /** Makes both chains right again, as somebody would who changes a history, and signs with the key named, if any. */
-  rechain(key?: string): void {
+  /** Makes the chains right again, as somebody would who changes a history. */
+  rechain({ keepsObjects = false } = {}): void {
     let partition = ''
     const objects = new Map<string, string>()
     for (const { sequence } of [...this.records]) {
       this.change(sequence, (record) => {
         const object = 'object' in record ? (objects.get(record.object) ?? '') : ''
-        const chained = { ...record, previous: { partition, object } }
-        const isSigned = chained.operation === 'key' || chained.operation === 'checkpoint'
-        if (!isSigned || key === undefined) return chained
-        const { signature: _, ...unsigned } = chained
-        return signed(unsigned as UnsignedRecord, keyNamed(key))
+        return { ...record, previous: { partition, object: keepsObjects ? record.previous.object : object } }
       })
       partition = digestOf(this.at(sequence).content)
       const record = decodeRecord(this.at(sequence).content)
