@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { ManagedPool } from '../pool/index.ts'
 import { TargetRules, WebhookSender } from '../protocols/index.ts'
 import { DELIVERY_LIMITS, type OpenStore, type Timers } from '../streams/index.ts'
+import { partition } from './applications.ts'
 import type { Gate } from './bootstrap.ts'
 import type { Configuration } from './config.ts'
 import { NOTES_LIMITS } from './delivery-notes.ts'
@@ -36,7 +37,7 @@ export async function openSubscriptions(options: ServedSubscriptionsOptions): Pr
     rules,
     principalOf: gate.principalOf,
     seal: new SecretSeal(gate.master, randomBytes, 'webhook secret'),
-    source: `urn:cenote:pool:${pool.status().position.pool}`,
+    source: `/cenote/${pool.status().position.pool}/${partition}`,
     timers,
     clock: Date,
     random: Math.random,

@@ -21,7 +21,7 @@ export interface SubscriberParts {
   readonly sender: Pick<WebhookSender, 'send'>
   /** An application as it is now. */
   readonly principalOf: (application: string) => Principal | undefined
-  /** Names the stream among all in the world: a URI. */
+  /** Names the stream among all, as the streams over HTTP do: a URI reference. */
   readonly source: string
   readonly timers: Timers
   readonly clock: { now(): number }
