@@ -278,6 +278,19 @@ describe('an application that is gone', () => {
     await made.until(() => made.sent.length === 1)
   })
 
+  test('that comes again with fewer rights is told no more than these let it see', async () => {
+    const { made, subscriptions, store } = await ground({ limits: DELIVERY_LIMITS })
+    await subscriptions.add(boss, { url })
+    made.principals.set('boss', ann.principal)
+    const secret = { kind: 'sealed', value: '' } as const
+    await store.register(originOf(), 'new', { types: ['http'], permissions: [], secret })
+    const { sequence } = await putText(store, named('a'), 'x')
+    await made.until(() => made.opened.summaries[0]!.health === 'failing')
+    made.clock.run(2000)
+    await made.until(() => made.sent.length === 1)
+    expect(made.sequences).toEqual([sequence])
+  })
+
   test('is not sent either what was read while it was there', async () => {
     const { made, subscriptions, store } = await ground({ limits: DELIVERY_LIMITS })
     await subscriptions.add(ann, { url })
