@@ -8,6 +8,7 @@ import { DeliveryWindow, laneOf, type Parcel } from './delivery-window.ts'
 import type { Timers } from './pauses.ts'
 import type { DeadLetter } from './record.ts'
 import { type FormatContext, RECORD_FORMATS, type RecordFormat, type RecordFormatName } from './record-format.ts'
+import { Revival } from './revival.ts'
 import type { ShownRecord } from './shown-record.ts'
 import { toStoreError } from './store-errors.ts'
 import type { DeliveryProgress } from './subscription-changes.ts'
@@ -50,7 +51,7 @@ export class Delivery {
   readonly #courier: Courier
   readonly #ending = new AbortController()
   readonly #tasks = new Set<Promise<void>>()
-  readonly #reviving = new Set<Sequence>()
+  readonly #revival: Revival
 
   constructor(state: SubscriptionState, options: DeliveryOptions) {
     const { limits, clock } = options
@@ -59,6 +60,12 @@ export class Delivery {
     this.#window = new DeliveryWindow(state.after, limits)
     this.#ledger = new ProgressLedger(state)
     this.figures = new DeliveryFigures(clock)
+    this.#revival = new Revival({
+      follow: options.follow,
+      room: () => this.#hasRoom(),
+      add: (record) => this.#add(record, true),
+      onFailure: (reason) => this.figures.stumbled(reason),
+    })
     const { mediaType } = this.#format
     const onFailure = (parcel: Parcel, reason: string) => this.#fail(parcel, reason)
     this.#courier = new Courier({ ...options, messageId: messageIdOf(state.id), mediaType, onFailure })
@@ -91,7 +98,7 @@ export class Delivery {
 
   /** Tries the dead letters once more, and them alone. They stay what they are until they are delivered. */
   revive(): void {
-    this.#run(this.#revive())
+    this.#run(this.#revival.revive(this.deadLetters.map(({ sequence }) => sequence)))
   }
 
   /** What is to be noted, if anything is worth it; then it is noted, or put back. */
@@ -141,12 +148,17 @@ export class Delivery {
   async #takeIn({ records, next }: TailPage): Promise<void> {
     for (const record of records) {
       if (this.#format.tellsOf?.(record) === false) continue
-      await this.#window.room()
-      if (this.#isEnding) return
+      if (!(await this.#hasRoom())) return
       this.#add(record, false)
     }
     this.#window.pass(next)
     this.#tellProgress()
+  }
+
+  /** Waits for it; false when it ends before. */
+  async #hasRoom(): Promise<boolean> {
+    await this.#window.room()
+    return !this.#isEnding
   }
 
   #add(record: ShownRecord, isRevived: boolean): void {
@@ -164,7 +176,7 @@ export class Delivery {
       if (verdict === undefined) return
       if (verdict === 'delivered') this.#ledger.delivered(parcel.sequence, parcel.isWorthNote)
       this.figures.settled(parcel, verdict)
-      this.#reviving.delete(parcel.sequence)
+      this.#revival.settled(parcel.sequence)
       this.#window.settle(parcel)
       this.#tellProgress()
     }
@@ -178,29 +190,6 @@ export class Delivery {
     if (attempts < attemptsMax || (!isRevived && this.#ledger.dead.size >= deadLettersMax)) return false
     this.#ledger.buried({ sequence, attempts, ...failure })
     return true
-  }
-
-  async #revive(): Promise<void> {
-    for (const { sequence } of this.deadLetters) {
-      if (this.#reviving.has(sequence)) continue
-      this.#reviving.add(sequence)
-      await this.#reviveOne(sequence).catch((error) => {
-        this.#reviving.delete(sequence)
-        this.figures.stumbled(toStoreError(error).message)
-      })
-    }
-  }
-
-  async #reviveOne(sequence: Sequence): Promise<void> {
-    await this.#window.room()
-    if (this.#isEnding) return
-    const looking = new AbortController()
-    for await (const { records } of this.#options.follow(sequence - 1, looking.signal)) {
-      looking.abort()
-      const record = records.find((one) => one.sequence === sequence)
-      if (record) this.#add(record, true)
-      else this.#reviving.delete(sequence)
-    }
   }
 
   #tellProgress(): void {

@@ -1,13 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
 import type { AttributeRecord, Subscribed, SubscriptionSummary } from '../../streams/index.ts'
 import { type Random, seededRandom } from './random.ts'
 import { rootAuthorization, rootEnvironment, Server } from './server-process.ts'
+import { type Heard, SubscriberProcess } from './subscriber-process.ts'
 
 const KEYS = ['a', 'b', 'c', 'd', 'e']
 const CLIENTS = 3
@@ -24,51 +22,10 @@ const webhooks = {
   noteMsMax: 20,
 }
 
-interface Heard {
-  readonly id: string
-  readonly record: AttributeRecord
-}
-
 export interface Delivered {
   readonly records: number
   readonly repeated: number
   readonly notes: number
-}
-
-/** A subscriber process on a port that stays its own. */
-class SubscriberProcess {
-  readonly #file: string
-  #child: ChildProcess | undefined
-  port = 0
-
-  constructor(file: string) {
-    this.#file = file
-  }
-
-  async start(): Promise<void> {
-    if (this.#child) return
-    const script = fileURLToPath(new URL('subscriber.mjs', import.meta.url))
-    this.#child = spawn(process.execPath, [script, `${this.port}`, this.#file], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    const [ready] = await once(this.#child.stdout!, 'data')
-    this.port = Number(ready)
-  }
-
-  async kill(): Promise<void> {
-    if (!this.#child) return
-    const child = this.#child
-    this.#child = undefined
-    child.kill('SIGKILL')
-    await once(child, 'close')
-  }
-
-  /** What it has written down, a last line that was cut off left out. */
-  heard(): readonly Heard[] {
-    if (!existsSync(this.#file)) return []
-    const lines = readFileSync(this.#file, 'utf8').split('\n').slice(0, -1)
-    return lines.map((line) => JSON.parse(line) as Heard)
-  }
 }
 
 /**
