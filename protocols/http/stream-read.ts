@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Sequence, TailPage } from '../../streams/index.ts'
+import { type Sequence, StoreError, type TailPage } from '../../streams/index.ts'
 import { answer, answerNothing } from './answer.ts'
 import { evaluate } from './conditions.ts'
 import type { Door } from './routes.ts'
@@ -68,7 +68,8 @@ async function firstOf(view: StreamView, { after, live }: Question, signal: Abor
     last = page
     if (live === undefined || page.records.length > 0 || isEnd(view, page)) break
   }
-  return last ?? { records: [], next: after === 'now' ? view.next : after, upToDate: true }
+  if (!last) throw new StoreError('ERR_BUSY', 'the server is closing')
+  return last
 }
 
 function answerPage(

@@ -275,15 +275,27 @@ describe('events', () => {
     await next()
     const waits = gate()
     const tail = store.tail.bind(store)
-    store.tail = (origin, options) => {
-      if (options.after !== 'now') waits.open()
-      return tail(origin, options)
+    store.tail = async function* (origin, options) {
+      for await (const page of tail(origin, options)) {
+        yield page
+        if (options.after !== 'now') waits.open()
+      }
     }
     const waiting = ask('GET', `${RECORDS}?offset=${offset(1)}&live=long-poll`)
     await waits.opened
     await door.frontend.drain()
     expect(await next()).toBeUndefined()
     expect((await waiting).status).toBe(204)
+  })
+
+  test('and reads that come too late are told to come again', async () => {
+    const { store, ask } = await open()
+    store.tail = async function* () {}
+    await store.createStream(origin, named('log'), { contentType: 'text/plain', messages: [] })
+    for (const live of ['', '&live=long-poll', '&live=sse']) {
+      const { status, headers } = await ask('GET', `${LOG}?offset=-1${live}`)
+      expect([status, headers['retry-after']]).toEqual([503, '1'])
+    }
   })
 
   test('end with the store', async () => {
