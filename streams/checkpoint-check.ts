@@ -70,10 +70,12 @@ export class CheckpointCheck {
     const { covers, before } = record
     const key = this.#keys.check(record)
     if (key) this.#signers.set(key.id, (this.#signers.get(key.id) ?? 0) + 1)
-    if (before.sequence !== this.#before.sequence || before.digest !== this.#before.digest)
-      this.#report(
-        about(record, 'CHECKPOINT_BEFORE', 'it does not follow the checkpoint before', beside(this.#before, before)),
-      )
+    const isLost = before.sequence > this.#before.sequence && before.sequence <= this.#lost
+    const isNext = before.sequence === this.#before.sequence && before.digest === this.#before.digest
+    if (!isNext && !isLost) {
+      const compared = beside(this.#before, before)
+      this.#report(about(record, 'CHECKPOINT_BEFORE', 'it does not follow the checkpoint before', compared))
+    }
     await this.#compare(record)
     this.#uncovered.drop(covers.last)
     this.#before = { sequence: record.sequence, digest }

@@ -56,6 +56,7 @@ export async function openCustody(parts: CustodyParts, options: CustodyOptions):
     const key = known ?? (await chest.create())
     const notary = await openNotary(parts, options, key)
     if (!known) await notary.introduce()
+    await notary.start()
     await chest.retain(key.id)
     return new StoreCustody(parts, chest, notary)
   })

@@ -56,6 +56,7 @@ export class Notary {
   #isSigning = false
   #isRefused = false
   #isOpen = true
+  #closingLeft = CLOSING_CHECKPOINTS_MAX
   #disarm: (() => void) | undefined
 
   constructor(options: NotaryOptions, key: SigningKey, { before, last }: Covered) {
@@ -66,6 +67,11 @@ export class Notary {
     // While a checkpoint is being written others may come that make up the next one.
     this.#uncovered = new Uncovered(pool, 2 * checkpointRecordsMax, last, sequencer.applied)
     sequencer.observe((records) => this.#observe(records))
+  }
+
+  /** Reads what an earlier life left uncovered, as much of it as one checkpoint takes, and begins to sign. */
+  async start(): Promise<void> {
+    await this.#inTurn(() => this.#uncovered.fill(this.#options.checkpointRecordsMax))
     this.#await()
   }
 
@@ -143,8 +149,7 @@ export class Notary {
 
   /** A store that is closing leaves a long backlog to its next life. */
   async #checkpoints(through?: Sequence): Promise<void> {
-    for (let count = 0; this.#isOpen || count < CLOSING_CHECKPOINTS_MAX; count++)
-      if (!(await this.#checkpoint(through))) return
+    while (this.#isOpen || this.#closingLeft-- > 0) if (!(await this.#checkpoint(through))) return
   }
 
   /** Signs one checkpoint; false when there was nothing to sign, or nothing up to `through`. */
