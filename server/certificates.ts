@@ -1,5 +1,4 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { unwatchFile, watchFile } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createSecureContext, type SecureContext } from 'node:tls'
@@ -17,21 +16,24 @@ const RENEW_MS = 30 * 86_400_000
 export class Certificates {
   readonly #files: CertificateFiles
   readonly #log: Logger
+  readonly #timer: NodeJS.Timeout
   #context: SecureContext
-  #loading: Promise<void> = Promise.resolve()
+  /** The files as they were just before they were read: a change in between is seen at the next look. */
+  #marks: string
+  #looking: Promise<void> = Promise.resolve()
 
-  private constructor(files: CertificateFiles, context: SecureContext, log: Logger) {
+  private constructor(files: CertificateFiles, marks: string, context: SecureContext, log: Logger, lookMs: number) {
     this.#files = files
+    this.#marks = marks
     this.#context = context
     this.#log = log
+    this.#timer = setInterval(() => this.#look(), lookMs).unref()
   }
 
   /** Throws, with the file at fault, for a certificate that cannot serve. */
   static async open(files: CertificateFiles, log: Logger, lookMs = CERTIFICATE_LOOK_MS): Promise<Certificates> {
-    const certificates = new Certificates(files, await load(files), log)
-    for (const path of Object.values(files))
-      watchFile(path, { interval: lookMs, persistent: false }, certificates.#changed)
-    return certificates
+    const marks = await marksOf(files)
+    return new Certificates(files, marks, await load(files), log, lookMs)
   }
 
   context(): SecureContext {
@@ -39,21 +41,34 @@ export class Certificates {
   }
 
   async close(): Promise<void> {
-    for (const path of Object.values(this.#files)) unwatchFile(path, this.#changed)
-    await this.#loading
+    clearInterval(this.#timer)
+    await this.#looking
+  }
+
+  #look(): void {
+    this.#looking = this.#looking.then(async () => {
+      const marks = await marksOf(this.#files)
+      if (marks === this.#marks) return
+      this.#marks = marks
+      await this.#readAgain()
+    })
   }
 
   /** Two files cannot change at once: while they do not belong together the certificate of before serves on. */
-  readonly #changed = (): void => {
-    this.#loading = this.#loading.then(async () => {
-      try {
-        this.#context = await load(this.#files)
-        this.#log.info({ certificate: this.#files.certificate }, 'the certificate was read again')
-      } catch (error) {
-        this.#log.warn({ err: error }, 'the certificate of before serves on')
-      }
-    })
+  async #readAgain(): Promise<void> {
+    try {
+      this.#context = await load(this.#files)
+      this.#log.info({ certificate: this.#files.certificate }, 'the certificate was read again')
+    } catch (error) {
+      this.#log.warn({ err: error }, 'the certificate of before serves on')
+    }
   }
+}
+
+/** Changes when a file does, or another takes its place. */
+async function marksOf(files: CertificateFiles): Promise<string> {
+  const facts = await Promise.all(Object.values(files).map((path) => stat(path).catch(() => undefined)))
+  return facts.map((file) => (file ? `${file.dev} ${file.ino} ${file.size} ${file.mtimeMs}` : 'none')).join()
 }
 
 /** Nobody else's eyes on the key; both files in PEM, and belonging together. */
