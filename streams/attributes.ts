@@ -1,4 +1,4 @@
-import { numberOf, numberText } from './catalog-keys.ts'
+import { numberOf, numberText } from './catalog/catalog-keys.ts'
 import type { Attributes, AttributeValue } from './envelope.ts'
 
 /*

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import type { Sequence } from '../pool/index.ts'
-import type { Catalog, ObjectHead } from './catalog-port.ts'
+import type { StreamState } from './appending/stream-state.ts'
+import type { Catalog, ObjectHead } from './catalog/catalog-port.ts'
 import type { Attributes, ObjectName } from './envelope.ts'
-import type { StreamState } from './stream-state.ts'
-import type { Older } from './versions.ts'
+import type { Older } from './versions/versions.ts'
 
 /** What a name is bound to, as far as the next record needs to know. */
 export interface Binding {

@@ -1,25 +1,25 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Sequence, Staging } from '../pool/index.ts'
+import { streamAfter } from './appending/stream-state.ts'
 import { changed } from './attributes.ts'
 import type { Binding } from './bindings.ts'
-import {
-  type BucketChange,
-  type BucketSettings,
-  changedSettings,
-  defaultRetention,
-  versioningIn,
-} from './bucket-settings.ts'
-import type { Catalog } from './catalog-port.ts'
+import type { Catalog } from './catalog/catalog-port.ts'
 import { checkChange, checkUserAttributes } from './client-attributes.ts'
 import type { Draft } from './draft.ts'
 import type { Attributes, ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import { checkBucket, checkName, isName, noBucket, noObject } from './names.ts'
 import { permit } from './permission.ts'
-import type { ApplicationRegistration, Digests, Producer } from './record.ts'
-import { isLocked, lockIn, requireUnlocked } from './retention.ts'
-import { streamAfter } from './stream-state.ts'
-import { lockOfObject, type Superseded, supersede } from './versions.ts'
+import type { ApplicationRegistration, Digests, Producer } from './records/record.ts'
+import {
+  type BucketChange,
+  type BucketSettings,
+  changedSettings,
+  defaultRetention,
+  versioningIn,
+} from './versions/bucket-settings.ts'
+import { isLocked, lockIn, requireUnlocked } from './versions/retention.ts'
+import { lockOfObject, type Superseded, supersede } from './versions/versions.ts'
 
 /**
  * What a transaction may change. Who may ask for it, and whether it can be asked, is checked when it is made; what it

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import type { RecordDraft, Release, Sequence, Staging } from '../pool/index.ts'
 import type { Binding, Bindings } from './bindings.ts'
-import { type BucketSettings, NEW_BUCKET } from './bucket-settings.ts'
-import { sequenceText } from './catalog-keys.ts'
-import type { DurableRecord } from './catalog-port.ts'
+import { sequenceText } from './catalog/catalog-keys.ts'
+import type { DurableRecord } from './catalog/catalog-port.ts'
+import { type SigningKey, signed, type UnsignedRecord } from './custody/signed-record.ts'
 import type { ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
-import type { SizedRecord } from './recent-records.ts'
-import type { AttributeRecord, SignedRecord } from './record.ts'
-import { digestOf, encodeRecord } from './record-codec.ts'
-import { type SigningKey, signed, type UnsignedRecord } from './signed-record.ts'
+import type { AttributeRecord, SignedRecord } from './records/record.ts'
+import { digestOf, encodeRecord } from './records/record-codec.ts'
+import type { SizedRecord } from './tail/recent-records.ts'
+import { type BucketSettings, NEW_BUCKET } from './versions/bucket-settings.ts'
 
 /** The end of the partition's stream: what the next record goes on from. */
 export interface Tail {

@@ -18,11 +18,11 @@ export {
   essenceOf,
   MESSAGES_MAX,
   type StreamPlace,
-} from './appending.ts'
+} from './appending/appending.ts'
+export type { CreateOutcome, StreamRequest } from './appending/stream-creation.ts'
+export type { StreamHead, Streams } from './appending/stream-port.ts'
 export type { AttributeChange } from './attributes.ts'
-export type { BucketChange, BucketSettings, Expiry, Versioning } from './bucket-settings.ts'
-export { BUNDLE_KEYS_MAX, verifyBundle } from './bundle-check.ts'
-export { type CatalogOptions, openCatalog } from './catalog.ts'
+export { type CatalogOptions, openCatalog } from './catalog/catalog.ts'
 export type {
   Catalog,
   CatalogPosition,
@@ -31,23 +31,29 @@ export type {
   ObjectHead,
   ObjectPlace,
   OlderVersion,
-} from './catalog-port.ts'
-export type { CatchUpProgress } from './catch-up.ts'
-export { CHECKPOINT_RECORDS_LIMIT } from './checkpoint-check.ts'
-export { CUSTODY_LIMITS, type CustodyOptions, type OpenCustody } from './custody.ts'
-export type * from './custody-port.ts'
-export { Delivery, type DeliveryOptions } from './delivery.ts'
-export { DELIVERY_LIMITS, type DeliveryLimits } from './delivery-limits.ts'
-export type { Message, Outcome, Send } from './delivery-port.ts'
+} from './catalog/catalog-port.ts'
+export type { CatchUpProgress } from './catalog/catch-up.ts'
+export { BUNDLE_KEYS_MAX, verifyBundle } from './custody/bundle-check.ts'
+export { CHECKPOINT_RECORDS_LIMIT } from './custody/checkpoint-check.ts'
+export { CUSTODY_LIMITS, type CustodyOptions, type OpenCustody } from './custody/custody.ts'
+export type * from './custody/custody-port.ts'
+export type { Finding as VerifyFinding, FindingCode } from './custody/finding.ts'
+export type { Timers as NotaryTimers } from './custody/notary.ts'
+export { keyIdOf, type SigningKey } from './custody/signed-record.ts'
+export { verifyStream } from './custody/verification.ts'
+export { Delivery, type DeliveryOptions } from './delivery/delivery.ts'
+export { DELIVERY_LIMITS, type DeliveryLimits } from './delivery/delivery-limits.ts'
+export type { Message, Outcome, Send } from './delivery/delivery-port.ts'
+export type { Timers } from './delivery/pauses.ts'
+export type { DeliveryProgress, NewSubscription } from './delivery/subscription-changes.ts'
+export type * from './delivery/subscription-port.ts'
+export type { SubscriptionState } from './delivery/subscription-state.ts'
 export { digest } from './digest.ts'
 export type * from './envelope.ts'
 export { StoreError, type StoreErrorCode } from './errors.ts'
-export type { Expired } from './expiry.ts'
-export type { Finding as VerifyFinding, FindingCode } from './finding.ts'
 export { INTEGRITY_DETAIL_BYTES_MAX, type IntegrityVerdict } from './integrity.ts'
 export { limiter } from './limiter.ts'
 export { KEY_BYTES_MAX } from './names.ts'
-export type { Timers as NotaryTimers } from './notary.ts'
 export {
   type OpenStore,
   openStore,
@@ -56,7 +62,6 @@ export {
   type StoreOptions,
   type StoreStatus,
 } from './open-store.ts'
-export type { Timers } from './pauses.ts'
 export { permit } from './permission.ts'
 export { type Frozen, Pipeline } from './pipeline.ts'
 export type * from './pool-port.ts'
@@ -71,27 +76,22 @@ export {
   QUERY_FORMATS,
   type QueryFormat,
   xmlPage,
-} from './query-format.ts'
-export type * from './record.ts'
-export { decodeRecord, digestOf, encodeRecord } from './record-codec.ts'
+} from './query/query-format.ts'
+export type * from './records/record.ts'
+export { decodeRecord, digestOf, encodeRecord } from './records/record-codec.ts'
 export {
   type FormatContext,
   isRecordFormat,
   RECORD_FORMATS,
   type RecordFormat,
   type RecordFormatName,
-} from './record-format.ts'
-export type { ShownApplicationRecord, ShownRecord, ShownRegistration } from './shown-record.ts'
-export { keyIdOf, type SigningKey } from './signed-record.ts'
+} from './records/record-format.ts'
+export type { ShownApplicationRecord, ShownRecord, ShownRegistration } from './records/shown-record.ts'
 export type { Stage } from './stage.ts'
 export { inStoreWords, toStoreError } from './store-errors.ts'
 export type * from './store-port.ts'
-export type { CreateOutcome, StreamRequest } from './stream-creation.ts'
-export type { StreamHead, Streams } from './stream-port.ts'
-export type { DeliveryProgress, NewSubscription } from './subscription-changes.ts'
-export type * from './subscription-port.ts'
-export type { SubscriptionState } from './subscription-state.ts'
-export type { TailOptions } from './tail.ts'
-export type { TailPage } from './tail-page.ts'
-export { verifyStream } from './verification.ts'
-export type * from './version-port.ts'
+export type { TailOptions } from './tail/tail.ts'
+export type { TailPage } from './tail/tail-page.ts'
+export type { BucketChange, BucketSettings, Expiry, Versioning } from './versions/bucket-settings.ts'
+export type { Expired } from './versions/expiry.ts'
+export type * from './versions/version-port.ts'

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import type { Pool, Sequence, Transaction } from '../pool/index.ts'
 import { Bindings } from './bindings.ts'
-import type { BucketSettings } from './bucket-settings.ts'
-import type { Catalog, DurableRecord } from './catalog-port.ts'
+import type { Catalog, DurableRecord } from './catalog/catalog-port.ts'
 import type { Change } from './changes.ts'
 import { Draft, type DraftGround, type Tail } from './draft.ts'
 import { StoreError } from './errors.ts'
-import type { RecentRecords } from './recent-records.ts'
+import type { RecentRecords } from './tail/recent-records.ts'
+import type { BucketSettings } from './versions/bucket-settings.ts'
 
 export interface SequencerOptions {
   readonly pool: Pool

@@ -1,7 +1,7 @@
 import type { PayloadRange, Sequence } from '../pool/index.ts'
+import type { Streams } from './appending/stream-port.ts'
 import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
-import type { ApplicationRegistration, AttributeRecord, Digests } from './record.ts'
-import type { Streams } from './stream-port.ts'
+import type { ApplicationRegistration, AttributeRecord, Digests } from './records/record.ts'
 
 /** Proof that an object is durable. A door says yes to its client only with one in hand. */
 export interface Receipt {

@@ -1,14 +1,16 @@
 import type { PayloadRange, Pool, Sequence } from '../pool/index.ts'
-import { placeOf, type StreamPlace } from './appending.ts'
-import type { Catalog, ObjectHead } from './catalog-port.ts'
+import { placeOf, type StreamPlace } from './appending/appending.ts'
+import type { StreamHead } from './appending/stream-port.ts'
+import { streamTypeOf } from './appending/stream-state.ts'
+import type { Catalog, ObjectHead } from './catalog/catalog-port.ts'
+import type { SubscriptionState } from './delivery/subscription-state.ts'
 import type { ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import { isName, noBucket, noObject } from './names.ts'
 import { permit } from './permission.ts'
 import { openBody, partOf } from './reading.ts'
-import type { RecentRecords } from './recent-records.ts'
-import type { ApplicationRegistration, AttributeRecord } from './record.ts'
-import { decodeRecord } from './record-codec.ts'
+import type { ApplicationRegistration, AttributeRecord } from './records/record.ts'
+import { decodeRecord } from './records/record-codec.ts'
 import type { Sequencer } from './sequencer.ts'
 import { inStoreWords, toStoreError } from './store-errors.ts'
 import type {
@@ -22,11 +24,9 @@ import type {
   QueryResult,
   Reading,
 } from './store-port.ts'
-import type { StreamHead } from './stream-port.ts'
-import { streamTypeOf } from './stream-state.ts'
-import type { SubscriptionState } from './subscription-state.ts'
-import { type Followed, follow, type TailOptions } from './tail.ts'
-import type { TailPage } from './tail-page.ts'
+import type { RecentRecords } from './tail/recent-records.ts'
+import { type Followed, follow, type TailOptions } from './tail/tail.ts'
+import type { TailPage } from './tail/tail-page.ts'
 
 /** Versions that one read may see replaced under its hands. */
 const READ_ATTEMPTS_MAX = 16

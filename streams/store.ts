@@ -1,17 +1,25 @@
 import type { PayloadRange, Pool, Transaction } from '../pool/index.ts'
-import type { Append, AppendOutcome } from './appending.ts'
+import type { Append, AppendOutcome } from './appending/appending.ts'
+import type { CreateOutcome, StreamRequest } from './appending/stream-creation.ts'
+import type { StreamHead } from './appending/stream-port.ts'
+import type { StreamWriter } from './appending/stream-writer.ts'
 import type { AttributeChange } from './attributes.ts'
-import type { Catalog, DurableRecord } from './catalog-port.ts'
+import type { Catalog, DurableRecord } from './catalog/catalog-port.ts'
 import * as changes from './changes.ts'
-import { type CustodyOptions, type OpenCustody, openCustody } from './custody.ts'
+import { type CustodyOptions, type OpenCustody, openCustody } from './custody/custody.ts'
+import {
+  type DeliveryProgress,
+  type NewSubscription,
+  noteDelivery,
+  subscribe,
+} from './delivery/subscription-changes.ts'
+import { type SubscriptionState, subscribed } from './delivery/subscription-state.ts'
 import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
-import { Expiry } from './expiry.ts'
 import type { IntegrityVerdict } from './integrity.ts'
 import type { OpenStore, StoreStatus } from './open-store.ts'
 import { permit } from './permission.ts'
-import type { RecentRecords } from './recent-records.ts'
-import type { ApplicationRegistration, AttributeRecord, Producer } from './record.ts'
+import type { ApplicationRegistration, AttributeRecord, Producer } from './records/record.ts'
 import { inStoreWords, toStoreError } from './store-errors.ts'
 import type {
   Explanation,
@@ -28,15 +36,12 @@ import type {
 } from './store-port.ts'
 import type { StoreReader } from './store-reader.ts'
 import { SequencedTransaction, SoleUpload, type TransactionParts } from './store-transaction.ts'
-import type { CreateOutcome, StreamRequest } from './stream-creation.ts'
-import type { StreamHead } from './stream-port.ts'
-import type { StreamWriter } from './stream-writer.ts'
-import { type DeliveryProgress, type NewSubscription, noteDelivery, subscribe } from './subscription-changes.ts'
-import { type SubscriptionState, subscribed } from './subscription-state.ts'
-import type { TailOptions } from './tail.ts'
-import type { TailPage } from './tail-page.ts'
-import type { VersionReader } from './version-reader.ts'
-import { VersionStore } from './version-store.ts'
+import type { RecentRecords } from './tail/recent-records.ts'
+import type { TailOptions } from './tail/tail.ts'
+import type { TailPage } from './tail/tail-page.ts'
+import { Expiry } from './versions/expiry.ts'
+import type { VersionReader } from './versions/version-reader.ts'
+import { VersionStore } from './versions/version-store.ts'
 
 /** What the store of a partition is made of. */
 export interface StoreParts extends TransactionParts {

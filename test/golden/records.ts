@@ -1,6 +1,6 @@
+import { MerkleTree } from '../../streams/custody/merkle.ts'
+import { signed, type UnsignedRecord } from '../../streams/custody/signed-record.ts'
 import { type AttributeRecord, digestOf, encodeRecord } from '../../streams/index.ts'
-import { MerkleTree } from '../../streams/merkle.ts'
-import { signed, type UnsignedRecord } from '../../streams/signed-record.ts'
 import { keyNamed } from '../support/signing.ts'
 
 type Draft<Record = AttributeRecord> = Record extends unknown

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { smtpFrontend } from '../../protocols/index.ts'
-import { EARLY_BYTES_MIN } from '../../streams/early-lock.ts'
 import type { BucketChange, OpenStore } from '../../streams/index.ts'
+import { EARLY_BYTES_MIN } from '../../streams/versions/early-lock.ts'
 import { FtpClient } from '../support/ftp-client.ts'
 import { openDoor as openFtp } from '../support/ftp-door.ts'
 import { call, callJson } from '../support/http-client.ts'

@@ -11,7 +11,7 @@ import {
   numberText,
   parentIn,
   prefixEnd,
-} from '../../streams/catalog-keys.ts'
+} from '../../streams/catalog/catalog-keys.ts'
 
 /** Characters where an encoding goes wrong first: the escapes, the ends of UTF-8's lengths, both sides of the surrogates. */
 const edges = fc.constantFrom('\u0000', '\u0001', '\u0002', 'a', '/', '\u007f', '\u0080', '\u07ff', '\ud7ff')

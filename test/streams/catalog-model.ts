@@ -7,8 +7,8 @@ import type {
   Protocol,
   Sequence,
 } from '../../streams/index.ts'
-import type { Query, Term } from '../../streams/query.ts'
-import type { AttributeRecord } from '../../streams/record.ts'
+import type { Query, Term } from '../../streams/query/query.ts'
+import type { AttributeRecord } from '../../streams/records/record.ts'
 
 /** What is common to records, and of no interest to the catalog. */
 export const BASE = {

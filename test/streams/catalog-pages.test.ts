@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { QUERY_PROBE_MAX } from '../../streams/catalog.ts'
+import { QUERY_PROBE_MAX } from '../../streams/catalog/catalog.ts'
 import type { Attributes } from '../../streams/index.ts'
 import { CatalogModel } from './catalog-model.ts'
 import { folded, foldRest, keysOf, newDirectory, open, readCounter } from './catalog-support.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { progressed } from '../../streams/delivery/subscription-state.ts'
 import type { OpenStore, Sequence, SubscriptionState } from '../../streams/index.ts'
-import { progressed } from '../../streams/subscription-state.ts'
 import { accepted, DeliveryRun, refused, subscription } from '../support/delivery-harness.ts'
 import { type Random, seededRandom, seedOf } from '../support/random.ts'
 import { named, openHarness, origin, putText, turns } from '../support/store-harness.ts'

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { headerOf, packed, TarReader } from '../../streams/bundle-tar.ts'
+import { headerOf, packed, TarReader } from '../../streams/custody/bundle-tar.ts'
 import { type ObjectName, verifyBundle } from '../../streams/index.ts'
 import { type CustodyHarness, collect, openSigned, signedHistory } from '../support/custody-harness.ts'
 import { seededRandom, seedOf } from '../support/random.ts'

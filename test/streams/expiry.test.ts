@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { dueOf } from '../../streams/expiry.ts'
 import { type BucketChange, type ObjectVersion, type OpenStore, type Origin, openStore } from '../../streams/index.ts'
+import { dueOf } from '../../streams/versions/expiry.ts'
 import {
   type Harness,
   type HarnessOptions,

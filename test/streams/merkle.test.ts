@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { MerkleTree, rootFrom } from '../../streams/merkle.ts'
+import { MerkleTree, rootFrom } from '../../streams/custody/merkle.ts'
 
 const sha256 = (...parts: Uint8Array[]): Buffer => createHash('sha256').update(Buffer.concat(parts)).digest()
 const digestAt = (at: number): string => sha256(Buffer.of(at & 0xff, at >> 8)).toString('hex')

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Pool } from '../../pool/index.ts'
 import { openVolumes, PoolError } from '../../pool/index.ts'
+import { MerkleTree } from '../../streams/custody/merkle.ts'
+import { isSignedBy } from '../../streams/custody/signed-record.ts'
 import {
   type AttributeRecord,
   type CheckpointRecord,
@@ -8,8 +10,6 @@ import {
   digestOf,
   type KeyRecord,
 } from '../../streams/index.ts'
-import { MerkleTree } from '../../streams/merkle.ts'
-import { isSignedBy } from '../../streams/signed-record.ts'
 import { assertChains } from '../support/chains.ts'
 import { MemoryCatalog } from '../support/memory-catalog.ts'
 import { memoryPool } from '../support/memory-pool.ts'

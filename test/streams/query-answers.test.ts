@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Catalog, openCatalog } from '../../streams/index.ts'
-import { parseQuery } from '../../streams/query-parser.ts'
+import { parseQuery } from '../../streams/query/query-parser.ts'
 import { attribute, bucket, change, query, record } from './catalog-arbitraries.ts'
 import { CatalogModel, compareText, modelValues } from './catalog-model.ts'
 import { newDirectory } from './catalog-support.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { wordsIn } from '../../streams/catalog/words.ts'
 import type { Attributes, Catalog } from '../../streams/index.ts'
-import { parseQuery } from '../../streams/query-parser.ts'
-import { wordsIn } from '../../streams/words.ts'
+import { parseQuery } from '../../streams/query/query-parser.ts'
 import { BASE, CatalogModel } from './catalog-model.ts'
 import { folded, keysOf } from './catalog-support.ts'
 

@@ -8,9 +8,9 @@ import {
   QUERY_DEPTH_MAX,
   QUERY_TERMS_MAX,
   type Query,
-} from '../../streams/query.ts'
-import { parseQuery } from '../../streams/query-parser.ts'
-import { printQuery } from '../../streams/query-printer.ts'
+} from '../../streams/query/query.ts'
+import { parseQuery } from '../../streams/query/query-parser.ts'
+import { printQuery } from '../../streams/query/query-printer.ts'
 
 /** What a query that must not parse is refused with. */
 function refusal(text: string): string {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openVolumes } from '../../pool/index.ts'
 import type { AttributeRecord, OpenStore, ShownRecord, TailOptions, TailPage } from '../../streams/index.ts'
-import { PAGE_BYTES_MAX, PAGE_RECORDS_MAX } from '../../streams/tail-page.ts'
+import { PAGE_BYTES_MAX, PAGE_RECORDS_MAX } from '../../streams/tail/tail-page.ts'
 import { MemoryCatalog } from '../support/memory-catalog.ts'
 import { memoryPool } from '../support/memory-pool.ts'
 import {

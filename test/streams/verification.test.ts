@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { signed } from '../../streams/custody/signed-record.ts'
 import { type CheckpointRecord, decodeRecord, type PutRecord, verifyStream } from '../../streams/index.ts'
-import { signed } from '../../streams/signed-record.ts'
 import {
   CopiedPool,
   type CustodyHarness,

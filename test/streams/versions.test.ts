@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { BucketChange, OpenStore, StoreErrorCode } from '../../streams/index.ts'
-import { PastFold } from '../../streams/past.ts'
+import { PastFold } from '../../streams/versions/past.ts'
 import { MemoryCatalog } from '../support/memory-catalog.ts'
 import { memoryPool } from '../support/memory-pool.ts'
 import {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Sequence } from '../../pool/index.ts'
+import { progressed, subscribed } from '../../streams/delivery/subscription-state.ts'
 import {
   type ApplicationRegistration,
   type BucketSettings,
@@ -23,7 +24,6 @@ import {
   type VersionListing,
   type VersionListOptions,
 } from '../../streams/index.ts'
-import { progressed, subscribed } from '../../streams/subscription-state.ts'
 import { comparePlaces, MemoryObjects, type VersionPlace } from './memory-objects.ts'
 
 export interface MemoryCatalogOptions {

@@ -1,3 +1,4 @@
+import { streamAfter } from '../../streams/appending/stream-state.ts'
 import type {
   Attributes,
   HiddenHead,
@@ -10,7 +11,6 @@ import type {
   OlderVersion,
   PutRecord,
 } from '../../streams/index.ts'
-import { streamAfter } from '../../streams/stream-state.ts'
 
 interface MemoryVersion extends Omit<OlderVersion, 'since'> {
   since: number

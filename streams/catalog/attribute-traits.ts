@@ -1,0 +1,60 @@
+import type { ScalarType } from '../attributes.ts'
+
+/*
+ * What is known of attributes by their names: the one table that index, planner and facets look at. A name that is not
+ * here is of any type, is indexed by its values, and is counted.
+ */
+export interface Traits {
+  /** Of all its values: a literal that is none is refused. `digest` is a string of so many lower-case hex digits. */
+  readonly type?: ScalarType | 'digest'
+  readonly digits?: number
+  /** Indexed from its end, too: `*x` is fast. */
+  readonly reversed?: true
+  /** Indexed by its words, too: `~` is fast. */
+  readonly words?: true
+  /** Its values differ from object to object, so that counting them would keep a counter for each. */
+  readonly uncounted?: true
+}
+
+const UNIQUE = { uncounted: true } as const
+const ADDRESS = { reversed: true } as const
+
+const TRAITS: ReadonlyMap<string, Traits> = new Map<string, Traits>([
+  ['checksum.crc32c', { type: 'digest', digits: 8, ...UNIQUE }],
+  ['checksum.md5', { type: 'digest', digits: 32, ...UNIQUE }],
+  ['checksum.sha256', { type: 'digest', digits: 64, ...UNIQUE }],
+  ['email.cc', ADDRESS],
+  ['email.date', { type: 'time', ...UNIQUE }],
+  ['email.from', ADDRESS],
+  ['email.from-name', { words: true }],
+  ['email.headers-truncated', { type: 'boolean' }],
+  ['email.in-reply-to', UNIQUE],
+  ['email.mail-from', ADDRESS],
+  ['email.message-id', UNIQUE],
+  ['email.rcpt-to', ADDRESS],
+  ['email.secure', { type: 'boolean' }],
+  ['email.subject', { words: true, ...UNIQUE }],
+  ['email.to', ADDRESS],
+  ['ftp.path', UNIQUE],
+  ['ftp.secure', { type: 'boolean' }],
+  ['http.header.last-modified', UNIQUE],
+  ['integrity.detail', UNIQUE],
+  ['integrity.time', { type: 'time', ...UNIQUE }],
+  ['network.peer', UNIQUE],
+  ['object.bucket', { type: 'string' }],
+  ['object.key', { type: 'string', reversed: true, ...UNIQUE }],
+  ['object.name', { type: 'string', words: true, ...UNIQUE }],
+  ['object.size', { type: 'number', ...UNIQUE }],
+  ['object.version', { type: 'string', ...UNIQUE }],
+  ['principal.application', { type: 'string' }],
+  ['protocol', { type: 'string' }],
+  ['retention.hold', { type: 'boolean' }],
+  ['retention.until', { type: 'time', ...UNIQUE }],
+  ['time', { type: 'time', ...UNIQUE }],
+])
+
+const NONE: Traits = {}
+
+export function traitsOf(name: string): Traits {
+  return TRAITS.get(name) ?? NONE
+}

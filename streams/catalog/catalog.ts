@@ -1,0 +1,271 @@
+import type { Sequence } from '../../pool/index.ts'
+import { parseSubscription, type SubscriptionState } from '../delivery/subscription-state.ts'
+import type { ObjectName } from '../envelope.ts'
+import type { ApplicationRegistration } from '../records/record.ts'
+import type {
+  Explanation,
+  FacetOptions,
+  Facets,
+  Listing,
+  ListOptions,
+  QueryOptions,
+  QueryResult,
+} from '../store-port.ts'
+import { type BucketSettings, NEW_BUCKET } from '../versions/bucket-settings.ts'
+import type { VersionListing, VersionListOptions } from '../versions/version-port.ts'
+import { parseEntry } from './catalog-entry.ts'
+import { explanationOf } from './catalog-explain.ts'
+import { facetsOf } from './catalog-facets.ts'
+import { RecentHeads } from './catalog-heads.ts'
+import { elementRange, keyIn, lastElement, POSITION_KEY, parentIn, prefixRange, sequenceText } from './catalog-keys.ts'
+import {
+  type CatalogLevel,
+  closeLevel,
+  destroyLevel,
+  type OpenLevel,
+  openLevel,
+  rememberDamage,
+  startOf,
+  storeErrorOf,
+} from './catalog-level.ts'
+import { listPage } from './catalog-list.ts'
+import { CatalogLookup } from './catalog-lookup.ts'
+import type {
+  Catalog,
+  CatalogPosition,
+  DurableRecord,
+  HiddenHead,
+  ObjectHead,
+  ObjectPlace,
+  OlderVersion,
+} from './catalog-port.ts'
+import { type QueryBounds, queryPage } from './catalog-query.ts'
+import type { ReadObserver } from './catalog-scan.ts'
+import { versionPage } from './catalog-version-list.ts'
+import { hiddenUnder, olderVersion, placeOf } from './catalog-versions.ts'
+import { CatalogWriter } from './catalog-writer.ts'
+import { FACET_COUNTERS_MAX } from './facet-counters.ts'
+
+export interface CatalogOptions {
+  /** Holds nothing but the catalog; it is made when it is not there. */
+  readonly directory: string
+  /** Records queued from which ready() waits. */
+  readonly lagMax?: number
+  /** Records folded into one batch; the event loop waits about 50 µs for each. */
+  readonly batchRecordsMax?: number
+  /** Entries that a query looks at for one page. */
+  readonly queryScanMax?: number
+  /** Keys of indexes that a query reads for one page. */
+  readonly queryKeysMax?: number
+  /** Entries that a query looks at to sort an answer; for more the index of its order is followed. */
+  readonly querySortMax?: number
+  /** Keys that a query reads to see how many there are, for one estimate. */
+  readonly queryProbeMax?: number
+  /** Counters of one attribute's facet; one that has had more is counted by whoever asks. */
+  readonly facetCountersMax?: number
+  /** Counters of facets kept in memory. */
+  readonly facetCountersKeptMax?: number
+  /** Milliseconds since 1970: what `now` means in a query. */
+  readonly clock?: { now(): number }
+  /** Told why the directory was destroyed and made new, at position 0. */
+  readonly onDamaged?: (reason: string) => void
+  readonly onRead?: ReadObserver
+}
+
+export const QUERY_PROBE_MAX = 64
+
+const DEFAULTS = {
+  lagMax: 8192,
+  batchRecordsMax: 256,
+  queryScanMax: 10_000,
+  queryKeysMax: 200_000,
+  querySortMax: 5000,
+  queryProbeMax: QUERY_PROBE_MAX,
+  facetCountersMax: FACET_COUNTERS_MAX,
+  facetCountersKeptMax: 50_000,
+  clock: { now: () => Date.now() },
+  onDamaged: () => {},
+  onRead: () => {},
+}
+
+/**
+ * Opens the catalog kept in a directory, making it new when its files are damaged.
+ * Rejects with ERR_LOCKED while another process has it open.
+ */
+export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
+  const complete = { ...DEFAULTS, ...options }
+  return new LevelCatalog(complete, await openLevel(complete.directory, complete.onDamaged))
+}
+
+class LevelCatalog implements Catalog {
+  readonly #options: Required<CatalogOptions>
+  readonly #heads = new RecentHeads()
+  readonly #database: CatalogLevel
+  readonly #lookup: CatalogLookup
+  #damage: Error | undefined
+  #writer: CatalogWriter
+
+  constructor(options: Required<CatalogOptions>, { database, position }: OpenLevel) {
+    this.#options = options
+    this.#database = database
+    this.#lookup = new CatalogLookup(database, this.#heads)
+    this.#writer = new CatalogWriter(database, position, this.#heads, options)
+  }
+
+  get position(): CatalogPosition {
+    const { pool, epoch, sequence, digest } = this.#writer.position
+    return { pool, epoch, sequence, digest }
+  }
+
+  get failure(): Error | undefined {
+    return this.#damage ?? this.#writer.failure
+  }
+
+  apply(records: readonly DurableRecord[], epoch: number): void {
+    this.#writer.apply(records, epoch)
+  }
+
+  ready(): Promise<void> {
+    return this.#guard(() => this.#writer.ready())
+  }
+
+  settled(sequence: Sequence): Promise<void> {
+    return this.#guard(() => this.#writer.settled(sequence))
+  }
+
+  /** If power fails on the way, the files left are none, an empty catalog's, or damaged: position 0 in any case. */
+  clear(pool: string): Promise<void> {
+    return this.#guard(async () => {
+      await this.#writer.abandon()
+      await this.#database.close()
+      await destroyLevel(this.#options.directory)
+      await this.#database.open()
+      await this.#database.put(POSITION_KEY, JSON.stringify(startOf(pool)), { sync: true })
+      this.#heads.clear()
+      this.#writer = new CatalogWriter(this.#database, startOf(pool), this.#heads, this.#options)
+    })
+  }
+
+  head({ bucket, key }: ObjectName): Promise<ObjectHead | undefined> {
+    return this.#guard(async () => {
+      const text = await this.#lookup.get(keyIn('c', bucket, key))
+      if (text === undefined) return undefined
+      const { stat, last, kept, older, stream } = parseEntry(text)
+      return { stat, last, kept, older, stream }
+    })
+  }
+
+  list(bucket: string, options: ListOptions): Promise<Listing> {
+    return this.#guard(() => listPage(this.#database, bucket, options, this.#options.onRead))
+  }
+
+  hasBucket(bucket: string): Promise<boolean> {
+    return this.#guard(() => this.#database.has(keyIn('b', bucket)))
+  }
+
+  buckets(): Promise<readonly string[]> {
+    return this.#guard(async () => {
+      const keys = await this.#database.keys(prefixRange('b')).all()
+      return keys.map(lastElement)
+    })
+  }
+
+  settings(): Promise<ReadonlyMap<string, BucketSettings>> {
+    return this.#guard(async () => {
+      const entries = await this.#database.iterator(prefixRange('b')).all()
+      return new Map(entries.map(([key, text]) => [lastElement(key), settingsOf(text)]))
+    })
+  }
+
+  place(object: string): Promise<ObjectPlace | undefined> {
+    return this.#guard(() => placeOf(this.#database, object))
+  }
+
+  older(object: string, version?: Sequence): Promise<OlderVersion | undefined> {
+    return this.#guard(() => olderVersion(this.#database, object, version))
+  }
+
+  hidden(name: ObjectName, limit: number): Promise<readonly HiddenHead[]> {
+    return this.#guard(() => hiddenUnder(this.#database, name, limit))
+  }
+
+  versions(bucket: string, options: VersionListOptions): Promise<VersionListing> {
+    return this.#guard(() => versionPage(this.#database, bucket, options, this.#options.onRead))
+  }
+
+  applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {
+    return this.#guard(async () => {
+      const entries = await this.#database.iterator(prefixRange('a')).all()
+      return new Map(entries.map(([key, text]) => [lastElement(key), JSON.parse(text) as ApplicationRegistration]))
+    })
+  }
+
+  subscriptions(): Promise<readonly SubscriptionState[]> {
+    return this.#guard(async () => (await this.#database.values(prefixRange('u')).all()).map(parseSubscription))
+  }
+
+  streamOf(object: string, after: Sequence = 0, limit = -1): Promise<readonly Sequence[]> {
+    return this.#guard(async () => {
+      const range = elementRange(parentIn('s', object), sequenceText(after + 1))
+      const keys = await this.#database.keys({ ...range, limit }).all()
+      return keys.map((key) => Number(lastElement(key)))
+    })
+  }
+
+  keyRecords(): Promise<readonly Sequence[]> {
+    return this.#guard(async () => {
+      const keys = await this.#database.keys(prefixRange('k')).all()
+      return keys.map((key) => Number(lastElement(key)))
+    })
+  }
+
+  checkpointOf(sequence?: Sequence): Promise<Sequence | undefined> {
+    const isLast = sequence === undefined
+    const range = isLast ? prefixRange('t') : { ...prefixRange('t'), gte: keyIn('t', sequenceText(sequence)) }
+    return this.#guard(async () => {
+      const [found] = await this.#database.values({ ...range, reverse: isLast, limit: 1 }).all()
+      return found === undefined ? undefined : Number(found)
+    })
+  }
+
+  query(text: string, options: QueryOptions): Promise<QueryResult> {
+    return this.#guard(() => queryPage(this.#database, text, options, this.#bounds))
+  }
+
+  explain(text: string, options: QueryOptions): Promise<Explanation> {
+    return this.#guard(() => explanationOf(this.#database, text, options, this.#bounds))
+  }
+
+  facets(text: string, options: FacetOptions): Promise<Facets> {
+    return this.#guard(() => facetsOf(this.#database, text, options, this.#bounds))
+  }
+
+  get #bounds(): QueryBounds {
+    const { queryScanMax, queryKeysMax, querySortMax, queryProbeMax, onRead: observe, clock } = this.#options
+    const maxima = { scanMax: queryScanMax, keysMax: queryKeysMax, sortMax: querySortMax, probeMax: queryProbeMax }
+    return { ...maxima, observe, clock }
+  }
+
+  async close(): Promise<void> {
+    await this.#writer.close()
+    await closeLevel(this.#database, this.#options.directory)
+  }
+
+  /** Says errors of `level` in the store's words, and remembers damage, so that the next open mends it. */
+  async #guard<T>(operation: () => Promise<T>): Promise<T> {
+    try {
+      return await operation()
+    } catch (cause) {
+      const error = storeErrorOf(cause)
+      if (error.code !== 'ERR_CORRUPT') throw error
+      this.#damage = error
+      await rememberDamage(this.#options.directory).catch(() => undefined)
+      throw error
+    }
+  }
+}
+
+/** As the fold wrote them. */
+function settingsOf(text: string): BucketSettings {
+  return text === '' ? NEW_BUCKET : (JSON.parse(text) as BucketSettings)
+}
