@@ -109,7 +109,7 @@ describe('a query', () => {
   test('is answered page by page', async () => {
     const first = await get('/v1/query?q=user.name:b*&limit=1')
     expect(first.status).toBe(200)
-    expect(Object.keys(first.json)).toEqual(['sequence', 'cursor', 'objects'])
+    expect(Object.keys(first.json)).toEqual(['sequence', 'objects', 'cursor', 'limited'])
     expect(keysOf(first.json)).toEqual(['b/1'])
     const second = await get(`/v1/query?q=user.name:b*&limit=1&cursor=${first.json.cursor}`)
     expect([keysOf(second.json), second.json.cursor]).toEqual([['b/2'], null])
