@@ -9,10 +9,11 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { DataFolder } from '../../server/data-folder.ts'
 import { cenote, rootEnvironment, Server } from './server-process.ts'
 
@@ -26,10 +27,23 @@ export const dataFolder = (folder: string): DataFolder => new DataFolder(join(fo
 /** What the folder of a pool calls its one member. */
 const memberOf = (folder: string): string => join(dataFolder(folder).pool, '0000.block')
 
+/** What opens the pool whose image was made last, by the name of its file: a pool with its key lost is refused. */
+const secrets = new Map<string, Buffer>()
+
+function keepSecrets(folder: string): void {
+  const { masterKey, signingKeys } = dataFolder(folder)
+  for (const path of [masterKey, signingKeys]) secrets.set(basename(path), readFileSync(path))
+}
+
+function placeSecrets(folder: string): void {
+  for (const [name, content] of secrets) writeFileSync(join(dataFolder(folder).path, name), content, { mode: 0o600 })
+}
+
 /** Puts `device`, which holds a pool, where a server looks for the pool of its data folder. */
 export function placeDevice(folder: string, device: string): void {
   const member = memberOf(folder)
   mkdirSync(dirname(member), { recursive: true })
+  placeSecrets(folder)
   symlinkSync(device, member)
 }
 
@@ -37,6 +51,7 @@ export function placeDevice(folder: string, device: string): void {
 export function placeImage(folder: string, image: Buffer): string {
   const member = memberOf(folder)
   mkdirSync(dirname(member), { recursive: true })
+  placeSecrets(folder)
   const descriptor = openSync(member, 'w')
   ftruncateSync(descriptor, image.length)
   const zeros = Buffer.alloc(CHUNK_BYTES)
@@ -58,6 +73,7 @@ export async function newPoolImage(folder: string): Promise<Buffer> {
   if (made.code !== 0) throw new Error(made.stderr)
   await using server = await startServer(folder)
   await server.stop()
+  keepSecrets(folder)
   return readFileSync(memberOf(folder))
 }
 
