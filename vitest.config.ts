@@ -1,4 +1,19 @@
 import { configDefaults, defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+/** What takes longest comes first: begun last, it would leave one worker with nothing to do meanwhile. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    return (await super.sort(files)).sort((one, other) => lengthOf(one) - lengthOf(other))
+  }
+}
+
+const LONGEST = ['/test/simulation/', '/test/e2e/', '/test/server/serve.test.ts', '/test/conformance/']
+
+function lengthOf({ moduleId }: TestSpecification): number {
+  const index = LONGEST.findIndex((part) => moduleId.includes(part))
+  return index < 0 ? LONGEST.length : index
+}
 
 /** Two workers: the machines this runs on have two cores, and the tests start processes of their own. */
 export default defineConfig({
@@ -6,6 +21,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, 'test/long/**'],
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

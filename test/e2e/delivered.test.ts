@@ -1,9 +1,10 @@
 import { beforeAll, expect, test } from 'vitest'
 import { deliverThroughKills } from '../support/delivering.ts'
+import { seedOf } from '../support/random.ts'
 import { requireBuild } from '../support/server-process.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
-const SEED = Number(process.env.CENOTE_SEED ?? Date.now() % 1_000_000)
+const SEED = seedOf(1)
 const ROUNDS = 12
 
 beforeAll(requireBuild)

@@ -32,7 +32,13 @@ export interface Delivered {
  * A server and its subscriber, each killed at random while clients change objects; in the end both are let be until
  * everything was delivered, and what the subscriber heard is held against the records of the pool.
  */
-export async function deliverThroughKills(folder: string, rounds: number, seed: number): Promise<Delivered> {
+export async function deliverThroughKills(
+  folder: string,
+  rounds: number,
+  seed: number,
+  milliseconds = Number.POSITIVE_INFINITY,
+): Promise<Delivered> {
+  const end = performance.now() + milliseconds
   const random = seededRandom(seed)
   const subscriber = new SubscriberProcess(join(folder, 'heard'))
   await subscriber.start()
@@ -44,7 +50,7 @@ export async function deliverThroughKills(folder: string, rounds: number, seed: 
       url: `http://127.0.0.1:${subscriber.port}/`,
       after: 0,
     })
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; round < rounds && performance.now() < end; round++) {
       const victim = random.pick(['server', 'subscriber', 'both'] as const)
       await changeUntilKilled(server, random, async () => {
         if (victim !== 'server') await subscriber.kill()
