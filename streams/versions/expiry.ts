@@ -2,9 +2,9 @@ import type { Catalog, DurableRecord } from '../catalog/catalog-port.ts'
 import { type Change, expireCurrent } from '../changes.ts'
 import type { ObjectName, Origin } from '../envelope.ts'
 import { StoreError } from '../errors.ts'
-import { type BucketSettings, DAY_MS } from './bucket-settings.ts'
+import { type BucketSettings, DAY_MS, NEW_BUCKET } from './bucket-settings.ts'
 import { isLocked, lockIn } from './retention.ts'
-import { removeVersion } from './version-changes.ts'
+import { expireOlder, removeVersion } from './version-changes.ts'
 import type { ObjectVersion } from './version-port.ts'
 
 export interface ExpiryParts {
@@ -47,7 +47,7 @@ const PASSED: ReadonlySet<string> = new Set(['ERR_LOCKED', 'ERR_CONFLICT', 'ERR_
  * Removes what has expired, a bounded round at a time. A pass goes through what the buckets with an expiry keep, from the
  * first to the last one. Where it is, is kept in memory alone: after a restart it begins anew, and what was removed before
  * is not there to be looked at again. What is due is looked at once more when the removal is drawn up: what is locked, or
- * another version, by then stays.
+ * another version, or current again by then stays, and so does all when its bucket expires it no more.
  */
 export class Expiry {
   readonly #parts: ExpiryParts
@@ -83,18 +83,32 @@ export class Expiry {
     return this.#place !== undefined
   }
 
-  async #remove(origin: Origin, { version, reason }: Due): Promise<void> {
-    const { object, sequence, state } = version
-    const name: ObjectName = { bucket: version.bucket, key: version.key }
-    const change =
-      state === 'current'
-        ? expireCurrent(origin, name, sequence, reason)
-        : removeVersion(origin, name, { object, version: sequence }, reason)
+  async #remove(origin: Origin, due: Due): Promise<void> {
     try {
-      if ((await this.#parts.commit(change)).length > 0) this.#expired[COUNTED[state]] += 1
+      const change = whileDue(due.version, removalOf(origin, due))
+      if ((await this.#parts.commit(change)).length > 0) this.#expired[COUNTED[due.version.state]] += 1
     } catch (error) {
       if (!(error instanceof StoreError && PASSED.has(error.code))) throw error
     }
+  }
+}
+
+function removalOf(origin: Origin, { version, reason }: Due): Change {
+  const { bucket, key, object, sequence } = version
+  const name: ObjectName = { bucket, key }
+  const id = { object, version: sequence }
+  if (version.state === 'current') return expireCurrent(origin, name, sequence, reason)
+  if (version.state === 'noncurrent') return expireOlder(origin, name, id, version.since, reason)
+  return removeVersion(origin, name, id, reason)
+}
+
+/** The settings may be others by now. */
+function whileDue(version: ObjectVersion, change: Change): Change {
+  return {
+    ...change,
+    draft(draft) {
+      if (dueOf(version, draft.settings(version.bucket) ?? NEW_BUCKET, draft.time)) change.draft(draft)
+    },
   }
 }
 

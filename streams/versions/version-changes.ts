@@ -21,13 +21,28 @@ export interface VersionId {
 /** What is found where a version is looked for. */
 type Found =
   | { readonly what: 'current'; readonly attributes: Attributes; readonly last: string; readonly next?: OlderVersion }
-  | { readonly what: 'older'; readonly attributes: Attributes; readonly last: string }
+  | { readonly what: 'older'; readonly attributes: Attributes; readonly last: string; readonly since: number }
   | { readonly what: 'marker'; readonly last: string; readonly next?: OlderVersion; readonly place: Hidden }
 
 type Hidden = Extract<ObjectPlace, { state: 'hidden' }>
 
 /** Removes a version for good, or a delete marker; draws up nothing when there is none under the name. */
 export function removeVersion(origin: Origin, name: ObjectName, id: VersionId, reason?: string): Change {
+  return removal(origin, name, id, reason, () => true)
+}
+
+/** Removes an older version that has expired; draws up nothing when it is current, or was so after `since`. */
+export function expireOlder(origin: Origin, name: ObjectName, id: VersionId, since: number, reason: string): Change {
+  return removal(origin, name, id, reason, (found) => found.what === 'older' && found.since === since)
+}
+
+function removal(
+  origin: Origin,
+  name: ObjectName,
+  id: VersionId,
+  reason: string | undefined,
+  isMeant: (found: Found) => boolean,
+): Change {
   let found: Found | undefined
   return {
     names: [name],
@@ -35,7 +50,7 @@ export function removeVersion(origin: Origin, name: ObjectName, id: VersionId, r
       found = await find(catalog, name, id)
     },
     draft(draft) {
-      if (found === undefined) return
+      if (found === undefined || !isMeant(found)) return
       if (found.what !== 'marker') requireUnlocked(name, lockIn(found.attributes), draft.time)
       if (found.what === 'marker' && found.next && draft.binding(name)) throw taken(name)
       if (found.what !== 'marker') draft.release(id.version)
@@ -129,7 +144,7 @@ async function find(catalog: Catalog, name: ObjectName, { object, version }: Ver
   if (place.state === 'live' && place.head.stat.sequence === version)
     return { what: 'current', last, attributes: place.head.stat.attributes, ...(await nextOf(catalog, object, place)) }
   const older = await catalog.older(object, version)
-  return older && { what: 'older', last, attributes: older.stat.attributes }
+  return older && { what: 'older', last, attributes: older.stat.attributes, since: older.since }
 }
 
 function isUnder({ state, head }: ObjectPlace, { bucket, key }: ObjectName): boolean {

@@ -155,6 +155,43 @@ describe('what has expired', () => {
     expect(await readText(store, named('locked'))).toBe('locked')
   })
 
+  test('is left alone when it became current again after it was found to be due', async () => {
+    const { store, catalog, clock } = await open({ versioning: 'enabled', expiry: { noncurrentDays: 1 } })
+    for (const key of ['back', 'back and replaced']) {
+      await putText(store, named(key), key)
+      await store.remove(origin, named(key))
+    }
+    clock.time += DAY_MS
+    const list = catalog.versions.bind(catalog)
+    catalog.versions = async (...asked) => {
+      const listing = await list(...asked)
+      for (const { state, key, version } of listing.versions)
+        if (state === 'marker') await store.versions.removeVersion(origin, named(key), version)
+      await putText(store, named('back and replaced'), 'again')
+      return listing
+    }
+    await expire(store)
+    catalog.versions = list
+    expect(store.status.expired).toEqual({ objects: 0, versions: 0, markers: 0 })
+    expect(await readText(store, named('back'))).toBe('back')
+    const { versions } = await store.versions.listVersions(origin, 'inbox', { prefix: 'back and' })
+    expect(versions.map(({ state }) => state)).toEqual(['current', 'noncurrent'])
+  })
+
+  test('is left alone when its bucket expires it no more', async () => {
+    const { store, catalog, clock } = await open({ expiry: { currentDays: 1 } })
+    await putText(store, named('a'), 'kept')
+    clock.time += DAY_MS
+    const list = catalog.versions.bind(catalog)
+    catalog.versions = async (...asked) => {
+      const listing = await list(...asked)
+      await store.versions.configure(origin, 'inbox', { expiry: null })
+      return listing
+    }
+    await expire(store)
+    expect(await readText(store, named('a'))).toBe('kept')
+  })
+
   test('is nothing where no bucket has an expiry', async () => {
     const { store, pool } = await open({ versioning: 'enabled' })
     await putText(store, named('a'), 'one')
