@@ -62,6 +62,11 @@ export class CheckpointCheck {
     this.#lost = last
   }
 
+  /** Nothing more comes. */
+  end(): void {
+    this.#keys.end()
+  }
+
   async close(): Promise<void> {
     await this.#uncovered.close()
   }

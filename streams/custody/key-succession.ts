@@ -30,6 +30,7 @@ export interface SuccessionOptions {
 export class KeySuccession {
   readonly #options: SuccessionOptions
   readonly #keys: KnownKey[] = []
+  #hasChecked = false
 
   constructor(options: SuccessionOptions) {
     this.#options = options
@@ -54,6 +55,7 @@ export class KeySuccession {
   /** Whether a checkpoint is signed by the key that was to sign then. Returns that key. */
   check(record: CheckpointRecord): KnownKey | undefined {
     const { report, pool } = this.#options
+    this.#hasChecked = true
     if (record.pool !== pool)
       report(about(record, 'CHECKPOINT_POOL', 'it is of another pool', difference(pool, record.pool)))
     const key = this.#keys.findLast(({ id }) => id === record.signer)
@@ -69,6 +71,13 @@ export class KeySuccession {
     if (!key.isTrusted)
       report(about(record, 'KEY_UNTRUSTED', 'its key is not trusted, nor introduced by one that is', { found: key.id }))
     return key
+  }
+
+  /** Nothing more comes. Where no checkpoint was, none of the keys that the user has pinned has signed anything. */
+  end(): void {
+    const { report, trust } = this.#options
+    if (trust.length === 0 || this.#hasChecked) return
+    report({ code: 'KEY_UNTRUSTED', detail: 'there is no checkpoint: no key that is trusted has signed anything' })
   }
 }
 

@@ -77,6 +77,8 @@ class Verification {
     try {
       let after: Sequence | undefined = 0
       while (after !== undefined) after = yield* this.#pass(after)
+      this.#checkpoints.end()
+      yield* this.#drain()
       yield this.#summary()
     } finally {
       await this.#checkpoints.close()
