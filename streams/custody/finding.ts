@@ -1,5 +1,5 @@
 import type { Sequence } from '../../pool/index.ts'
-import type { AttributeRecord } from '../records/record.ts'
+import type { AttributeRecord, ObjectRecord } from '../records/record.ts'
 
 /** What a verification may find wrong. Closed: docs/EVIDENCE.md says what each means. */
 export type FindingCode =
@@ -49,8 +49,10 @@ export type Report = (finding: Finding) => void
 
 type Comparison = Pick<Finding, 'expected' | 'found'>
 
+type Subject = Pick<AttributeRecord, 'sequence'> | Pick<ObjectRecord, 'sequence' | 'object' | 'bucket' | 'key'>
+
 /** A finding about a record. */
-export function about(record: AttributeRecord, code: FindingCode, detail: string, compared: Comparison = {}): Finding {
+export function about(record: Subject, code: FindingCode, detail: string, compared: Comparison = {}): Finding {
   const { sequence } = record
   const name = 'object' in record ? { object: record.object, bucket: record.bucket, key: record.key } : {}
   return { code, detail, sequence, ...name, ...compared }

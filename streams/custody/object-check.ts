@@ -7,9 +7,14 @@ interface Known {
   readonly digest: string
 }
 
-/** Puts of an object whose bytes are gone, and no record says why so far. */
+/** Of a put, what it takes to tell of it: its attributes may be many. */
+interface MissingPut extends Pick<PutRecord, 'sequence' | 'object' | 'bucket' | 'key'> {
+  readonly versioning: PutRecord['versioning'] | undefined
+}
+
+/** Puts of an object whose bytes are gone, and no record says why so far. Thousands of versions may be removed late. */
 interface Missing {
-  puts: readonly PutRecord[]
+  readonly puts: Map<Sequence, MissingPut>
   /** What the object is bound to. */
   name: string | undefined
 }
@@ -79,16 +84,13 @@ export class ObjectCheck {
     const id = Number(record.object)
     // Whoever takes a name over ends the object that had it.
     const holder = this.#missingNames.get(nameOf(record))
-    if (holder !== undefined && holder !== id) this.#keep(holder, [], undefined)
+    if (holder !== undefined && holder !== id) this.#forget(holder)
     const missing = this.#missing.get(id)
     if (missing === undefined) return
-    const isRemoved = record.operation === 'delete' && record.version === undefined
-    const name = record.operation === 'rename' ? nameOf(record) : isRemoved ? undefined : missing.name
-    this.#keep(
-      id,
-      missing.puts.filter((put) => !lets(record, put)),
-      name,
-    )
+    letGo(record, missing.puts)
+    if (missing.puts.size === 0) this.#forget(id)
+    else if (record.operation === 'rename') this.#call(id, missing, nameOf(record))
+    else if (record.operation === 'delete' && record.version === undefined) this.#call(id, missing, undefined)
   }
 
   get hasMissing(): boolean {
@@ -97,7 +99,7 @@ export class ObjectCheck {
 
   /** Nothing accounts for what is missing still. */
   reportMissing(): void {
-    for (const put of [...this.#missing.values()].flatMap(({ puts }) => puts))
+    for (const put of [...this.#missing.values()].flatMap(({ puts }) => [...puts.values()]))
       this.#report(about(put, 'BYTES_MISSING', 'its bytes are gone, and no record says why'))
   }
 
@@ -113,27 +115,34 @@ export class ObjectCheck {
       this.#report(about(record, 'OBJECT_CHAIN', NO_FIRST))
   }
 
-  #miss(id: Sequence, put: PutRecord): void {
-    this.#keep(id, [...(this.#missing.get(id)?.puts ?? []), put], nameOf(put))
+  #miss(id: Sequence, { sequence, object, bucket, key, versioning }: PutRecord): void {
+    const missing = this.#missing.get(id) ?? { puts: new Map(), name: undefined }
+    missing.puts.set(sequence, { sequence, object, bucket, key, versioning })
+    this.#missing.set(id, missing)
+    this.#call(id, missing, nameOf({ bucket, key }))
   }
 
-  #keep(id: Sequence, puts: readonly PutRecord[], name: string | undefined): void {
-    const before = this.#missing.get(id)
-    if (before?.name !== undefined) this.#missingNames.delete(before.name)
-    this.#missing.delete(id)
-    if (puts.length === 0) return
-    this.#missing.set(id, { puts, name })
+  #call(id: Sequence, missing: Missing, name: string | undefined): void {
+    if (missing.name !== undefined) this.#missingNames.delete(missing.name)
+    missing.name = name
     if (name !== undefined) this.#missingNames.set(name, id)
+  }
+
+  #forget(id: Sequence): void {
+    const name = this.#missing.get(id)?.name
+    if (name !== undefined) this.#missingNames.delete(name)
+    this.#missing.delete(id)
   }
 }
 
-/** Whether a record of its object says that the bytes of a put are let go (versions.ts). */
-function lets(record: ObjectRecord, put: PutRecord): boolean {
-  if (record.operation === 'delete' && record.version !== undefined) return record.version === put.sequence
-  if (record.operation !== 'put' && record.operation !== 'delete') return false
-  if (record.versioning === undefined) return true
-  return record.versioning === 'suspended' && put.versioning !== 'enabled'
+/** Takes from puts of an object those whose bytes a record of it lets go (versions.ts). */
+function letGo(record: ObjectRecord, puts: Map<Sequence, MissingPut>): void {
+  if (record.operation === 'delete' && record.version !== undefined) puts.delete(record.version)
+  else if (record.operation !== 'put' && record.operation !== 'delete') return
+  else if (record.versioning === undefined) puts.clear()
+  else if (record.versioning === 'suspended')
+    for (const { sequence, versioning } of puts.values()) if (versioning !== 'enabled') puts.delete(sequence)
 }
 
 /** A bucket's name holds no slash. */
-const nameOf = ({ bucket, key }: ObjectRecord): string => `${bucket}/${key}`
+const nameOf = ({ bucket, key }: Pick<ObjectRecord, 'bucket' | 'key'>): string => `${bucket}/${key}`

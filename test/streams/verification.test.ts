@@ -1,6 +1,13 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { ObjectCheck } from '../../streams/custody/object-check.ts'
 import { signed } from '../../streams/custody/signed-record.ts'
-import { type CheckpointRecord, decodeRecord, type PutRecord, verifyStream } from '../../streams/index.ts'
+import {
+  type CheckpointRecord,
+  decodeRecord,
+  type ObjectRecord,
+  type PutRecord,
+  verifyStream,
+} from '../../streams/index.ts'
 import {
   CopiedPool,
   type CustodyHarness,
@@ -128,6 +135,25 @@ describe('bytes', () => {
   })
 })
 
+test('thousands of versions of one object that were removed late are accounted for, one by one', () => {
+  const versions = 20_000
+  const found: string[] = []
+  const check = new ObjectCheck(0, 1, ({ code, sequence }) => found.push(`${code} ${sequence}`))
+  const put = decodeRecord(sound.at(sound.last('put')).content) as PutRecord
+  const base = { ...put, object: '1'.padStart(16, '0'), versioning: 'enabled' } as const
+  const previous = (sequence: number) => ({ partition: '', object: sequence === 1 ? '' : `${sequence - 1}` })
+  const take = (record: ObjectRecord, isGone: boolean) =>
+    check.take({ ...record, previous: previous(record.sequence) }, `${record.sequence}`, isGone)
+  for (let sequence = 1; sequence <= versions; sequence++) take({ ...base, sequence }, true)
+  for (let version = 2; version <= versions; version++) {
+    const { digests: _, attributes: __, size: ___, versioning: ____, ...name } = base
+    take({ ...name, operation: 'delete', sequence: versions + version - 1, version }, false)
+  }
+  expect(found).toEqual([])
+  check.reportMissing()
+  expect(found).toEqual(['BYTES_MISSING 1'])
+})
+
 describe('records', () => {
   test('that cannot be read are named, and what follows is verified all the same', async () => {
     const damaged = sound.copy()
@@ -224,6 +250,14 @@ describe('checkpoints and keys', () => {
     expect((await verifyPool(pool)).codes).toEqual([])
     const { codes, summary } = await verifyPool(pool, { trust: [keyNamed('key 1').id] })
     expect([codes, summary.findings]).toEqual([['KEY_UNTRUSTED'], summary.checkpoints])
+  })
+
+  test('a history from which every signature was taken is told by a pinned key', async () => {
+    const { store, pool } = await openHarness({ pool: memoryPool() })
+    await putText(store, named('a'), 'nobody has signed it')
+    expect((await verifyPool(pool)).summary).toMatchObject({ sound: true, checkpoints: 0, unsigned: 2 })
+    const { codes, summary } = await verifyPool(pool, { trust: [keyNamed('key 1').id] })
+    expect([codes, summary.sound, summary.findings]).toEqual([['KEY_UNTRUSTED'], false, 1])
   })
 
   test('a pinned key vouches for those that it introduced, and not for those before it', async () => {
