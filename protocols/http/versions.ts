@@ -1,4 +1,4 @@
-import { StoreError } from '../../streams/index.ts'
+import { permit, StoreError } from '../../streams/index.ts'
 import { objectNameOf } from './envelope.ts'
 import { timeOf } from './moment.ts'
 import { type Application, answers, answersNothing, type Door, jsonBody } from './routes.ts'
@@ -27,6 +27,8 @@ export function versions(application: Application, { versions }: Door): void {
       const name = { ...objectNameOf(raw.url ?? ''), version }
       if (until === undefined && hold === undefined)
         throw new StoreError('ERR_INVALID', 'a retention has until, or hold, or both')
+      // A retention cannot be taken back: who may not hold retains nothing on the way to being refused.
+      if (hold !== undefined) permit(origin, 'object:hold')
       if (until !== undefined) await versions.retain(origin, name, timeOf(until))
       if (hold !== undefined) await versions.hold(origin, name, hold)
       return reply.code(204).send()

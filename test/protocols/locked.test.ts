@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { smtpFrontend } from '../../protocols/index.ts'
-import type { BucketChange, OpenStore } from '../../streams/index.ts'
+import type { BucketChange, OpenStore, Principal } from '../../streams/index.ts'
 import { EARLY_BYTES_MIN } from '../../streams/versions/early-lock.ts'
 import { FtpClient } from '../support/ftp-client.ts'
 import { openDoor as openFtp } from '../support/ftp-door.ts'
@@ -83,6 +83,17 @@ describe('HTTP', () => {
     )
     expect(answer.status).toBe(403)
   })
+})
+
+test('HTTP retains nothing for who may retain, and asks for a hold too, which it may not', async () => {
+  const { store } = await openHarness({ clock: { now: () => START } })
+  await putText(store, named('a'), 'a')
+  const principal: Principal = { application: 'clerk', partition: 'main', permissions: ['object:retain'] }
+  const door = await openHttp({ store, versions: store.versions, access: { verify: async () => principal } })
+  onTestFinished(() => door.frontend.close())
+  const answer = await callJson(door.port, 'PATCH', '/v1/retention/inbox/a', { until: '2030-01-01', hold: true })
+  expect(answer.status).toBe(403)
+  expect((await store.stat(origin, named('a'))).attributes).not.toHaveProperty('retention.until')
 })
 
 describe('FTP', () => {
