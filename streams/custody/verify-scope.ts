@@ -1,5 +1,6 @@
 import type { Pool, Sequence } from '../../pool/index.ts'
 import { isVolumeRecord } from '../../pool/index.ts'
+import { StoreError } from '../errors.ts'
 import type { AttributeRecord } from '../records/record.ts'
 import { decodeRecord } from '../records/record-codec.ts'
 import type { VerifyScope } from './custody-port.ts'
@@ -11,15 +12,26 @@ const PIECE_OBJECTS = 32_768
 export class ScopedObjects {
   readonly #pieces = new Map<number, Uint8Array>()
 
-  /** Undefined when every object is meant. */
+  /**
+   * Undefined when every object is meant. ERR_NOT_FOUND for a scope that no record names, for who mistypes a name must not
+   * read that it is sound; unless some record cannot be read, which may have named it.
+   */
   static async find(pool: Pick<Pool, 'replay'>, scope: VerifyScope, end: Sequence): Promise<ScopedObjects | undefined> {
     if (scope.bucket === undefined) return undefined
     const objects = new ScopedObjects()
-    for await (const { sequence, content } of pool.replay(1, () => {})) {
-      if (sequence > end) break
-      const record = isVolumeRecord(content) ? undefined : recordIn(content)
-      if (record && 'object' in record && isIn(scope, record)) objects.#mark(Number(record.object))
+    let isKnown = false
+    const onLost = (): void => {
+      isKnown = true
     }
+    for await (const { sequence, content } of pool.replay(1, onLost)) {
+      if (sequence > end) break
+      if (isVolumeRecord(content)) continue
+      const record = recordIn(content)
+      if (record && !('bucket' in record && isIn(scope, record))) continue
+      isKnown = true
+      if (record && 'object' in record) objects.#mark(Number(record.object))
+    }
+    if (!isKnown) throw new StoreError('ERR_NOT_FOUND', `nothing was ever stored as ${nameOf(scope)}`)
     return objects
   }
 
@@ -37,8 +49,13 @@ export class ScopedObjects {
   }
 }
 
-function isIn({ bucket, key }: VerifyScope, name: { readonly bucket: string; readonly key: string }): boolean {
+/** The record of a bucket names no key. */
+function isIn({ bucket, key }: VerifyScope, name: { readonly bucket: string; readonly key?: string }): boolean {
   return name.bucket === bucket && (key === undefined || name.key === key)
+}
+
+function nameOf({ bucket, key }: VerifyScope): string {
+  return key === undefined ? `${bucket}` : `${bucket}/${key}`
 }
 
 /** What is no record is found by the verification itself. */

@@ -91,11 +91,30 @@ describe('a scope says whose bytes are read', () => {
     [{ bucket: 'inbox', key: 'a' }, 1],
     [{ bucket: 'inbox', key: 'c' }, 1],
     [{ bucket: 'inbox' }, 3],
-    [{ bucket: 'nowhere' }, 0],
   ])('%j', async (scope, payloads) => {
     const { findings, summary } = await verifyPool(sound, scope)
     expect(findings).toEqual([])
     expect(summary).toMatchObject({ payloads, records: sound.records.length })
+  })
+
+  test.each([{ bucket: 'nowhere' }, { bucket: 'inbox', key: 'mistyped' }, { bucket: 'other', key: 'a' }])(
+    '%j is of nothing, and not called sound',
+    async (scope) => {
+      await expect(verifyPool(sound, scope)).rejects.toMatchObject(refusal('ERR_NOT_FOUND'))
+      const [first] = sound.records
+      const damaged = sound.copy()
+      damaged.lost.add(first!.sequence)
+      expect((await verifyPool(damaged, scope)).codes).toContain('RECORD_UNREADABLE')
+      const forged = sound.copy()
+      forged.put(first!.sequence, Buffer.from('no record'))
+      expect((await verifyPool(forged, scope)).codes).toContain('RECORD_MALFORMED')
+    },
+  )
+
+  test('a bucket without an object is sound', async () => {
+    const { pool, store } = await openHarness({ pool: memoryPool() })
+    await store.createBucket(origin, 'empty')
+    expect((await verifyPool(pool, { bucket: 'empty' })).summary).toMatchObject({ sound: true, payloads: 0 })
   })
 
   test('and damage elsewhere is passed over, but that of records never', async () => {
