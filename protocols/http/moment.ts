@@ -16,6 +16,11 @@ export function timeOf(text: string): number {
   const [match, zone] = TIME.exec(text) ?? []
   const isDate = match?.includes('T') === false
   const time = match === undefined ? Number.NaN : Date.parse(isDate || zone ? match : `${match}Z`)
-  if (!Number.isNaN(time)) return time
+  if (!Number.isNaN(time) && isDay(text.slice(0, 10))) return time
   throw new StoreError('ERR_INVALID', `${JSON.stringify(text)} is no time in ISO 8601`)
+}
+
+/** To Date.parse the 30th of February is a day in March. */
+function isDay(day: string): boolean {
+  return new Date(day).toISOString().startsWith(day)
 }

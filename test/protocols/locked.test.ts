@@ -67,6 +67,16 @@ describe('HTTP', () => {
     expect((await store.stat(origin, named('a'))).attributes['retention.until']).toBe('2024-01-01T00:00:00.000Z')
   })
 
+  test.each(['2030-02-30', '2030-02-30T10:00:00Z', '2030-04-31T23:00+02:00', '2030-13-01', '2030-1-1', 'tomorrow'])(
+    'refuses a retention until %s, which is no time',
+    async (until) => {
+      const store = await openStore()
+      const answer = await callJson(await open(store), 'PATCH', '/v1/retention/inbox/b', { until })
+      expect(answer).toMatchObject({ status: 400, json: { code: 'ERR_INVALID' } })
+      expect((await store.stat(origin, named('b'))).attributes).not.toHaveProperty('retention.until')
+    },
+  )
+
   test('refuses retention and hold to who may only write', async () => {
     const store = await openStore()
     const port = await open(store)
