@@ -28,6 +28,8 @@ export interface StreamView {
   readonly start: Sequence
   readonly next: Sequence
   readonly isClosed: boolean
+  /** Whether it ends with a record; that a stream of messages does is but news among the records. */
+  isLast(record: ShownRecord): boolean
   pages(after: TailOptions['after'], signal: AbortSignal): AsyncGenerator<TailPage>
   body(records: readonly ShownRecord[]): string | Buffer
 }
@@ -57,6 +59,7 @@ export async function recordsView(question: RecordsQuestion): Promise<StreamView
     start,
     next,
     isClosed: false,
+    isLast: () => false,
     pages,
     body: (records) => batch(records, { source }),
   }
@@ -84,6 +87,7 @@ export async function messagesView(store: Store, origin: Origin, name: ObjectNam
     start: first,
     next,
     isClosed,
+    isLast: (record) => record.operation === 'append' && record.closes === true,
     pages: (after, signal) => store.tail(origin, { after, signal, name, messages: true }),
     body: (records) => (isJson ? jsonOf(appended(records)) : bytesOf(appended(records))),
   }
@@ -96,7 +100,7 @@ export function isJsonType(contentType: string): boolean {
 /** Whether nothing comes after a page. */
 export function isEnd(view: StreamView, { records, next, upToDate }: TailPage): boolean {
   const last = records.at(-1)
-  const closes = last?.operation === 'append' && last.closes === true
+  const closes = last !== undefined && view.isLast(last)
   return upToDate && (closes || (view.isClosed && next >= view.next))
 }
 

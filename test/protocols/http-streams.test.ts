@@ -95,6 +95,17 @@ describe('the records of the partition', () => {
     expect(headers['stream-next-offset']).toBe(offset(2))
   })
 
+  test('go on when a stream of messages among them is closed', async () => {
+    const { ask } = await open()
+    await ask('PUT', LOG, { headers: { ...json, 'stream-closed': 'true' }, body: '[1]' })
+    for (const path of [RECORDS, `${RECORDS}/inbox/log`]) {
+      const { headers, body } = await ask('GET', path)
+      expect(JSON.parse(String(body)).at(-1)).toMatchObject({ operation: 'append', closes: true })
+      expect(headers).not.toHaveProperty('stream-closed')
+    }
+    expect((await ask('GET', LOG)).headers).toMatchObject({ 'stream-closed': 'true' })
+  })
+
   test('are told to readers, without the secrets of applications', async () => {
     const { store, ask } = await open()
     const secret = { kind: 'argon2id', value: 'hash' } as const
