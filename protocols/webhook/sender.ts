@@ -107,6 +107,8 @@ export class WebhookSender {
       outgoing.on('close', () => {
         clearTimeout(timer)
         signal.removeEventListener('abort', cut)
+        // An answer that goes over to another protocol is neither a response nor an error.
+        reject(new Error('the connection was closed without an answer'))
       })
       if (signal.aborted) cut()
       else outgoing.end(body)

@@ -27,7 +27,7 @@ export class TargetRules {
     if (!ipaddr.isValid(address)) return false
     const parsed = ipaddr.process(address)
     const family = parsed.kind()
-    return parsed.range() === 'unicast' || this.#allowed.check(parsed.toString(), family)
+    return isPublic(parsed) || this.#allowed.check(parsed.toString(), family)
   }
 
   /** Throws ERR_INVALID for what can be no target, whatever its host's name may stand for. */
@@ -41,6 +41,14 @@ export class TargetRules {
     if (isIP(address) !== 0 && !this.allows(address)) throw notAllowed(address)
     return url
   }
+}
+
+/** Of IPv6 2000::/3 alone is given out for global unicast (RFC 4291 section 2.4, and IANA's registry). */
+const GLOBAL_UNICAST = [ipaddr.IPv6.parse('2000::'), 3] as const
+
+function isPublic(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+  if (address.range() !== 'unicast') return false
+  return !(address instanceof ipaddr.IPv6) || address.match(...GLOBAL_UNICAST)
 }
 
 export function notAllowed(address: string): StoreError {

@@ -143,6 +143,18 @@ describe('an answer', () => {
   })
 })
 
+test('an answer that goes over to another protocol is none, and one attempt', async () => {
+  const server = createServer((socket) => {
+    const upgrade = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n'
+    socket.on('error', () => {}).once('data', () => socket.write(upgrade))
+  }).listen(0, '127.0.0.1')
+  onTestFinished(() => void server.close())
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  const reason = 'the connection was closed without an answer'
+  expect(await send(`http://127.0.0.1:${port}/`)).toEqual({ kind: 'refused', reason })
+})
+
 test('an attempt is cut off when it is told to be', async () => {
   const receiver = await WebhookReceiver.open(() => {})
   const cutting = new AbortController()
@@ -200,6 +212,8 @@ describe('a target', () => {
     '64:ff9b::7f00:1',
     '2002:7f00:1::',
     '2001:db8::1',
+    '::7f00:1',
+    '4000::1',
     'no address',
   ])('%s is not public', (address) => {
     expect(rules.allows(address)).toBe(false)
