@@ -11,6 +11,8 @@ const SHARES = { equals: 0.05, prefix: 0.1, between: 0.2, exists: 1 } as const
 const SHARE_ELSE = 0.3
 /** Looking an object up in another index costs a third of looking at its entry. */
 const NARROWING_SHARE_MAX = 0.6
+/** Conditions whose indexes are asked about the entries of a leg: each costs a look for each entry, whatever it leaves. */
+export const NARROWERS_MAX = 8
 
 export interface Estimate {
   readonly entries: number
@@ -40,16 +42,22 @@ export class Estimates {
     const counts = await Promise.all(legs.map((leg) => estimates.#probe(leg.ranges)))
     const isDecided = !all && counts.some((count) => count !== undefined)
     await Promise.all(legs.map((leg, at) => estimates.#addLeg(leg, counts[at], isDecided)))
+    if (!isDecided) await estimates.#addOthers(legs)
     return estimates
   }
 
   async #addLeg(leg: Leg, count: number | undefined, isDecided: boolean): Promise<void> {
-    const { condition, ranges, narrowing } = leg
+    const { condition, ranges } = leg
     if (count !== undefined) this.#legs.set(leg, { entries: count, isExact: true })
     else if (!isDecided) this.#legs.set(leg, await this.#shareOf(condition, ranges))
     const estimate = this.#legs.get(leg)
     if (condition !== undefined && estimate !== undefined) this.#conditions.set(condition, estimate)
-    if (!isDecided) await Promise.all(narrowing.map((other) => this.#add(other)))
+  }
+
+  /** Each condition once, however many legs it may narrow. */
+  async #addOthers(legs: readonly Leg[]): Promise<void> {
+    const others = new Set(legs.flatMap(({ narrowing }) => narrowing).filter((other) => !this.#conditions.has(other)))
+    await Promise.all([...others].map((other) => this.#add(other)))
   }
 
   /** Objects in all. */
@@ -73,6 +81,7 @@ export class Estimates {
       .filter((condition) => entries > this.#probeMax && this.isSelective(condition))
       .map((condition) => ({ condition, count: this.ofCondition(condition).entries }))
       .toSorted((one, other) => one.count - other.count)
+      .slice(0, NARROWERS_MAX)
       .map(({ condition, count }) => ({ condition, merges: inOrder && count <= MERGE_RATIO_MAX * entries }))
   }
 
@@ -82,8 +91,7 @@ export class Estimates {
   }
 
   async #add(condition: Condition): Promise<void> {
-    if (!this.#conditions.has(condition))
-      this.#conditions.set(condition, await this.#estimate(condition, rangesOf(condition)))
+    this.#conditions.set(condition, await this.#estimate(condition, rangesOf(condition)))
   }
 
   async #estimate(condition: Condition, ranges: readonly KeyRange[]): Promise<Estimate> {

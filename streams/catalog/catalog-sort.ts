@@ -4,7 +4,7 @@ import { type Order, topConditions } from '../query/query-order.ts'
 import { cheapestPlan, legsOf, narrows, type Plan } from '../query/query-plan.ts'
 import type { ObjectStat } from '../store-port.ts'
 import { type Entry, FIELDS, parseEntry } from './catalog-entry.ts'
-import { Estimates } from './catalog-estimate.ts'
+import { Estimates, NARROWERS_MAX } from './catalog-estimate.ts'
 import {
   compareUtf8,
   indexKey,
@@ -155,6 +155,7 @@ function narrowingsOf(
     .filter((condition) => narrows(condition) && condition.index.name !== name)
     .filter((condition) => !FIELDS.has(name) || FIELDS.has(condition.index.name))
     .filter((condition) => estimates.isSelective(condition))
+    .slice(0, NARROWERS_MAX)
     .map((condition) => new Narrowing(reading, condition, false))
 }
 

@@ -1,3 +1,4 @@
+import { wordsIn } from '../catalog/words.ts'
 import { StoreError } from '../errors.ts'
 import {
   type Comparison,
@@ -130,8 +131,15 @@ class Parser {
   }
 
   #compared(symbol: string): [Operator, Literal[]] {
-    const operator = symbol === '=' ? 'equals' : symbol === '~' ? 'words' : (symbol as Comparison)
-    return [operator, [this.#value(BARE)]]
+    const value = this.#value(BARE)
+    if (symbol === '~') return ['words', [this.#counted(value)]]
+    return [symbol === '=' ? 'equals' : (symbol as Comparison), [value]]
+  }
+
+  /** Each word is a term: all of them are looked for. */
+  #counted(value: Literal): Literal {
+    for (const _ of wordsIn(value.text).slice(1)) this.#count()
+    return value
   }
 
   #pattern(): [Operator, Literal[]] {

@@ -40,7 +40,7 @@ export interface Literal {
 }
 
 export const QUERY_BYTES_MAX = 4096
-/** Values of all terms together; a term without one counts as one. */
+/** Values of all terms together, each word of `~` being one; a term without one counts as one. */
 export const QUERY_TERMS_MAX = 256
 /** Parentheses and NOTs within one another. */
 export const QUERY_DEPTH_MAX = 32
