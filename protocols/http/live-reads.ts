@@ -12,7 +12,8 @@ export class LiveReads {
   /** Aborted when the client has gone, after `msMax`, or with the door. */
   begin(response: ServerResponse, msMax: number): AbortSignal {
     const ending = new AbortController()
-    if (this.#isEnded) ending.abort()
+    if (this.#isEnded || response.destroyed) ending.abort()
+    if (response.destroyed) return ending.signal // Nobody will be told of its end any more.
     const timer = setTimeout(() => ending.abort(), msMax)
     this.#open.add(ending)
     response.once('close', () => {
