@@ -132,7 +132,7 @@ export function parsePorts(setting: Setting): PortRange {
 /** A network in CIDR notation, or one address. */
 export function parseNetwork(setting: Setting): string {
   const text = String(setting.value)
-  const [address = '', prefix] = text.split('/')
+  const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
   try {
     const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
     new BlockList().addSubnet(address, prefix === undefined ? (family === 'ipv6' ? 128 : 32) : Number(prefix), family)
