@@ -43,6 +43,7 @@ export class Subscriptions implements SubscriptionAdministration {
   readonly #subscribers = new Map<string, Subscriber>()
   readonly #changing = new Set<string>()
   #adding = 0
+  #isClosed = false
 
   private constructor(options: SubscriptionsOptions) {
     const { store, timers, log, notes: limits = NOTES_LIMITS } = options
@@ -129,6 +130,7 @@ export class Subscriptions implements SubscriptionAdministration {
 
   /** Begins no attempt any more, waits a moment for those underway, and notes how far all have come. */
   async close(): Promise<void> {
+    this.#isClosed = true
     await Promise.all([...this.#subscribers.values()].map(({ delivery }) => delivery.close()))
     await this.#notes.flush().catch(() => {}) // It was logged: what is not noted is sent again.
     this.#notes.close()
@@ -137,7 +139,7 @@ export class Subscriptions implements SubscriptionAdministration {
   #start(state: SubscriptionState, secret: string): Subscriber {
     const subscriber = new Subscriber(state, secret, this.#options, (delivery) => this.#notes.tell(delivery))
     this.#subscribers.set(state.id, subscriber)
-    subscriber.delivery.start()
+    if (!this.#isClosed) subscriber.delivery.start() // Nobody would close it any more.
     return subscriber
   }
 

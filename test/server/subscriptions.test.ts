@@ -251,6 +251,19 @@ describe('a replay', () => {
   })
 })
 
+test('nothing begins anew once all are closed, though somebody has a replay made just then', async () => {
+  const { made, subscriptions, store } = await ground()
+  const { id } = await subscriptions.add(ann, { url })
+  await putText(store, named('a'), 'x')
+  await made.until(() => made.sent.length === 1)
+  const replayed = subscriptions.replay(ann, id, { after: 0 })
+  await subscriptions.close()
+  await replayed
+  await putText(store, named('b'), 'x')
+  for (let turns = 0; turns < 100; turns++) await turn()
+  expect(made.sent).toHaveLength(1)
+})
+
 test('dead letters that are forgotten are gone, also after a restart', async () => {
   const { made, subscriptions, store } = await ground()
   const { id } = await subscriptions.add(ann, { url })
