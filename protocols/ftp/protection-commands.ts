@@ -30,7 +30,7 @@ export const protectionCommands: { readonly [directive: string]: Command } = {
       const level = text.toUpperCase()
       if (level === 'S' || level === 'E') throw new Refusal(536, 'The levels are C and P')
       if (level !== 'C' && level !== 'P') throw new Refusal(504, 'The levels are C and P')
-      if (level === 'C' && session.settings.tls?.mode === 'required')
+      if (level === 'C' && session.settings.tls?.mode !== 'offered')
         throw new Refusal(534, 'Data connections must be protected: say PROT P')
       session.protection = level
       session.connection.reply(200, `The protection level is ${level}`)

@@ -5,7 +5,10 @@ import { Refusal } from './refusal.ts'
 
 /** How a door speaks TLS (RFC 4217). */
 export interface FtpTls {
-  /** `offered`: AUTH TLS may be said; `required`: it must; `implicit`: TLS from the first byte on, at a port of its own. */
+  /**
+   * `offered`: AUTH TLS may be said; `required`: it must; `implicit`: TLS from the first byte on, at a port of its own.
+   * Data moves in clear only where it is `offered`.
+   */
   readonly mode: 'offered' | 'required' | 'implicit'
   /** A data connection must go on with a session of before: whoever stole its port has none (RFC 4217 section 10). */
   readonly reuseRequired: boolean

@@ -127,6 +127,17 @@ describe('what is said', () => {
   })
 })
 
+test('where TLS is there from the first byte on nothing moves in clear', async () => {
+  const client = await open('implicit')
+  await client.startTls({ ca: certificate, servername: 'localhost' })
+  await client.reply()
+  await client.commands('PBSZ 0', 'USER camera', `PASS ${cameraSecret}`, 'CWD inbox')
+  expect(await client.command('PROT C')).toBe('534 Data connections must be protected: say PROT P')
+  const upload = await overTls(await client.transfer('STOR a'))
+  upload.end('hello')
+  expect(await client.reply()).toMatch(/^226 /)
+})
+
 describe('nobody puts words under TLS that were said in clear', () => {
   test.each(['AUTH TLS\r\nUSER injected\r\n', 'AUTH TLS\r\nUSER inj'])('%j ends the connection', async (text) => {
     const client = await open('offered')
