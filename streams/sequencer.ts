@@ -106,8 +106,9 @@ export class Sequencer {
     } catch (error) {
       if (place.taken) this.#withdraw(place.taken)
       this.bindings.release(names)
-      if (error === NOTHING_TO_DO) return []
-      throw error
+      if (error !== NOTHING_TO_DO) throw error
+      await this.#durable()
+      return []
     }
     assert(place.taken, 'the pool calls drafting')
     const { draft } = place.taken
@@ -115,6 +116,17 @@ export class Sequencer {
     this.#apply()
     this.bindings.releaseWhenFolded(names, draft.tail.sequence)
     return draft.durable
+  }
+
+  /**
+   * What left nothing to do may be on its way to the disk still: nobody is told that it is so before it is durable. If it
+   * was withdrawn, nobody knows.
+   */
+  async #durable(): Promise<void> {
+    const { sequence } = this.#tail
+    for (const { ended } of [...this.#sequenced]) await ended
+    if (this.#applied < sequence)
+      throw new StoreError('ERR_OUTCOME_UNKNOWN', 'what was asked for before may not be durable')
   }
 
   #sequence(first: Sequence, changes: readonly Change[]): Sequenced {

@@ -4,7 +4,14 @@ import { MESSAGES_MAX, ORDER_BYTES_MAX } from '../../streams/appending/appending
 import { PRODUCER_ID_BYTES_MAX } from '../../streams/appending/producer.ts'
 import { STREAM_TYPE_BYTES_MAX } from '../../streams/appending/stream-creation.ts'
 import { PRODUCERS_MAX } from '../../streams/appending/stream-state.ts'
-import type { AppendOutcome, AppendRecord, AttributeChange, OpenStore, Producer } from '../../streams/index.ts'
+import type {
+  AppendOutcome,
+  AppendRecord,
+  AttributeChange,
+  CreateOutcome,
+  OpenStore,
+  Producer,
+} from '../../streams/index.ts'
 import { assertChains } from '../support/chains.ts'
 import { memoryPool } from '../support/memory-pool.ts'
 import {
@@ -207,6 +214,44 @@ describe('a producer', () => {
     await Promise.all(saying)
     expect(outcomes.map(({ kind }) => kind).sort()).toEqual(['appended', 'duplicate'])
     expect(await messagesOf(store)).toEqual(['1'])
+  })
+
+  test('to a stream that another request makes just then is told so when that is durable', async () => {
+    const flushed = gate()
+    let isHeld = false
+    const pool = memoryPool({ flush: async () => (isHeld ? flushed.opened : undefined) })
+    const { store } = await openHarness({ pool })
+    isHeld = true
+    const outcomes: CreateOutcome[] = []
+    const making = [1, 2].map(async () => outcomes.push(await store.createStream(origin, log, json)))
+    await turns(20)
+    expect(outcomes).toEqual([])
+    flushed.open()
+    await Promise.all(making)
+    expect(outcomes.map(({ kind }) => kind).sort()).toEqual(['created', 'exists'])
+  })
+
+  test.each([
+    ['a bucket that is made', (store: OpenStore) => store.createBucket(origin, 'other')],
+    ['a setting', (store: OpenStore) => store.versions.configure(origin, 'inbox', { versioning: 'enabled' })],
+    ['an object that is removed', (store: OpenStore) => store.remove(origin, named('a'))],
+  ])('%s just then is there when it is durable, for whoever asks for the same', async (_, ask) => {
+    const flushed = gate()
+    let isHeld = false
+    const pool = memoryPool({ flush: async () => (isHeld ? flushed.opened : undefined) })
+    const { store } = await openHarness({ pool })
+    await putText(store, named('a'), 'one')
+    isHeld = true
+    let answers = 0
+    const asking = [1, 2].map(async () => {
+      await ask(store)
+      answers += 1
+    })
+    await turns(20)
+    expect(answers).toBe(0)
+    flushed.open()
+    await Promise.all(asking)
+    expect(answers).toBe(2)
   })
 
   test('that repeats itself is not told that all is well when the pool fails', async () => {
