@@ -85,15 +85,28 @@ export function meets(entry: Entry, filter: Filter): boolean {
   return meetsWith((name) => valuesOf(entry, name), filter)
 }
 
-/** Whether whatever has these values meets it. */
-export function meetsWith(valuesUnder: (name: string) => readonly TypedText[], filter: Filter): boolean {
+type Values = (name: string) => readonly TypedText[]
+
+/** Whether whatever has these values meets it. They are read once, however many conditions ask for them. */
+export function meetsWith(valuesUnder: Values, filter: Filter): boolean {
+  if (filter.kind === 'condition') return valuesUnder(filter.name).some(filter.accepts)
+  const known = new Map<string, readonly TypedText[]>()
+  return holds((name) => known.get(name) ?? keep(known, name, valuesUnder(name)), filter)
+}
+
+function keep<V>(known: Map<string, V>, name: string, value: V): V {
+  known.set(name, value)
+  return value
+}
+
+function holds(valuesUnder: Values, filter: Filter): boolean {
   switch (filter.kind) {
     case 'and':
-      return filter.parts.every((part) => meetsWith(valuesUnder, part))
+      return filter.parts.every((part) => holds(valuesUnder, part))
     case 'or':
-      return filter.parts.some((part) => meetsWith(valuesUnder, part))
+      return filter.parts.some((part) => holds(valuesUnder, part))
     case 'not':
-      return !meetsWith(valuesUnder, filter.part)
+      return !holds(valuesUnder, filter.part)
     case 'condition':
       return valuesUnder(filter.name).some(filter.accepts)
   }

@@ -1,6 +1,6 @@
 import { meanings, parseQuantity, plainText, reversedText, type TypedText, timeText, typedText } from '../attributes.ts'
 import { type Traits, traitsOf } from '../catalog/attribute-traits.ts'
-import { wordsIn, wordsOf } from '../catalog/words.ts'
+import { hasWord, wordsIn } from '../catalog/words.ts'
 import type { Comparison, Literal, Term } from './query.ts'
 import type { Condition } from './query-filter.ts'
 import {
@@ -87,7 +87,7 @@ function havingWords(name: string, { text, column }: Literal): readonly Meaning[
   const words = wordsIn(text)
   if (words.length === 0) throw misread(column, 'a word', text)
   return words.map((word) => {
-    const accepts = (value: TypedText) => wordsOf(value).includes(word)
+    const accepts = (value: TypedText) => hasWord(value, word)
     if (!traitsOf(name).words) return filtered(name, accepts)
     return { index: { name, kind: 'words', intervals: [singleInterval(plainText(word))] }, accepts }
   })

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { QUERY_PROBE_MAX } from '../../streams/catalog/catalog.ts'
 import { NARROWERS_MAX } from '../../streams/catalog/catalog-estimate.ts'
 import { QUERY_BYTES_MAX, QUERY_TERMS_MAX } from '../../streams/query/query.ts'
@@ -42,4 +42,19 @@ test('each word of a query is a term', () => {
   const text = `a ~ "${words.join(' ')}"`
   expect(Buffer.byteLength(text)).toBeLessThan(QUERY_BYTES_MAX)
   expect(() => parseQuery(text)).toThrow(`at most ${QUERY_TERMS_MAX} terms`)
+})
+
+test('however many words are asked of a text, its own are found once', async () => {
+  const words = Array.from({ length: QUERY_TERMS_MAX / 2 }, (_, at) => `w${at}`)
+  const text = `${words.join(' ')} ${'x '.repeat(10_000)}`
+  const model = new CatalogModel()
+  for (let at = 0; at < 4; at++) model.put('inbox', `key-${at}`, { 'user.a': [`${at} ${text}`, `${at} more ${text}`] })
+  const catalog = await folded(model)
+  const lowered = vi.spyOn(String.prototype, 'toLowerCase')
+  onTestFinished(() => lowered.mockRestore())
+  const query = `user.a ~ "${words.join(' ')}" AND ${words.map((word) => `user.a ~ ${word}`).join(' AND ')}`
+  expect((await catalog.query(query, {})).objects).toHaveLength(4)
+  const long = lowered.mock.contexts.filter((context) => String(context).length > text.length)
+  expect(long.length).toBeGreaterThan(0)
+  expect(long.length).toBeLessThanOrEqual(8)
 })
