@@ -12,6 +12,7 @@ export const ftp: Stage<Attributes, FtpFacts> = {
       'ftp.user': bounded(facts.user),
       'ftp.path': bounded(facts.path),
       'ftp.secure': facts.secure,
+      ...(facts.ascii && { 'ftp.ascii': true }),
       'ftp.completion': 'unconfirmed',
     }
   },

@@ -59,6 +59,8 @@ export interface FtpFacts {
   readonly user: string
   readonly path: string
   readonly secure: boolean
+  /** It came as text (TYPE A): its line ends are CR LF on the way, and LF here. */
+  readonly ascii?: boolean
 }
 
 export interface EmailFacts {

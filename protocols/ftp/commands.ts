@@ -1,4 +1,5 @@
 import { channelCommands } from './channel-commands.ts'
+import { digestCommands } from './digest-commands.ts'
 import { fileCommands } from './file-commands.ts'
 import { protectionCommands } from './protection-commands.ts'
 import type { Session } from './session.ts'
@@ -17,6 +18,7 @@ export const commands: ReadonlyMap<string, Command> = new Map(
     ...sessionCommands,
     ...protectionCommands,
     ...fileCommands,
+    ...digestCommands,
     ...channelCommands,
     ...transferCommands,
   }),
@@ -29,12 +31,15 @@ export const precedeLogIn: ReadonlySet<string> = new Set([
   'CCC',
   'FEAT',
   'HELP',
+  'HOST',
+  'LANG',
   'NOOP',
   'OPTS',
   'PASS',
   'PBSZ',
   'PROT',
   'QUIT',
+  'REIN',
   'SYST',
   'USER',
 ])

@@ -6,7 +6,7 @@ export interface Entry {
   readonly name: string
   /** Bytes; 0 for a directory. */
   readonly size: number
-  /** Milliseconds since 1970, of the put. */
+  /** Milliseconds since 1970: of the put, or as the client said it. */
   readonly time?: number
 }
 
@@ -15,7 +15,16 @@ export function directoryEntry(name: string): Entry {
 }
 
 export function fileEntry(name: string, stat: ObjectStat): Entry {
-  return { type: 'file', name, size: stat.size, time: stat.time }
+  return { type: 'file', name, size: stat.size, time: modifiedAt(stat) }
+}
+
+/** What MFMT sets: the time that the file has at its client's. */
+export const MODIFIED = 'user.modified'
+
+export function modifiedAt({ time, attributes }: ObjectStat): number {
+  const modified = attributes[MODIFIED]
+  const said = typeof modified === 'string' ? Date.parse(modified) : Number.NaN
+  return Number.isNaN(said) ? time : said
 }
 
 const recentMs = 182 * 24 * 60 * 60 * 1000
@@ -36,6 +45,16 @@ function listTime(time: number, now: number): string {
 export function factLine(entry: Entry): string {
   if (entry.type === 'directory') return `type=dir; ${entry.name}`
   return `type=file;size=${entry.size};modify=${factTime(entry.time ?? 0)}; ${entry.name}`
+}
+
+/** Milliseconds since 1970 of YYYYMMDDHHMMSS with an optional fraction; undefined of anything else. */
+export function parseFactTime(text: string): number | undefined {
+  const match = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.(\d{1,3})\d*)?$/.exec(text)
+  if (!match) return undefined
+  const [, year, month, day, hour, minute, second, fraction = ''] = match
+  const written = `${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction.padEnd(3, '0')}Z`
+  const time = Date.parse(written)
+  return Number.isNaN(time) || new Date(time).toISOString() !== written ? undefined : time
 }
 
 /** YYYYMMDDHHMMSS.sss in UTC (RFC 3659 section 2.3). */

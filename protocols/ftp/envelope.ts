@@ -8,11 +8,11 @@ export interface Login {
 }
 
 /** What FTP tells of an upload before its first byte: who, where to, and nothing of what will come. */
-export function envelopeOf({ origin, user, secure }: Login, name: ObjectName): Envelope<FtpFacts> {
+export function envelopeOf({ origin, user, secure }: Login, name: ObjectName, ascii = false): Envelope<FtpFacts> {
   return {
     origin,
     name,
-    facts: { type: 'ftp', user, path: `/${name.bucket}/${name.key}`, secure },
+    facts: { type: 'ftp', user, path: `/${name.bucket}/${name.key}`, secure, ...(ascii && { ascii }) },
     expected: {},
     attributes: {},
   }

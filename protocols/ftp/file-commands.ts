@@ -1,5 +1,5 @@
 import type { Command } from './commands.ts'
-import { factLine, factTime, listLine } from './entry.ts'
+import { factLine, factTime, listLine, modifiedAt, parseFactTime } from './entry.ts'
 import { Refusal } from './refusal.ts'
 import type { Session } from './session.ts'
 
@@ -50,13 +50,30 @@ const named: { readonly [directive: string]: Command } = {
   SIZE: {
     argument: 'needed',
     async run({ connection, files }, text) {
+      if (connection.transferType === 'ascii') throw new Refusal(550, 'SIZE is known in TYPE I alone')
       connection.reply(213, String((await files.file(text)).size))
     },
   },
   MDTM: {
     argument: 'needed',
     async run({ connection, files }, text) {
-      connection.reply(213, factTime((await files.file(text)).time))
+      connection.reply(213, factTime(modifiedAt(await files.file(text))))
+    },
+  },
+  MFMT: {
+    argument: 'needed',
+    async run(session, text) {
+      const [, time = '', path = ''] = /^(\S+) (.+)$/s.exec(text) ?? []
+      await setModified(session, time, path)
+      session.connection.reply(213, `Modify=${time}; ${path}`)
+    },
+  },
+  MFF: {
+    argument: 'needed',
+    async run(session, text) {
+      const [, time = '', path = ''] = /^modify=([^;]+); (.+)$/is.exec(text) ?? []
+      await setModified(session, time, path)
+      session.connection.reply(213, `Modify=${time}; ${path}`)
     },
   },
   MLST: {
@@ -78,6 +95,13 @@ export const fileCommands: { readonly [directive: string]: Command } = {
   XCUP: named.CDUP!,
   XMKD: named.MKD!,
   XRMD: named.RMD!,
+}
+
+/** The time of a file is that of its put; what a client says it is stands beside it (draft-somers-ftp-mfxx-04). */
+async function setModified({ files }: Session, text: string, path: string): Promise<void> {
+  const time = parseFactTime(text)
+  if (time === undefined || path === '') throw new Refusal(501, 'A time is YYYYMMDDHHMMSS, before the name of a file')
+  await files.setModified(path, time)
 }
 
 async function changeDirectory({ connection, files }: Session, text: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { type ObjectStat, type Origin, type Reading, type Store, StoreError, type Upload } from '../../streams/index.ts'
-import { directoryEntry, type Entry, fileEntry } from './entry.ts'
+import { directoryEntry, type Entry, fileEntry, MODIFIED } from './entry.ts'
 import { envelopeOf, type Login } from './envelope.ts'
 import { markerAt, objectAt, type Path, resolve, textOf } from './path.ts'
 import { Tree } from './tree.ts'
@@ -62,21 +62,21 @@ export class FileSystem {
     return { type: 'file', pages: [[fileEntry(text, file)]] }
   }
 
-  /** The bytes of a file from `offset` on; none when it is the file's end. */
-  async read(text: string, offset: number): Promise<Reading> {
+  /** The bytes of a file from `offset` on, `length` of them or all that follow; none when it is the file's end. */
+  async read(text: string, offset: number, length?: number): Promise<Reading> {
     const stat = await this.file(text)
-    if (offset === 0) return this.#store.read(this.#origin, stat)
+    if (offset === 0 && (length ?? stat.size) === stat.size) return this.#store.read(this.#origin, stat)
     if (offset === stat.size) return { stat, body: nothing() }
     if (offset > stat.size) throw new StoreError('ERR_RANGE', `The file has ${stat.size} bytes`)
-    const reading = await this.#store.read(this.#origin, stat, { offset, length: stat.size - offset })
+    const reading = await this.#store.read(this.#origin, stat, { offset, length: length ?? stat.size - offset })
     if (reading.stat.version !== stat.version) throw new StoreError('ERR_BUSY', 'The file was replaced; try again')
     return reading
   }
 
-  async begin(text: string): Promise<Upload> {
+  async begin(text: string, ascii = false): Promise<Upload> {
     const path = this.#filePath(text)
     if (path.length < 2) throw new StoreError('ERR_INVALID', 'Files live in buckets: store to /bucket/name')
-    return this.#store.begin(envelopeOf(this.#login, objectAt(path)))
+    return this.#store.begin(envelopeOf(this.#login, objectAt(path), ascii))
   }
 
   async remove(text: string): Promise<void> {
@@ -84,6 +84,12 @@ export class FileSystem {
     const removed = path.length > 1 && (await this.#store.remove(this.#origin, objectAt(path)))
     if (!removed) throw notFound(path, 'file')
     await this.#keepParent(path)
+  }
+
+  /** `time` in milliseconds since 1970. */
+  async setModified(text: string, time: number): Promise<void> {
+    const file = await this.file(text)
+    await this.#store.annotate(this.#origin, file, { [MODIFIED]: new Date(time).toISOString() })
   }
 
   /** Makes a bucket or, deeper, a marker. Resolves with the directory's absolute path. */

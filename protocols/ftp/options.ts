@@ -36,6 +36,8 @@ export interface FtpLimits {
   readonly dataIdleMsMax: number
   /** Passive ports tried for one PASV or EPSV; then 425. */
   readonly passiveAttemptsMax: number
+  /** Bytes read for one digest that the store does not have; then 552. */
+  readonly digestBytesMax: number
   /** Bytes of replies that a client has not read; then its connection is cut. */
   readonly repliesBytesMax: number
   /** For a client to close after our last word; then its connection is cut. */
@@ -52,6 +54,7 @@ export const ftpLimits: FtpLimits = {
   dataConnectMsMax: 30_000,
   dataIdleMsMax: 60_000,
   passiveAttemptsMax: 64,
+  digestBytesMax: 2 ** 32,
   repliesBytesMax: 4 << 20,
   closeMsMax: 2_000,
 }

@@ -1,8 +1,28 @@
 import type { Command } from './commands.ts'
+import { chooseHash, hashFeature } from './digest-commands.ts'
 import { Refusal } from './refusal.ts'
 
 /** What RFC 2389 lists for a client to rely on. */
-const features = ['EPRT', 'EPSV', 'MDTM', 'MLST type*;size*;modify*;', 'PASV', 'REST STREAM', 'SIZE', 'TVFS', 'UTF8']
+const features = [
+  'EPRT',
+  'EPSV',
+  'HOST',
+  'LANG EN*',
+  'MDTM',
+  'MFF modify;',
+  'MFMT',
+  'MLST type*;size*;modify*;',
+  'PASV',
+  'RANG STREAM',
+  'REST STREAM',
+  'SIZE',
+  'TVFS',
+  'UTF8',
+  'XCRC',
+  'XMD5',
+  'XSHA1',
+  'XSHA256',
+]
 
 /** Who the client is and what we speak. */
 export const sessionCommands: { readonly [directive: string]: Command } = {
@@ -33,23 +53,54 @@ export const sessionCommands: { readonly [directive: string]: Command } = {
       connection.reply(200, `The type is ${transferType}`)
     },
   },
+  REIN: {
+    argument: 'optional',
+    run(session) {
+      session.restartSession()
+      session.connection.reply(220, 'Cenote')
+    },
+  },
+  HOST: {
+    argument: 'needed',
+    run({ connection }) {
+      if (connection.authenticated) throw new Refusal(503, 'HOST comes before USER')
+      connection.reply(220, 'Every name leads here')
+    },
+  },
+  LANG: {
+    argument: 'optional',
+    run({ connection }, language) {
+      if (!/^(?:en(?:-.*)?)?$/i.test(language)) throw new Refusal(504, 'The language is en')
+      connection.reply(200, 'The language is en')
+    },
+  },
+  SITE: {
+    argument: 'optional',
+    run({ connection }, text) {
+      if (!/^HELP$/i.test(text)) throw new Refusal(text === '' ? 501 : 504, 'SITE knows HELP')
+      connection.reply(214, 'SITE knows HELP')
+    },
+  },
   FEAT: {
     argument: 'optional',
-    run({ connection, settings }) {
+    run(session) {
+      const { connection, settings } = session
       const protection = settings.tls ? ['AUTH TLS', 'PBSZ', 'PROT'] : []
-      connection.reply(211, 'Features', ...[...features, ...protection].sort(), 'End')
+      connection.reply(211, 'Features', ...[...features, ...protection, hashFeature(session)].sort(), 'End')
     },
   },
   OPTS: {
     argument: 'needed',
-    run({ connection }, option) {
-      if (!/^UTF-?8 ON$/i.test(option)) throw new Refusal(501, 'Names are UTF-8; there is nothing else to choose')
-      connection.reply(200, 'Names are UTF-8')
+    run(session, option) {
+      const hash = /^HASH(?: (.*))?$/i.exec(option)
+      if (hash) return chooseHash(session, hash[1] ?? '')
+      if (!/^UTF-?8 ON$/i.test(option)) throw new Refusal(501, 'OPTS knows UTF8 ON and HASH')
+      session.connection.reply(200, 'Names are UTF-8')
     },
   },
   HELP: {
     argument: 'optional',
-    run: ({ connection }) => connection.reply(214, 'RFC 959, 2389, 2428, 3659 and 4217, without APPE and STOU'),
+    run: ({ connection }) => connection.reply(214, 'RFC 959, 2389, 2428, 3659 and 4217, without APPE'),
   },
 }
 

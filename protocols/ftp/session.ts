@@ -4,7 +4,9 @@ import { LineFramer, parse, tooLong } from './command-line.ts'
 import { CommandQueue } from './command-queue.ts'
 import { commands, precedeLogIn } from './commands.ts'
 import type { DataChannel } from './data-channel.ts'
+import type { ByteRange } from './digest-commands.ts'
 import type { Entry } from './entry.ts'
+import type { DigestName } from './file-digest.ts'
 import type { FileSystem } from './file-system.ts'
 import { ControlConnection, type ControlServer } from './ftp-srv-adapter.ts'
 import type { FtpSettings } from './options.ts'
@@ -24,6 +26,10 @@ export class Session {
   renameSource: Entry | undefined
   /** EPSV ALL was said: no other way to a data connection is taken (RFC 2428 section 4). */
   extendedOnly = false
+  /** What HASH calculates. */
+  hashName: DigestName = 'SHA-256'
+  /** Of the next HASH alone (RANG). */
+  hashRange: ByteRange | undefined
   /** PBSZ was said. */
   isBufferSized = false
   /** Of the data connections to come. */
@@ -69,6 +75,17 @@ export class Session {
     this.#protect(tls)
   }
 
+  /** Forgets what was said (REIN), but for TLS, which cannot be taken back (RFC 4217 section 8). */
+  restartSession(): void {
+    this.connection.logOut()
+    this.connection.transferType = 'binary'
+    this.restart = 0
+    this.renameSource = undefined
+    this.hashName = 'SHA-256'
+    this.hashRange = undefined
+    this.prepare(undefined)
+  }
+
   /** Lets a transfer underway finish, then says 421. */
   async drain(): Promise<void> {
     await this.#queue.stop()
@@ -103,15 +120,15 @@ export class Session {
     if (this.#gone) channel?.close()
   }
 
-  /** Runs a transfer over the prepared data connection. `work` resolves with the words of its success. */
-  async transfer(work: (transfer: Transfer) => Promise<string>): Promise<void> {
+  /** Runs a transfer over the prepared data connection. `work` resolves with the words of its success; 150 says `opening`. */
+  async transfer(work: (transfer: Transfer) => Promise<string>, ...opening: readonly string[]): Promise<void> {
     const channel = this.#channel
     if (this.protection === 'C' && this.settings.tls?.mode === 'required')
       throw new Refusal(521, 'Data connections must be protected: say PROT P')
     if (!channel) throw new Refusal(425, 'Say EPSV, PASV, EPRT or PORT first')
     this.#channel = undefined
     const { limits } = this.settings
-    this.#transfer = new Transfer(channel, limits, () => this.connection.reply(150), this.#protection())
+    this.#transfer = new Transfer(channel, limits, () => this.connection.reply(150, ...opening), this.#protection())
     try {
       this.connection.reply(226, await work(this.#transfer))
     } finally {

@@ -1,10 +1,13 @@
+import { randomUUID } from 'node:crypto'
 import { StoreError } from '../../streams/index.ts'
 import { UploadSink } from '../sink.ts'
 import type { Command } from './commands.ts'
 import { type Entry, factLine, listLine } from './entry.ts'
 import type { Listing } from './file-system.ts'
+import { fromAscii, toAscii } from './line-ends.ts'
 import { Refusal } from './refusal.ts'
 import type { Session } from './session.ts'
+import type { Transfer } from './transfer.ts'
 
 /** What goes over a data connection, whole or from an offset on. */
 export const transferCommands: { readonly [directive: string]: Command } = {
@@ -25,6 +28,7 @@ export const transferCommands: { readonly [directive: string]: Command } = {
     },
   },
   STOR: { argument: 'needed', run: store },
+  STOU: { argument: 'optional', run: storeUnique },
   APPE: {
     argument: 'optional',
     run() {
@@ -43,17 +47,35 @@ export const transferCommands: { readonly [directive: string]: Command } = {
 async function store(session: Session, text: string): Promise<void> {
   if (spendRestart(session) > 0) throw new StoreError('ERR_UNSUPPORTED', 'Uploads do not resume; send the whole file')
   await session.transfer(async (transfer) => {
-    const sink = new UploadSink(await session.files.begin(text), session.confirm)
-    await transfer.receive(sink)
+    const sink = await receive(session, transfer, text)
     return `Stored ${sink.receipt?.size} bytes as version ${sink.receipt?.version}`
   })
 }
 
+async function receive(session: Session, transfer: Transfer, text: string): Promise<UploadSink> {
+  const ascii = session.connection.transferType === 'ascii'
+  const sink = new UploadSink(await session.files.begin(text, ascii), session.confirm)
+  await transfer.receive(sink, ascii ? fromAscii : undefined)
+  return sink
+}
+
+/** Under a name that nothing else has (RFC 959 section 4.1.3), which both replies tell. */
+async function storeUnique(session: Session): Promise<void> {
+  if (spendRestart(session) > 0) throw new StoreError('ERR_UNSUPPORTED', 'Uploads do not resume; send the whole file')
+  const name = randomUUID()
+  await session.transfer(async (transfer) => {
+    await receive(session, transfer, name)
+    return `FILE: ${name}`
+  }, `FILE: ${name}`)
+}
+
 async function retrieve(session: Session, text: string): Promise<void> {
   const offset = spendRestart(session)
+  const ascii = session.connection.transferType === 'ascii'
+  if (ascii && offset > 0) throw new Refusal(504, 'A download goes on in TYPE I alone')
   await session.transfer(async (transfer) => {
     const { body } = await session.files.read(text, offset)
-    await transfer.send(body)
+    await transfer.send(ascii ? toAscii(body) : body)
     return `Sent ${transfer.size} bytes`
   })
 }

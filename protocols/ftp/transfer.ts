@@ -21,6 +21,9 @@ const lostCodes = new Set([
 /** Makes a data connection what PROT asked for. */
 export type Protect = (connection: Socket) => Promise<Socket> | Socket
 
+/** Changes bytes on their way. */
+export type Conversion = (bytes: AsyncIterable<Buffer>) => AsyncGenerator<Buffer>
+
 const LOST = 'The data connection was lost'
 
 /**
@@ -59,15 +62,15 @@ export class Transfer {
     return abortable
   }
 
-  /** From the client into the store; resolves once that is durable. Whatever goes wrong, the sink ends closed. */
-  async receive(sink: UploadSink): Promise<void> {
+  /** From the client into the store, converted perhaps; resolves once that is durable. Whatever goes wrong, the sink ends closed. */
+  async receive(sink: UploadSink, convert?: Conversion): Promise<void> {
     this.#abortable = () => !sink.writableEnded
     sink.on('error', () => {}) // Told by the pipeline; a sink that never came to have one must not throw.
     try {
       const socket = await this.#open(() => !sink.writableNeedDrain)
       sink.on('drain', () => socket.setTimeout(this.#dataIdleMsMax)) // From here on it is the client's turn again.
       socket.once('end', () => refuseCut(socket, sink)) // Before the pipeline hears of the end and takes it for one.
-      await pipeline(socket, sink)
+      await (convert ? pipeline(socket, convert, sink) : pipeline(socket, sink))
     } catch (error) {
       await closed(sink, error)
       throw this.#abortReason ?? lostOr(error)

@@ -1,6 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -37,6 +37,7 @@ beforeAll(async () => {
   store = (await openHarness({ catalog, clock: { now: () => noon } })).store
   door = await openDoor({ store })
   await writeFile(join(directory, 'five'), fiveMegabytes)
+  await utimes(join(directory, 'five'), noon / 1000, noon / 1000) // lftp tells it by MFMT.
   await writeFile(join(directory, 'empty'), '')
 })
 

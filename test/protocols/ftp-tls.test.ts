@@ -323,13 +323,13 @@ five = open('five', 'rb').read()
 print(ftp.storbinary('STOR five', io.BytesIO(five)))
 back = io.BytesIO()
 ftp.retrbinary('RETR five', back.write)
-print(back.getvalue() == five, ftp.nlst(), ftp.size('five'))
+print(back.getvalue() == five, ftp.size('five'), ftp.nlst())
 print(ftp.quit())
 `,
     )
     expect(lines.split('\n').slice(0, 2)).toEqual([
       '226 Stored 5242880 bytes as version 0000000000000001',
-      "True ['five'] 5242880",
+      "True 5242880 ['five']",
     ])
   })
 })
