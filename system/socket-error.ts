@@ -1,5 +1,5 @@
 import koffi from 'koffi'
-import { errnoName, SystemCallError } from './errno.ts'
+import { errnoName } from './errno.ts'
 
 const SOL_SOCKET = 1
 const SO_ERROR = 4
@@ -27,15 +27,17 @@ let getsockopt: Call | undefined
  * CLOSE was cut.
  */
 export function cutOf(descriptor: number): string | undefined {
-  const error = option(descriptor, SOL_SOCKET, SO_ERROR, INT_BYTES).readInt32LE()
+  const error = option(descriptor, SOL_SOCKET, SO_ERROR, INT_BYTES)?.readInt32LE()
+  const state = option(descriptor, IPPROTO_TCP, TCP_INFO, STATE_BYTES)?.[0]
+  if (error === undefined || state === undefined) return errnoName(koffi.errno())
   if (error === EPIPE) return undefined
   if (error !== 0) return errnoName(error)
-  return option(descriptor, IPPROTO_TCP, TCP_INFO, STATE_BYTES)[0] === TCP_CLOSE ? 'ECONNRESET' : undefined
+  return state === TCP_CLOSE ? 'ECONNRESET' : undefined
 }
 
-function option(descriptor: number, level: number, name: number, length: number): Buffer {
+/** Undefined when the descriptor is no socket of TCP's: then nobody can say that its peer has ended. */
+function option(descriptor: number, level: number, name: number, length: number): Buffer | undefined {
   getsockopt ??= koffi.load(null).func('int getsockopt(int, int, int, _Out_ uint8_t *, _Inout_ uint32_t *)') as Call
   const value = Buffer.alloc(length)
-  if (getsockopt(descriptor, level, name, value, [length]) === 0) return value
-  throw new SystemCallError('getsockopt', koffi.errno())
+  return getsockopt(descriptor, level, name, value, [length]) === 0 ? value : undefined
 }
