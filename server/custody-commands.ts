@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import type { EvidenceOptions } from './cli/evidence.ts'
 import { type ClientOptions, clientCommand, openShell, voiceOf } from './command-parts.ts'
 
 interface VerifyFlags extends ClientOptions {
@@ -22,9 +23,11 @@ export function addCustody(program: Command): void {
     })
   clientCommand(program, 'export', 'export what others can check')
     .requiredOption('--evidence <object>', 'the evidence of BUCKET/KEY: its bytes, its stream and who vouches for it')
+    .option('--version <id...>', 'these versions; the current one by default')
+    .option('--versions <all>', 'with all, every version that is kept')
     .option('--output <file>', 'where to; with - to standard output')
-    .action(async (options: ClientOptions & { evidence: string; output?: string }) =>
-      (await import('./cli/evidence.ts')).exportEvidence(await openShell(options), options.evidence, options.output),
+    .action(async (options: ClientOptions & EvidenceOptions & { readonly evidence: string }) =>
+      (await import('./cli/evidence.ts')).exportEvidence(await openShell(options), options.evidence, options),
     )
   addKeys(program)
 }

@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify'
 import { StoreError, type VerifyEvent } from '../../streams/index.ts'
 import { secureHeaders } from './answer.ts'
 import { openBody, sendChunked } from './body.ts'
-import { objectNameOf } from './envelope.ts'
+import { objectTargetOf } from './envelope.ts'
 import { type Application, answers, answersStream, type Door } from './routes.ts'
 import * as schemas from './schemas.ts'
 
@@ -35,9 +35,14 @@ export function custody(application: Application, door: Door): void {
   application.route({
     method: 'GET',
     url: '/evidence/:bucket/*',
-    schema: { response: answersStream(tar, 'The evidence bundle of the object (docs/EVIDENCE.md)') },
+    schema: {
+      querystring: schemas.EvidenceQuery,
+      response: answersStream(tar, 'The evidence bundle of the object (docs/EVIDENCE.md)'),
+    },
     async handler({ raw, origin }, reply) {
-      await stream(door, reply, tar, await custody.evidence(origin, objectNameOf(raw.url ?? '')))
+      const { name, value } = objectTargetOf(raw.url ?? '', 'versions')
+      const versions = value === 'all' ? value : (value?.split(',') ?? [])
+      await stream(door, reply, tar, await custody.evidence(origin, name, versions))
     },
   })
 }

@@ -464,5 +464,16 @@ export const VerifyQuery = Type.Object(
   },
   closed,
 )
+export const EvidenceQuery = Type.Object(
+  {
+    versions: Type.Optional(
+      Type.String({
+        pattern: '^(all|[0-9]{16}(,[0-9]{16}){0,255})$',
+        ...description('Ids of versions of the object, joined by commas, or all; the current one without it.'),
+      }),
+    ),
+  },
+  closed,
+)
 export const Status = Type.Object({ status: Type.String() })
 export const Document = Type.Object({ openapi: Type.String() }, description('OpenAPI 3.1'))

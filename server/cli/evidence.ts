@@ -9,10 +9,19 @@ import { appear } from './part-file.ts'
 import { parseObject, type Shell, tell } from './shell.ts'
 import { printable } from './table.ts'
 
+export interface EvidenceOptions {
+  readonly output?: string
+  /** Ids of versions. */
+  readonly version?: readonly string[]
+  readonly versions?: string
+}
+
 /** Fetches the evidence bundle of an object. The file appears only once it is whole, and verified here. */
-export async function exportEvidence(shell: Shell, object: string, output?: string): Promise<void> {
+export async function exportEvidence(shell: Shell, object: string, options: EvidenceOptions = {}): Promise<void> {
   const { bucket, key } = parseObject(object)
-  const answer = await shell.client.send({ method: 'GET', path: ['evidence', bucket, key], patient: true })
+  const { output } = options
+  const query = { versions: versionsIn(options) }
+  const answer = await shell.client.send({ method: 'GET', path: ['evidence', bucket, key], query, patient: true })
   if (output === '-') return pipeline(bytesOf(answer), shell.output, { end: shell.output !== process.stdout })
   const path = await pathFor(key, output)
   await appear(path, async (part) => {
@@ -20,6 +29,15 @@ export async function exportEvidence(shell: Shell, object: string, output?: stri
     await requireSound(verifyBundle(createReadStream(part)))
   })
   tell(shell, { evidence: object, file: path }, () => `evidence of ${printable(object)} in ${printable(path)}`)
+}
+
+/** As the door wants them; the current one without. */
+function versionsIn({ version, versions }: EvidenceOptions): string | undefined {
+  if (versions !== undefined && versions !== 'all')
+    throw new CommandError(exitCode.usage, `--versions is all, not ${JSON.stringify(versions)}; --version names one`)
+  if (versions !== undefined && version !== undefined)
+    throw new CommandError(exitCode.usage, '--version and --versions exclude each other')
+  return versions ?? version?.join(',')
 }
 
 async function requireSound(events: AsyncIterable<VerifyEvent>): Promise<void> {

@@ -10,22 +10,39 @@ import type { PutRecord } from '../records/record.ts'
  *   checkpoints/<sequence>.record          and for each checkpoint, in order,
  *     records/<sequence>.record            the records of the object that it covers, in order,
  *     proofs/<sequence>.json               each with its inclusion proof
- *   payload                                the bytes of the version
+ *   payloads/<sequence>                    the bytes of each version that it is about, in order
  *
  * A record is in it as the pool has it, byte by byte. JSON is canonical (RFC 8785).
  */
-export const BUNDLE_FORMAT = 'cenote evidence bundle 1'
-export const MANIFEST_BYTES_MAX = 16 * 1024
+export const BUNDLE_FORMAT = 'cenote evidence bundle 2'
+/** Versions of one bundle. */
+export const BUNDLE_VERSIONS_MAX = 256
+export const MANIFEST_BYTES_MAX = 64 * 1024
 export const RECORD_BYTES_MAX = 4 << 20
 export const PROOF_BYTES_MAX = 4 * 1024
 
 export const MANIFEST_NAME = 'manifest.json'
-export const PAYLOAD_NAME = 'payload'
-export const FOLDERS = ['keys', 'checkpoints', 'records', 'proofs'] as const
-export type Folder = (typeof FOLDERS)[number]
+/** The folders, and how the files in each end. */
+const ENDINGS = { keys: '.record', checkpoints: '.record', records: '.record', proofs: '.json', payloads: '' } as const
+export type Folder = keyof typeof ENDINGS
 
 export const fileName = (folder: Folder, sequence: Sequence): string =>
-  `${folder}/${sequenceText(sequence)}.${folder === 'proofs' ? 'json' : 'record'}`
+  `${folder}/${sequenceText(sequence)}${ENDINGS[folder]}`
+
+/** What a file's name says; undefined for one that no bundle has. */
+export function placeOf(name: string): { readonly folder: Folder; readonly sequence: Sequence } | undefined {
+  const [folder = '', rest = ''] = name.split('/')
+  const sequence = Number.parseInt(rest, 10)
+  const isPlace = Object.hasOwn(ENDINGS, folder) && Number.isSafeInteger(sequence)
+  return isPlace && name === fileName(folder as Folder, sequence) ? { folder: folder as Folder, sequence } : undefined
+}
+
+/** A version of which the bundle has the bytes. */
+export interface ManifestVersion {
+  readonly version: string
+  readonly size: number
+  readonly sha256: string
+}
 
 /** What the bundle is about. Nobody signs it: it follows from the rest, and whoever checks it compares. */
 export interface Manifest {
@@ -35,9 +52,8 @@ export interface Manifest {
   readonly object: string
   readonly bucket: string
   readonly key: string
-  readonly version: string
-  readonly size: number
-  readonly sha256: string
+  /** In the order of their puts. */
+  readonly versions: readonly ManifestVersion[]
   readonly keys: number
   readonly records: number
 }
@@ -50,10 +66,15 @@ export interface Proof {
   readonly path: readonly string[]
 }
 
-export type ManifestParts = Pick<Manifest, 'pool' | 'bucket' | 'key' | 'keys' | 'records'> & { readonly put: PutRecord }
+export interface ManifestParts extends Pick<Manifest, 'pool' | 'bucket' | 'key' | 'keys' | 'records'> {
+  readonly puts: readonly PutRecord[]
+}
 
-export function manifestOf({ put, ...parts }: ManifestParts): Manifest {
-  const { partition, object, sequence, size, digests } = put
-  const version = sequenceText(sequence)
-  return { format: BUNDLE_FORMAT, partition, object, version, size, sha256: digests.sha256, ...parts }
+export function manifestOf({ puts, ...parts }: ManifestParts): Manifest {
+  const { partition = '', object = '' } = puts[0] ?? {}
+  return { format: BUNDLE_FORMAT, partition, object, versions: puts.map(versionOf), ...parts }
+}
+
+function versionOf({ sequence, size, digests }: PutRecord): ManifestVersion {
+  return { version: sequenceText(sequence), size, sha256: digests.sha256 }
 }

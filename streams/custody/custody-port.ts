@@ -72,6 +72,9 @@ export interface VerifySummary {
 
 export type VerifyEvent = ({ readonly type: 'finding' } & Finding) | VerifyProgress | VerifySummary
 
+/** By their ids, or all that are kept; none by name is the current one. */
+export type EvidenceVersions = 'all' | readonly string[]
+
 /**
  * Proof of what is stored: keys, verification, and evidence that others can check. All methods reject with a
  * StoreError.
@@ -83,6 +86,6 @@ export interface Custody {
   rotate(origin: Origin): Promise<PublicKey>
   /** Goes on to the end, whatever is found; a summary comes last. ERR_BUSY while another one runs. Needs `object:read`. */
   verify(origin: Origin, request: VerifyRequest): Promise<AsyncIterable<VerifyEvent>>
-  /** The evidence bundle of the current version of an object (docs/EVIDENCE.md). Needs `object:read`. */
-  evidence(origin: Origin, name: ObjectName): Promise<AsyncIterable<Uint8Array>>
+  /** The evidence bundle of versions of an object (docs/EVIDENCE.md). Needs `object:read`. */
+  evidence(origin: Origin, name: ObjectName, versions?: EvidenceVersions): Promise<AsyncIterable<Uint8Array>>
 }

@@ -1,4 +1,4 @@
-import type { Pool } from '../../pool/index.ts'
+import type { Pool, Sequence } from '../../pool/index.ts'
 import type { Catalog } from '../catalog/catalog-port.ts'
 import type { ObjectName, Origin } from '../envelope.ts'
 import { StoreError } from '../errors.ts'
@@ -8,9 +8,11 @@ import { decodeRecord, digestOf } from '../records/record-codec.ts'
 import type { Sequencer } from '../sequencer.ts'
 import { inStoreWords, toStoreError } from '../store-errors.ts'
 import type { StoreReader } from '../store-reader.ts'
+import type { VersionReader } from '../versions/version-reader.ts'
 import { BUNDLE_KEYS_MAX } from './bundle-check.ts'
-import type { Custody, KeyChest, PublicKey, VerifyEvent, VerifyRequest } from './custody-port.ts'
+import type { Custody, EvidenceVersions, KeyChest, PublicKey, VerifyEvent, VerifyRequest } from './custody-port.ts'
 import { evidenceBundle } from './evidence.ts'
+import { evidenceSubject } from './evidence-subject.ts'
 import { Notary, type NotaryOptions } from './notary.ts'
 import type { SigningKey } from './signed-record.ts'
 import { verifyStream } from './verification.ts'
@@ -34,6 +36,7 @@ export interface CustodyParts {
   readonly catalog: Catalog
   readonly sequencer: Sequencer
   readonly reader: StoreReader
+  readonly versionReader: VersionReader
 }
 
 export interface OpenCustody extends Custody {
@@ -114,20 +117,14 @@ class StoreCustody implements OpenCustody {
     })
   }
 
-  evidence(origin: Origin, name: ObjectName): Promise<AsyncIterable<Uint8Array>> {
+  evidence(origin: Origin, name: ObjectName, versions: EvidenceVersions = []): Promise<AsyncIterable<Uint8Array>> {
     return inStoreWords(async () => {
-      const { reader } = this.#parts
-      const stream = await reader.sequencesOf(origin, name)
-      await this.#notary.cover(stream.at(-1)!)
-      await reader.settled()
-      const { stat, body } = await reader.read(origin, name)
-      // Who wrote meanwhile has made a longer stream, or another object, of it.
-      const now = await reader.sequencesOf(origin, name)
-      if (now.at(-1) !== stream.at(-1)) {
-        await body[Symbol.asyncIterator]().return?.()
-        throw new StoreError('ERR_BUSY', `${name.bucket}/${name.key} is being changed`)
+      const { versionReader: reader } = this.#parts
+      const cover = async (sequence: Sequence) => {
+        await this.#notary.cover(sequence)
+        await reader.settled()
       }
-      return evidenceBundle(this.#parts, { stat, stream, body })
+      return evidenceBundle(this.#parts, await evidenceSubject({ reader, cover }, origin, name, versions))
     })
   }
 

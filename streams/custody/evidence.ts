@@ -1,11 +1,11 @@
 import { isVolumeRecord, type Pool, type Sequence } from '../../pool/index.ts'
 import type { Catalog } from '../catalog/catalog-port.ts'
 import { StoreError } from '../errors.ts'
-import type { CheckpointRecord, PutRecord } from '../records/record.ts'
+import type { AttributeRecord, CheckpointRecord, ObjectRecord, PutRecord } from '../records/record.ts'
 import { canonicalJson, decodeRecord, digestOf } from '../records/record-codec.ts'
 import { toStoreError } from '../store-errors.ts'
-import type { ObjectStat } from '../store-port.ts'
-import { fileName, MANIFEST_NAME, manifestOf, PAYLOAD_NAME, type Proof } from './bundle.ts'
+import type { Reading } from '../store-port.ts'
+import { fileName, MANIFEST_NAME, manifestOf, type Proof } from './bundle.ts'
 import { packed, type TarFile } from './bundle-tar.ts'
 import { CHECKPOINT_RECORDS_LIMIT } from './checkpoint-check.ts'
 import { MerkleTree } from './merkle.ts'
@@ -15,11 +15,10 @@ export interface EvidenceParts {
   readonly catalog: Pick<Catalog, 'checkpointOf' | 'keyRecords'>
 }
 
-/** What an evidence bundle is about: a version that is there, and the stream of its object, all of it covered. */
+/** What an evidence bundle is about: versions of one object, in order, and its stream, all of it covered. */
 export interface EvidenceSubject {
-  readonly stat: ObjectStat
+  readonly versions: readonly Reading[]
   readonly stream: readonly Sequence[]
-  readonly body: AsyncIterable<Uint8Array>
 }
 
 /** The bytes of an evidence bundle. Each checkpoint's tree is made again, one at a time. */
@@ -29,12 +28,12 @@ export async function* evidenceBundle(parts: EvidenceParts, subject: EvidenceSub
   } catch (error) {
     throw toStoreError(error)
   } finally {
-    await subject.body[Symbol.asyncIterator]().return?.()
+    await Promise.all(subject.versions.map(({ body }) => body[Symbol.asyncIterator]().return?.()))
   }
 }
 
 async function* files({ pool, catalog }: EvidenceParts, subject: EvidenceSubject): AsyncGenerator<TarFile> {
-  const { stat, stream, body } = subject
+  const { versions, stream } = subject
   const keys = await catalog.keyRecords()
   yield await manifest(pool, subject, keys.length)
   for (const sequence of keys) yield await recordFile(pool, 'keys', sequence)
@@ -49,15 +48,21 @@ async function* files({ pool, catalog }: EvidenceParts, subject: EvidenceSubject
     yield await recordFile(pool, 'records', sequence)
     yield file(fileName('proofs', sequence), Buffer.from(canonicalJson(proofs.of(sequence))))
   }
-  yield { name: PAYLOAD_NAME, size: stat.size, content: body }
+  for (const { stat, body } of versions)
+    yield { name: fileName('payloads', stat.sequence), size: stat.size, content: body }
 }
 
 async function manifest(pool: EvidenceParts['pool'], subject: EvidenceSubject, keys: number): Promise<TarFile> {
-  const { stat, stream } = subject
-  const put = decodeRecord((await pool.record(stat.sequence)).content) as PutRecord
-  const { bucket, key } = stat
-  const parts = { pool: pool.position.pool, bucket, key, keys, records: stream.length, put }
+  const { versions, stream } = subject
+  const puts: PutRecord[] = []
+  for (const { stat } of versions) puts.push((await recordAt(pool, stat.sequence)) as PutRecord)
+  const { bucket, key } = (await recordAt(pool, stream.at(-1)!)) as ObjectRecord
+  const parts = { pool: pool.position.pool, bucket, key, keys, records: stream.length, puts }
   return file(MANIFEST_NAME, Buffer.from(canonicalJson(manifestOf(parts))))
+}
+
+async function recordAt(pool: EvidenceParts['pool'], sequence: Sequence): Promise<AttributeRecord> {
+  return decodeRecord((await pool.record(sequence)).content)
 }
 
 async function recordFile(
@@ -84,7 +89,7 @@ class Proofs {
 
   /** ERR_CORRUPT when the records are not those that were signed. */
   static async of(pool: EvidenceParts['pool'], sequence: Sequence): Promise<Proofs> {
-    const record = decodeRecord((await pool.record(sequence)).content) as CheckpointRecord
+    const record = (await recordAt(pool, sequence)) as CheckpointRecord
     const { first, last, records, root } = record.covers
     const leaves = new Map<Sequence, number>()
     const digests: string[] = []

@@ -12,7 +12,14 @@ import type { ObjectStat, Reading } from '../store-port.ts'
 import type { BucketSettings } from './bucket-settings.ts'
 import { type Past, PastFold } from './past.ts'
 import { parseVersion, type VersionId } from './version-changes.ts'
-import type { Moment, PastObject, VersionListing, VersionListOptions, VersionName } from './version-port.ts'
+import type {
+  Moment,
+  ObjectVersion,
+  PastObject,
+  VersionListing,
+  VersionListOptions,
+  VersionName,
+} from './version-port.ts'
 
 /** Hidden objects under one name that are asked what they were. */
 const HIDDEN_MAX = 100
@@ -85,11 +92,8 @@ export class VersionReader {
   }
 
   async #pastOf(object: string, moment: Moment): Promise<Past | undefined> {
-    const sequences = await this.#catalog.streamOf(object)
-    if (sequences.length > this.#streamRecordsMax)
-      throw new StoreError('ERR_TOO_LARGE', `the stream has more than ${this.#streamRecordsMax} records`)
     const fold = new PastFold()
-    for (const sequence of sequences) {
+    for (const sequence of await this.sequencesOf(object)) {
       if ('sequence' in moment && sequence > moment.sequence) break
       const record = decodeRecord((await this.#pool.record(sequence)).content)
       if ('time' in moment && record.time > moment.time) break
@@ -124,6 +128,32 @@ export class VersionReader {
     return older && { id: id!, stat: { ...older.stat, bucket, key } }
   }
 
+  /**
+   * What is kept of the object under a name, delete markers aside: of the one that is there now or, where there is none,
+   * of the last one hidden. ERR_TOO_LARGE beyond `versionsMax`.
+   */
+  async keptOf(name: ObjectName, versionsMax: number): Promise<readonly ObjectStat[]> {
+    await this.#settled()
+    const stats: ObjectStat[] = []
+    let object: string | undefined
+    for await (const version of this.#under(name)) {
+      object ??= version.object
+      if (version.object !== object) break
+      if (version.state !== 'marker') stats.push(version)
+      if (stats.length > versionsMax)
+        throw new StoreError('ERR_TOO_LARGE', `more than ${versionsMax} versions are kept: name those that are meant`)
+    }
+    if (stats.length === 0) throw noObject(name)
+    return stats
+  }
+
+  /** The places of an object's records, in order, also of one that is hidden. */
+  async sequencesOf(object: string): Promise<readonly Sequence[]> {
+    const sequences = await this.#catalog.streamOf(object)
+    if (sequences.length <= this.#streamRecordsMax) return sequences
+    throw new StoreError('ERR_TOO_LARGE', `the stream has more than ${this.#streamRecordsMax} records`)
+  }
+
   /** Resolves once everything acknowledged is in the catalog. */
   settled(): Promise<void> {
     return this.#settled()
@@ -145,6 +175,19 @@ export class VersionReader {
       if (hasCode(error, 'ERR_NOT_FOUND')) return undefined
       throw error
     }
+  }
+
+  /** Whatever is listed under one name. Longer names that begin with it come later. */
+  async *#under({ bucket, key }: ObjectName): AsyncGenerator<ObjectVersion> {
+    let cursor: string | undefined
+    do {
+      const page = await this.#catalog.versions(bucket, { prefix: key, ...(cursor !== undefined && { cursor }) })
+      for (const version of page.versions) {
+        if (version.key !== key) return
+        yield version
+      }
+      cursor = page.next
+    } while (cursor !== undefined)
   }
 
   async #current(name: ObjectName): Promise<FoundVersion> {

@@ -68,7 +68,26 @@ test('what is stored is verified on the server, in the closed folder, and as evi
   expect(await verify(elsewhere, 'no-such-file.tar')).toMatchObject({ code: 2, stdout: '' })
   expect(await verify(elsewhere, 'later.tar', '--trust', 'no-such-file')).toMatchObject({ code: 2, stdout: '' })
   const listed = spawnSync('tar', ['tf', join(elsewhere, 'later.tar')], { encoding: 'utf8' })
-  if (!listed.error) expect(listed.stdout.trim().split('\n').at(-1)).toBe('payload')
+  if (!listed.error) expect(listed.stdout.trim().split('\n').at(-1)).toMatch(/^payloads\/\d{16}$/)
+})
+
+test('older versions are evidence, too: one by its id, or all that are kept', async () => {
+  const folder = temporaryFolder()
+  await using server = await start(folder)
+  await cenote(folder, ['bucket', 'set', 'inbox', '--versioning', 'enabled'])
+  for (const text of ['first\n', 'second\n']) await put(server, 'a', text)
+  const listed = (await cenote(folder, ['versions', 'inbox/a', '--json'])).stdout.trim().split('\n')
+  const { version } = JSON.parse(listed.at(-1)!) as { version: string }
+  const [one, all] = [
+    ['--version', version, '--output', 'one.tar'],
+    ['--versions', 'all', '--output', 'all.tar'],
+  ] as const
+  for (const which of [one, all])
+    expect((await cenote(folder, ['export', '--evidence', 'inbox/a', ...which])).code).toBe(0)
+  expect((await cenote(folder, ['export', '--evidence', 'inbox/a', '--version', '0000000000000001'])).code).toBe(3)
+  await server.stop()
+  expect(await verify(folder, 'one.tar')).toMatchObject({ code: 0, summary: { payloads: 1, bytes: 6 } })
+  expect(await verify(folder, 'all.tar')).toMatchObject({ code: 0, summary: { payloads: 2, bytes: 13 } })
 })
 
 test('a bundle is verified without opening a socket, a data folder or any file but its own', async () => {

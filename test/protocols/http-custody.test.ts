@@ -77,7 +77,19 @@ describe('GET /v1/evidence', () => {
     const { status, headers, body } = await call(door.port, 'GET', '/v1/evidence/inbox/a%2F..%2Fb')
     expect([status, headers['content-type']]).toEqual([200, 'application/x-tar'])
     expect(body.toString()).toBe('evidence of inbox/a/../b')
-    expect(custody.asked).toEqual([{ bucket: 'inbox', key: 'a/../b' }])
+    expect(custody.asked).toEqual([{ bucket: 'inbox', key: 'a/../b', versions: [] }])
     expect((await call(door.port, 'GET', '/v1/evidence/inbox/missing')).status).toBe(404)
+  })
+
+  test('takes versions by their ids, or all of them', async () => {
+    const { custody, door } = await open()
+    await using _ = door
+    const [one, other] = ['0000000000000004', '0000000000000007']
+    const ask = async (versions: string) =>
+      (await call(door.port, 'GET', `/v1/evidence/inbox/a?versions=${versions}`)).status
+    expect([await ask(`${one},${other}`), await ask('all')]).toEqual([200, 200])
+    expect(custody.asked.map((asked) => (asked as { versions: unknown }).versions)).toEqual([[one, other], 'all'])
+    for (const versions of ['4', '', 'some', `${one},`, Array(257).fill(one).join(',')])
+      expect(await ask(versions), versions).toBe(400)
   })
 })

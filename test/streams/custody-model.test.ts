@@ -49,6 +49,8 @@ test(`whatever becomes of versions, all is sound, and every object has evidence 
     for (const { key } of (await store.list(origin, bucket)).objects) {
       const { findings, summary } = await collect(verifyBundle(await custody.evidence(origin, { bucket, key })))
       expect([findings, summary.payloads]).toEqual([[], 1])
+      const all = await collect(verifyBundle(await custody.evidence(origin, { bucket, key }, 'all')))
+      expect([all.findings, all.summary.payloads >= 1]).toEqual([[], true])
     }
   await custody.close()
   expect((await verifyPool(pool)).summary).toMatchObject({ sound: true, unsigned: 0 })

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { verifyBundle } from '../../streams/index.ts'
+import { type Custody, type EvidenceVersions, type ObjectName, verifyBundle } from '../../streams/index.ts'
 import { collect, signedHistory } from '../support/custody-harness.ts'
 import { seededRandom, seedOf } from '../support/random.ts'
 import { keyNamed } from '../support/signing.ts'
@@ -25,9 +25,7 @@ function checked(bytes: Uint8Array, ...trust: string[]): { status: number | null
 
 test.skipIf(missing.length > 0)(`a checker in another language agrees about bundles (seed ${SEED})`, async () => {
   const { custody } = await signedHistory()
-  const chunks: Uint8Array[] = []
-  for await (const chunk of await custody.evidence(origin, named('a'))) chunks.push(chunk)
-  const bundle = Buffer.concat(chunks)
+  const bundle = await bundleOf(custody, named('a'))
   const first = keyNamed('key 1').id
   expect(checked(bundle)).toEqual({ status: 0, said: `sound: 3 records, signed by ${first}\n` })
   expect(checked(bundle, first).status).toBe(0)
@@ -35,6 +33,7 @@ test.skipIf(missing.length > 0)(`a checker in another language agrees about bund
     status: 1,
     said: expect.stringContaining('not trusted'),
   })
+  expect(checked(await bundleOf(custody, named('kept', 'other'), 'all'))).toMatchObject({ status: 0 })
 
   // It takes headers and padding as tar does, so what is changed here is content.
   const random = seededRandom(SEED)
@@ -48,6 +47,12 @@ test.skipIf(missing.length > 0)(`a checker in another language agrees about bund
     expect([checked(changed).status, ours.summary.sound]).toEqual([1, false])
   }
 })
+
+async function bundleOf(custody: Custody, name: ObjectName, versions?: EvidenceVersions): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of await custody.evidence(origin, name, versions)) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
 
 async function* bytesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes

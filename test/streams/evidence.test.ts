@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { headerOf, packed, TarReader } from '../../streams/custody/bundle-tar.ts'
-import { type ObjectName, verifyBundle } from '../../streams/index.ts'
+import { type EvidenceVersions, type ObjectName, verifyBundle } from '../../streams/index.ts'
 import { type CustodyHarness, collect, openSigned, signedHistory } from '../support/custody-harness.ts'
 import { seededRandom, seedOf } from '../support/random.ts'
 import { keyNamed } from '../support/signing.ts'
@@ -13,9 +13,13 @@ beforeAll(async () => {
   bundle = await bundleOf(history, named('a'))
 })
 
-async function bundleOf({ custody }: Pick<CustodyHarness, 'custody'>, name: ObjectName): Promise<Buffer> {
+async function bundleOf(
+  { custody }: Pick<CustodyHarness, 'custody'>,
+  name: ObjectName,
+  versions?: EvidenceVersions,
+): Promise<Buffer> {
   const chunks: Uint8Array[] = []
-  for await (const chunk of await custody.evidence(origin, name)) chunks.push(chunk)
+  for await (const chunk of await custody.evidence(origin, name, versions)) chunks.push(chunk)
   return Buffer.concat(chunks)
 }
 
@@ -71,7 +75,7 @@ describe('the evidence of an object', () => {
       'proofs/N.json',
       'records/N.record',
       'proofs/N.json',
-      'payload',
+      'payloads/N',
     ])
   })
 
@@ -143,6 +147,105 @@ test('a bundle that was cut, or goes on behind its end, is malformed at any plac
     expect((await check(Buffer.concat([bundle, Buffer.from(more)]))).codes).toContain('BUNDLE_MALFORMED')
 })
 
+describe('the evidence of several versions', () => {
+  let opened: CustodyHarness
+  let versions: readonly string[]
+  const key = named('kept', 'other')
+  beforeAll(async () => {
+    opened = await openSigned()
+    await opened.store.createBucket(origin, 'other')
+    await opened.store.versions.configure(origin, 'other', { versioning: 'enabled' })
+    const receipts = []
+    for (const text of ['one', 'version two', '']) receipts.push(await putText(opened.store, key, text))
+    versions = receipts.map(({ version }) => version)
+    await putText(opened.store, named('kept-not', 'other'), 'not this')
+  })
+
+  const payloadsOf = async (bundle: Buffer) =>
+    (await filesOf(bundle)).flatMap(({ name, content }) => (name.startsWith('payloads') ? [content.toString()] : []))
+
+  test('is sound for one of them, for some, and for all', async () => {
+    const asked: [EvidenceVersions | undefined, string[]][] = [
+      [undefined, ['']],
+      [[versions[0]!], ['one']],
+      [
+        [versions[1]!, versions[0]!, versions[1]!],
+        ['one', 'version two'],
+      ],
+      ['all', ['one', 'version two', '']],
+    ]
+    for (const [which, texts] of asked) {
+      const made = await bundleOf(opened, key, which)
+      const { findings, summary } = await check(made)
+      expect(findings).toEqual([])
+      expect(summary).toMatchObject({ records: 3, payloads: texts.length, bytes: texts.join('').length })
+      expect(await payloadsOf(made)).toEqual(texts)
+    }
+  })
+
+  test('misses none that its manifest names, and has them in order', async () => {
+    const files = await filesOf(await bundleOf(opened, key, 'all'))
+    const first = files.findIndex(({ name }) => name.startsWith('payloads'))
+    expect((await check(await tarOf(files.toSpliced(first, 1)))).codes).toEqual(['BUNDLE_MANIFEST'])
+    expect((await check(await tarOf(files.slice(0, -1)))).codes).toEqual(['BUNDLE_MANIFEST'])
+    const exchanged = files.with(first, files[first + 1]!).with(first + 1, files[first]!)
+    expect((await check(await tarOf(exchanged))).codes).toEqual(['BUNDLE_MALFORMED'])
+    const mixed = files.with(first, { name: files[first]!.name, content: files[first + 1]!.content })
+    expect((await check(await tarOf(mixed))).codes).toEqual(['BYTES_DIGEST', 'BYTES_SIZE'])
+  })
+
+  test('follows the object under its delete marker, and to another name', async () => {
+    const hidden = named('hidden', 'other')
+    const { version } = await putText(opened.store, hidden, 'under a marker')
+    await opened.store.remove(origin, hidden)
+    await expect(bundleOf(opened, hidden)).rejects.toMatchObject(refusal('ERR_NOT_FOUND'))
+    for (const which of [[version], 'all'] as const) {
+      const { findings, summary } = await check(await bundleOf(opened, hidden, which))
+      expect([findings, summary.records, summary.payloads]).toEqual([[], 2, 1])
+    }
+    const again = await putText(opened.store, hidden, 'another object')
+    expect(await payloadsOf(await bundleOf(opened, hidden, 'all'))).toEqual(['another object'])
+    const both = bundleOf(opened, hidden, [version, again.version])
+    await expect(both).rejects.toMatchObject(refusal('ERR_INVALID'))
+    await putText(opened.store, named('old', 'other'), 'a')
+    await putText(opened.store, named('old', 'other'), 'b')
+    await opened.store.rename(origin, named('old', 'other'), named('new', 'other'))
+    expect(await payloadsOf(await bundleOf(opened, named('new', 'other'), 'all'))).toEqual(['a', 'b'])
+    await expect(bundleOf(opened, named('old', 'other'), 'all')).rejects.toMatchObject(refusal('ERR_NOT_FOUND'))
+  })
+
+  test('is not of another object whose name begins so', async () => {
+    await expect(bundleOf(opened, named('kep', 'other'), 'all')).rejects.toMatchObject(refusal('ERR_NOT_FOUND'))
+  })
+
+  test('is refused for versions that are not there, and for more than a bundle has', async () => {
+    const missing = bundleOf(opened, key, [versions[0]!, '0000000000009999'])
+    await expect(missing).rejects.toMatchObject(refusal('ERR_NOT_FOUND'))
+    await expect(bundleOf(opened, key, ['4'])).rejects.toMatchObject(refusal('ERR_INVALID'))
+    const tooMany = bundleOf(opened, key, Array(257).fill(versions[0]))
+    await expect(tooMany).rejects.toMatchObject(refusal('ERR_TOO_LARGE'))
+    const { store } = opened
+    for (let count = 0; count < 257; count++) await putText(store, named('often', 'other'), String(count))
+    await expect(bundleOf(opened, named('often', 'other'), 'all')).rejects.toMatchObject(refusal('ERR_TOO_LARGE'))
+    const most = (await store.versions.listVersions(origin, 'other', { prefix: 'often', limit: 256 })).versions
+    const made = await bundleOf(
+      opened,
+      named('often', 'other'),
+      most.map(({ version }) => version),
+    )
+    expect((await check(made)).summary).toMatchObject({ sound: true, payloads: 256 })
+  })
+
+  test('breaks off when one of them is removed before its turn', async () => {
+    const name = named('removed', 'other')
+    for (const text of ['one', 'two']) await putText(opened.store, name, text)
+    const bundle = await opened.custody.evidence(origin, name, 'all')
+    const { version } = (await opened.store.versions.listVersions(origin, 'other', { prefix: 'removed' })).versions[0]!
+    await opened.store.versions.removeVersion(origin, name, version)
+    await expect(collect(verifyBundle(bundle))).rejects.toMatchObject(refusal('ERR_NOT_FOUND'))
+  })
+})
+
 describe('a bundle by somebody hostile', () => {
   const swap = (files: File[], one: number, other: number): File[] =>
     files.with(one, files[other]!).with(other, files[one]!)
@@ -156,21 +259,46 @@ describe('a bundle by somebody hostile', () => {
     const sorted = Object.fromEntries(Object.entries(manifest).sort(([a], [b]) => (a < b ? -1 : 1)))
     return replaced(files, 'manifest', JSON.stringify(sorted))
   }
+  const versionsOf = (files: File[]): object[] => JSON.parse(files[0]!.content.toString()).versions
+  const asVersion = (files: File[], version: string): File[] =>
+    files.with(-1, { name: `payloads/${version}`, content: files.at(-1)!.content })
   const changes: readonly (readonly [what: string, code: string, change: (files: File[]) => File[]])[] = [
     ['a manifest with another key', 'BUNDLE_MANIFEST', (files) => manifestWith(files, { key: 'z' })],
     ['a manifest that counts otherwise', 'BUNDLE_MANIFEST', (files) => manifestWith(files, { records: 7 })],
     ['a manifest with more in it', 'BUNDLE_MANIFEST', (files) => manifestWith(files, { zzz: 'certified' })],
     ['a manifest of another pool', 'CHECKPOINT_POOL', (files) => manifestWith(files, { pool: 'another' })],
     ['a manifest of another object', 'OBJECT_CHAIN', (files) => manifestWith(files, { object: '0000000000000099' })],
-    ['a manifest of no version', 'BUNDLE_MALFORMED', (files) => manifestWith(files, { version: '0000000000000099' })],
+    ['a manifest of another format', 'BUNDLE_MALFORMED', (files) => manifestWith(files, { format: 'bundle 1' })],
+    ['a manifest of no versions', 'BUNDLE_MALFORMED', (files) => manifestWith(files, { versions: 'all' })],
     [
-      'a manifest of the version before',
-      'BYTES_DIGEST',
-      (files) => manifestWith(files, { version: '0000000000000003', size: 5 }),
+      'a manifest of more versions than a bundle has',
+      'BUNDLE_MALFORMED',
+      (files) => manifestWith(files, { versions: [...versionsOf(files), ...Array(256).fill(null)] }),
     ],
+    [
+      'a manifest of another version',
+      'BUNDLE_MALFORMED',
+      (files) => manifestWith(files, { versions: [{ version: '0000000000000099' }] }),
+    ],
+    [
+      'a manifest of a version more',
+      'BUNDLE_MANIFEST',
+      (files) => manifestWith(files, { versions: [...versionsOf(files), { version: '0000000000000099' }] }),
+    ],
+    [
+      'a manifest of another size',
+      'BUNDLE_MANIFEST',
+      (files) => manifestWith(files, { versions: versionsOf(files).map((one) => ({ ...one, size: 5 })) }),
+    ],
+    [
+      'the version before in the place of the one that it is about',
+      'BYTES_DIGEST',
+      (files) => asVersion(manifestWith(files, { versions: [{ version: '0000000000000003' }] }), '0000000000000003'),
+    ],
+    ['a payload twice', 'BUNDLE_MALFORMED', (files) => [...files, files.at(-1)!]],
     ['no manifest', 'BUNDLE_MALFORMED', (files) => files.slice(1)],
     ['a manifest that is no JSON', 'BUNDLE_MALFORMED', (files) => replaced(files, 'manifest', '{')],
-    ['a manifest too long', 'BUNDLE_MALFORMED', (files) => replaced(files, 'manifest', Buffer.alloc(16_385, ' '))],
+    ['a manifest too long', 'BUNDLE_MALFORMED', (files) => replaced(files, 'manifest', Buffer.alloc(65_537, ' '))],
     ['a record too long', 'BUNDLE_MALFORMED', (files) => replaced(files, 'records', Buffer.alloc((4 << 20) + 1, 1))],
     ['a proof too long', 'BUNDLE_MALFORMED', (files) => replaced(files, 'proofs', Buffer.alloc(4097, '['))],
     ['a proof that is none', 'BUNDLE_PROOF', (files) => replaced(files, 'proofs', '{}')],
@@ -229,6 +357,15 @@ describe('a bundle by somebody hostile', () => {
     expect((await check(await remade(change))).codes).toContain(code)
   })
 
+  test('a checkpoint that covers nothing of it, before the payload or behind', async () => {
+    const files = await filesOf(bundle)
+    const later = (await filesOf(await bundleOf(history, named('d', 'other')))).filter(({ name }) =>
+      name.startsWith('checkpoints'),
+    )
+    for (const at of [-1, files.length])
+      expect((await check(await tarOf(files.toSpliced(at, 0, ...later)))).codes, `${at}`).toEqual(['BUNDLE_MALFORMED'])
+  })
+
   test('more keys than a bundle may have', async () => {
     const [manifest, key, ...rest] = await filesOf(bundle)
     const keys = Array.from({ length: 1001 }, (_, count) => {
@@ -256,7 +393,7 @@ describe('a bundle by somebody hostile', () => {
   })
 
   test('a file that says it is huge costs no more than what is there', async () => {
-    for (const name of ['manifest.json', 'payload'])
+    for (const name of ['manifest.json', 'payloads/0000000000000007'])
       expect((await check(Buffer.concat([headerOf(name, 2 ** 52), Buffer.alloc(512)]))).codes).toEqual([
         'BUNDLE_MALFORMED',
       ])

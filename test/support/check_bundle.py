@@ -95,7 +95,8 @@ class Bundle:
         self.checkpoint = None
         self.last = None
         self.records = 0
-        self.put = None
+        self.puts = {}
+        self.given = []
         self.signers = set()
 
     def take_key(self, record):
@@ -133,25 +134,26 @@ class Bundle:
         is_its = proof["checkpoint"] == self.checkpoint["sequence"] and proof["leaves"] == covers["records"]
         if not (is_covered and is_its and root == covers["root"]) or set(proof) != {"checkpoint", "leaf", "leaves", "path"}:
             found(f"record {record['sequence']} is not proven")
-        if record["operation"] == "put" and f"{record['sequence']:016d}" == self.manifest["version"]:
-            self.put = record
+        if record["operation"] == "put":
+            self.puts[f"{record['sequence']:016d}"] = record
         self.last = (record, digest)
         self.records += 1
 
-    def take_payload(self, size, sha):
-        put = self.put
+    def take_payload(self, version, size, sha):
+        put = self.puts[version]
         if size != put["size"] or sha != put["digests"]["sha256"]:
-            found("the payload is not what was stored")
+            found(f"the payload of version {version} is not what was stored")
+        self.given.append({"version": version, "size": put["size"], "sha256": put["digests"]["sha256"]})
+
+    def check_manifest(self):
         expected = {
-            "format": "cenote evidence bundle 1",
+            "format": "cenote evidence bundle 2",
             "pool": self.manifest["pool"],
-            "partition": put["partition"],
-            "object": put["object"],
+            "partition": self.last[0]["partition"],
+            "object": self.last[0]["object"],
             "bucket": self.last[0]["bucket"],
             "key": self.last[0]["key"],
-            "version": f"{put['sequence']:016d}",
-            "size": put["size"],
-            "sha256": put["digests"]["sha256"],
+            "versions": sorted(self.given, key=lambda version: version["version"]),
             "keys": len(self.keys),
             "records": self.records,
         }
@@ -166,12 +168,12 @@ class Bundle:
             names.append(member.name)
             content = tar.extractfile(member)
             folder = member.name.split("/")[0]
-            if folder == "payload":
+            if folder == "payloads":
                 digest, size = hashlib.sha256(), 0
                 while chunk := content.read(1 << 20):
                     digest.update(chunk)
                     size += len(chunk)
-                self.take_payload(size, digest.hexdigest())
+                self.take_payload(member.name.removeprefix("payloads/"), size, digest.hexdigest())
                 continue
             data = content.read()
             if folder in ("manifest.json", "proofs"):
@@ -190,12 +192,15 @@ class Bundle:
             elif folder == "checkpoints":
                 self.take_checkpoint(record[0])
         self.check_order(names)
+        self.check_manifest()
 
     @staticmethod
     def check_order(names):
-        order = "manifest.json(,keys/N)+(,checkpoints/N(,records/N,proofs/N)+)+,payload"
-        pattern = order.replace("proofs/N", r"proofs/\d{16}\.json").replace("/N", r"/\d{16}\.record")
-        if not re.fullmatch(pattern, ",".join(names)) or len(set(names)) != len(names):
+        order = "manifest.json(,keys/N)+(,checkpoints/N(,records/N,proofs/N)+)+(,payloads/N)+"
+        pattern = order.replace("payloads/N", r"payloads/\d{16}").replace("proofs/N", r"proofs/\d{16}\.json")
+        payloads = [name for name in names if name.startswith("payloads/")]
+        is_whole = re.fullmatch(pattern.replace("/N", r"/\d{16}\.record"), ",".join(names))
+        if not is_whole or len(set(names)) != len(names) or payloads != sorted(payloads):
             raise ValueError("its files are not those of a bundle, in their order")
 
 

@@ -1,5 +1,6 @@
 import {
   type Custody,
+  type EvidenceVersions,
   type ObjectName,
   type Origin,
   type Permission,
@@ -41,10 +42,14 @@ export class FakeCustody implements Custody {
     return this.#events()
   }
 
-  async evidence(origin: Origin, { bucket, key }: ObjectName): Promise<AsyncIterable<Uint8Array>> {
+  async evidence(
+    origin: Origin,
+    { bucket, key }: ObjectName,
+    versions: EvidenceVersions,
+  ): Promise<AsyncIterable<Uint8Array>> {
     require(origin, 'object:read')
     if (key === 'missing') throw new StoreError('ERR_NOT_FOUND', `there is no object ${bucket}/${key}`)
-    this.asked.push({ bucket, key })
+    this.asked.push({ bucket, key, versions })
     return toBytes(`evidence of ${bucket}/${key}`)
   }
 

@@ -147,18 +147,34 @@ describe('export --evidence', () => {
     const bundle = Buffer.concat(chunks)
     server.answer = (response) => response.end(bundle)
     const { shell, said } = asked()
-    await exportEvidence(shell, 'inbox/deep/a b', folder)
+    await exportEvidence(shell, 'inbox/deep/a b', { output: folder })
     expect(server.exchanges[0]?.url).toBe('/v1/evidence/inbox/deep/a%20b')
     expect(readdirSync(folder)).toEqual(['a b.evidence.tar'])
     expect(said()).toContain('evidence of inbox/deep/a b in ')
     const piped = join(temporaryFolder(), 'piped.tar')
-    await exportEvidence({ ...asked().shell, output: createWriteStream(piped) }, 'inbox/a', '-')
+    await exportEvidence({ ...asked().shell, output: createWriteStream(piped) }, 'inbox/a', { output: '-' })
     expect(readFileSync(piped)).toEqual(bundle)
     server.answer = (response) => response.end(bundle.with(bundle.length - 1100, 0x7a))
-    await expect(exportEvidence(shell, 'inbox/b', join(folder, 'b.tar'))).rejects.toEqual(exit(6))
+    await expect(exportEvidence(shell, 'inbox/b', { output: join(folder, 'b.tar') })).rejects.toEqual(exit(6))
     server.answer = json({ detail: 'there is no object', code: 'ERR_NOT_FOUND' }, 404)
-    await expect(exportEvidence(shell, 'inbox/c', join(folder, 'c.tar'))).rejects.toEqual(exit(3))
+    await expect(exportEvidence(shell, 'inbox/c', { output: join(folder, 'c.tar') })).rejects.toEqual(exit(3))
     expect(readdirSync(folder)).toEqual(['a b.evidence.tar'])
+  })
+
+  test('asks for the versions that are named', async () => {
+    const output = '-'
+    server.answer = (response) => response.end('bytes')
+    const piped = () => ({ ...asked().shell, output: createWriteStream(join(temporaryFolder(), 'piped')) })
+    await exportEvidence(piped(), 'inbox/a', { output, version: ['0000000000000004', '0000000000000007'] })
+    await exportEvidence(piped(), 'inbox/a', { output, versions: 'all' })
+    expect(server.exchanges.map(({ url }) => url)).toEqual([
+      '/v1/evidence/inbox/a?versions=0000000000000004%2C0000000000000007',
+      '/v1/evidence/inbox/a?versions=all',
+    ])
+    const { shell } = asked()
+    await expect(exportEvidence(shell, 'inbox/a', { output, versions: 'some' })).rejects.toEqual(exit(2))
+    const both = { output, versions: 'all', version: ['0000000000000004'] }
+    await expect(exportEvidence(shell, 'inbox/a', both)).rejects.toEqual(exit(2))
   })
 })
 
