@@ -68,10 +68,12 @@ export interface Transaction {
    */
   commit(drafting: Drafting): Promise<Sequence>
   /**
-   * Makes what is staged so far durable under a record of its own that owns it, and goes on. The commit (or a later
-   * prepare) takes the payloads over. Resolves with that record's sequence, which `Pool.resume` takes after a restart.
+   * Makes what is staged so far durable under the one record of the draft, which owns the payloads in the order in which
+   * they were staged, and goes on. The commit (or a later prepare) takes the payloads over. Resolves with that record's
+   * sequence, which `Pool.resume` takes after a restart. `sealed` is called once, synchronously: what is written from
+   * then on is not part of it.
    */
-  prepare(content: (sequence: Sequence) => Uint8Array): Promise<Sequence>
+  prepare(drafting: Drafting, sealed?: () => void): Promise<Sequence>
   /** Gives back everything staged. Void after commit() was called. */
   abort(): Promise<void>
 }

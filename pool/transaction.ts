@@ -33,6 +33,11 @@ interface Prepared {
   readonly forms: readonly Placement['form'][]
 }
 
+interface SealedStagings {
+  readonly staged: readonly PayloadStaging[]
+  readonly sealed: readonly Sealed[]
+}
+
 /** A payload of a prepared record, with its bytes where it is an inline one. */
 export interface PreparedPayload {
   readonly placement: Placement
@@ -96,7 +101,7 @@ export class PoolTransaction implements Transaction {
 
   async #commit(drafting: Drafting): Promise<Sequence> {
     try {
-      return await this.#submit(drafting)
+      return await this.#submit(await this.#seal(), drafting)
     } catch (error) {
       await this.#discardAfter(error)
       throw error
@@ -106,20 +111,17 @@ export class PoolTransaction implements Transaction {
     }
   }
 
-  async prepare(content: (sequence: Sequence) => Uint8Array): Promise<Sequence> {
+  async prepare(drafting: Drafting, sealed: () => void = () => {}): Promise<Sequence> {
     this.#assertOpen()
-    return await this.#turn.run(() => this.#prepare(content))
+    return await this.#turn.run(() => this.#prepare(drafting, sealed))
   }
 
-  async #prepare(content: (sequence: Sequence) => Uint8Array): Promise<Sequence> {
-    let forms: readonly Placement['form'][] = []
-    const sequence = await this.#submit(
-      (first, payloads) => ({ records: [{ content: content(first), payloads }], releases: [] }),
-      (sealed) => {
-        forms = sealed.map(({ form }) => form)
-      },
-    )
-    this.#hold({ sequence, forms })
+  async #prepare(drafting: Drafting, onSealed: () => void): Promise<Sequence> {
+    const seal = this.#seal()
+    onSealed()
+    const { staged, sealed } = await seal
+    const sequence = await this.#submit({ staged, sealed }, drafting, assertPrepares)
+    this.#hold({ sequence, forms: sealed.map(({ form }) => form) })
     return sequence
   }
 
@@ -146,20 +148,26 @@ export class PoolTransaction implements Transaction {
     this.#prepared = prepared
   }
 
-  async #submit(
-    drafting: (first: Sequence, staged: readonly Staging[]) => Draft,
-    look: (sealed: readonly Sealed[]) => void = () => {},
-  ): Promise<Sequence> {
+  /** Everything staged by the time of the call. */
+  async #seal(): Promise<SealedStagings> {
     const staged = [...this.#stagings]
     const pending = staged.map((staging) => staging.seal())
-    const sealed = pending.some((seal) => seal instanceof Promise) ? await Promise.all(pending) : (pending as Sealed[])
-    look(sealed)
+    const isWaiting = pending.some((seal) => seal instanceof Promise)
+    return { staged, sealed: isWaiting ? await Promise.all(pending) : (pending as Sealed[]) }
+  }
+
+  async #submit(
+    { staged, sealed }: SealedStagings,
+    drafting: Drafting,
+    check: (draft: Draft, staged: readonly Staging[]) => void = () => {},
+  ): Promise<Sequence> {
     let draft: Draft | undefined
     return await this.#sequencer.submit({
       sealed,
       isPromised: this.#reservation.isPromised,
       draft: (first, placements) => {
-        draft = drafting(first, staged)
+        draft = drafting(first)
+        check(draft, staged)
         return this.#entries(first, placements, draft)
       },
       refused: () => draft?.refused?.(),
@@ -219,4 +227,11 @@ export class PoolTransaction implements Transaction {
   #assertOpen(): void {
     if (this.#ended) throw new PoolError('ERR_CLOSED', 'the transaction has ended')
   }
+}
+
+/** Whoever resumes knows the payloads by their numbers. */
+function assertPrepares({ records }: Draft, staged: readonly Staging[]): void {
+  assert(records.length === 1, 'what is prepared is one record')
+  const { payloads } = records[0]!
+  assert(payloads.length === staged.length && payloads.every((one, i) => one === staged[i]), 'it owns all, in order')
 }

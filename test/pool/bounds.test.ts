@@ -1,6 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import type { Device, MemoryDevice, Pool, Release, Sequence, Timers, Tuning } from '../../pool/index.ts'
-import { batchesOn, formatted, GatedDevice, pattern, put, readAll, release, settled } from '../support/pool-client.ts'
+import {
+  batchesOn,
+  formatted,
+  GatedDevice,
+  pattern,
+  preparing,
+  put,
+  readAll,
+  release,
+  settled,
+} from '../support/pool-client.ts'
 import { seededRandom } from '../support/random.ts'
 import { openDevice } from '../support/single-device.ts'
 import { TINY_FORMAT, TINY_TUNING, tiny } from '../support/tiny-pool.ts'
@@ -48,7 +58,7 @@ describe('a transaction', () => {
     const transaction = pool.begin()
     const payload = transaction.stage()
     await payload.write(pattern(5000))
-    await expect(transaction.prepare(() => Buffer.alloc(2000))).rejects.toMatchObject(limits)
+    await expect(transaction.prepare(preparing(payload, Buffer.alloc(2000)))).rejects.toMatchObject(limits)
     const content = Buffer.from('smaller')
     const sequence = await transaction.commit(() => ({ records: [{ content, payloads: [payload] }], releases: [] }))
     expect(await readAll(pool, sequence)).toEqual(pattern(5000))

@@ -148,13 +148,52 @@ describe.each([
   })
 
   test.each([10, 200_000])(
+    'what is written once it is sealed is not of what is prepared, of %d bytes',
+    async (length) => {
+      const pool = await open()
+      const transaction = pool.begin()
+      const staging = transaction.stage()
+      await staging.write(Buffer.alloc(length, 'a'))
+      const draft = () => ({ records: [{ content: bytesOf('prepared'), payloads: [staging] }], releases: [] })
+      let later: Promise<void> | undefined
+      const prepared = await transaction.prepare(draft, () => {
+        later = staging.write(Buffer.alloc(length, 'b'))
+      })
+      await later
+      expect(await read(pool, prepared)).toBe('a'.repeat(length))
+      const sequence = await transaction.commit(draft)
+      expect(await read(pool, sequence)).toBe('a'.repeat(length) + 'b'.repeat(length))
+      expect(pool.status().stagedBytes).toBe(0)
+    },
+  )
+
+  test('what is prepared is one record, which may let go of another', async () => {
+    const pool = await open()
+    const first = await put(pool, 'one', ['x'])
+    const transaction = pool.begin()
+    const staging = transaction.stage()
+    await staging.write(bytesOf('y'))
+    const record = { content: bytesOf('two'), payloads: [staging] }
+    const none = { content: bytesOf('three'), payloads: [] }
+    const two = () => ({ records: [record, none], releases: [] })
+    await expect(transaction.prepare(two)).rejects.toThrow('one record')
+    const releases = [{ sequence: first, payload: 0 }]
+    const second = await transaction.prepare(() => ({ records: [record], releases }))
+    await expect(read(pool, first)).rejects.toMatchObject(refusal('ERR_NOT_FOUND'))
+    expect(await read(pool, second)).toBe('y')
+  })
+
+  test.each([10, 200_000])(
     'goes on with %d bytes that were prepared, and their record lets go of them',
     async (length) => {
       const pool = await open()
       const transaction = pool.begin()
       const staging = transaction.stage()
       await staging.write(Buffer.alloc(length, 'a'))
-      const prepared = await transaction.prepare((sequence) => bytesOf(`prepared at ${sequence}`))
+      const prepared = await transaction.prepare((sequence) => ({
+        records: [{ content: bytesOf(`prepared at ${sequence}`), payloads: [staging] }],
+        releases: [],
+      }))
       expect(await replay(pool, 1)).toEqual([[1, 'prepared at 1', [length]]])
       await staging.write(Buffer.alloc(length, 'b'))
       await expect(pool.resume(prepared)).rejects.toMatchObject(refusal('ERR_BUSY'))

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Pool, PoolError, type PoolStatus, type Staging, type Transaction, type Tuning } from '../../pool/index.ts'
 import { FailingDevice } from '../support/failing-device.ts'
-import { contents, pattern, put, readAll, release } from '../support/pool-client.ts'
+import { contents, pattern, preparing, put, readAll, release } from '../support/pool-client.ts'
 import { formatDevice, openDevice } from '../support/single-device.ts'
 import { identity, TINY_BYTES, TINY_FORMAT, TINY_TUNING, tiny } from '../support/tiny-pool.ts'
 
@@ -41,7 +41,7 @@ describe('a write of a payload that fails', () => {
     const payload = transaction.stage()
     failWrites([number])
     await payload.write(pattern(LENGTH))
-    await transaction.prepare(() => Buffer.from('prepared'))
+    await transaction.prepare(preparing(payload))
     device.before = () => {}
     const { retiredBytes, extentBytes } = pool.status()
     expect([unitBytes, stagingBytesMax]).toContain(retiredBytes)

@@ -11,7 +11,7 @@ import {
 import { Pace } from '../../pool/scrub-pace.ts'
 import { CrashDevice, CrashRecord, Medium, MediumDevice } from '../support/crash-device.ts'
 import { crashStates } from '../support/crash-enumerator.ts'
-import { pattern, put, readAll, release } from '../support/pool-client.ts'
+import { pattern, preparing, put, readAll, release } from '../support/pool-client.ts'
 import { keyOf, Ledger } from '../support/pool-ledger.ts'
 import { seededRandom, seedOf } from '../support/random.ts'
 import { ARRANGEMENTS, lose, rot, ScrubbedPool } from '../support/scrubbed-pool.ts'
@@ -330,7 +330,7 @@ describe('space that a damaged manifest keeps owned', () => {
     const transaction = pool.begin()
     const payload = transaction.stage()
     await payload.write(pattern(3000, 5))
-    await transaction.prepare(() => Buffer.from('prepared'))
+    await transaction.prepare(preparing(payload))
     let sequence = 0
     const onProgress: ScrubOptions['onProgress'] = async ({ cursor }) => {
       if (cursor.stage !== 'records' || sequence > 0) return

@@ -45,7 +45,7 @@ describe('a transaction', () => {
     const payload = transaction.stage()
     await payload.write(pattern(5000))
     const held = device.hold((request) => request === 'flush')
-    const prepared = transaction.prepare(() => Buffer.from('prepared'))
+    const prepared = transaction.prepare(one(payload))
     await held
     const aborted = transaction.abort()
     await settled()
@@ -63,10 +63,7 @@ describe('a transaction', () => {
     const transaction = pool.begin()
     const payload = transaction.stage()
     await payload.write(pattern(5000))
-    const outcomes = await Promise.allSettled([
-      transaction.prepare(() => Buffer.from('prepared')),
-      transaction.commit(one(payload)),
-    ])
+    const outcomes = await Promise.allSettled([transaction.prepare(one(payload)), transaction.commit(one(payload))])
     expect(outcomes.map(({ status }) => status)).toContain('fulfilled')
     expect((await pool.check()).findings).toEqual([])
     const again = await openDevice(device, tiny())
@@ -178,7 +175,7 @@ describe('an upload that was prepared', () => {
     const transaction = pool.begin()
     const payload = transaction.stage()
     await payload.write(pattern(5000))
-    const sequence = await transaction.prepare(() => Buffer.from('prepared'))
+    const sequence = await transaction.prepare(one(payload))
     await expect(pool.resume(sequence)).rejects.toMatchObject({ code: 'ERR_BUSY' })
     await transaction.abort()
     const resumed = await pool.resume(sequence)
@@ -200,10 +197,10 @@ test.each([1, 2])(
     const transaction = pool.begin()
     const payload = transaction.stage()
     await payload.write(pattern(9000))
-    const prepared = await transaction.prepare(() => Buffer.from('prepared'))
+    const prepared = await transaction.prepare(one(payload))
     const reader = pool.read(prepared, 0)[Symbol.asyncIterator]()
     const chunks = [(await reader.next()).value as Uint8Array]
-    if (heirs === 2) await transaction.prepare(() => Buffer.from('prepared again'))
+    if (heirs === 2) await transaction.prepare(one(payload))
     const sequence = await transaction.commit(() => ({
       records: [{ content: Buffer.from('heir'), payloads: [payload] }],
       releases: [],

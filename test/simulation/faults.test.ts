@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { type Pool, PoolError, type Sequence, type Tuning } from '../../pool/index.ts'
 import { CrashDevice, Medium, MediumDevice, type Request } from '../support/crash-device.ts'
 import { codeOf, FAULT_BYTES, type Fault, FaultRun, type Outcome, warmUp } from '../support/fault-run.ts'
-import { formatted, pattern, put, readAll, release } from '../support/pool-client.ts'
+import { formatted, pattern, preparing, put, readAll, release } from '../support/pool-client.ts'
 import { seededRandom, seedOf } from '../support/random.ts'
 import { formatDevice, openDevice } from '../support/single-device.ts'
 import { identity, TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
@@ -112,10 +112,11 @@ describe('a pool that has halted', () => {
     const { medium, device, pool, failAt } = await fragile()
     const other = pool.begin()
     const transaction = pool.begin()
-    await transaction.stage().write(pattern(5000))
+    const payload = transaction.stage()
+    await payload.write(pattern(5000))
     const { write } = device.requests
     Object.assign(failAt, { request: 'write', number: write + 3 }) // The rest of the payload, its manifest, the batch.
-    const prepared = transaction.prepare(() => Buffer.from('prepared'))
+    const prepared = transaction.prepare(preparing(payload))
     await expect(prepared).rejects.toMatchObject({ code: 'ERR_OUTCOME_UNKNOWN' })
     await transaction.abort()
     await expect(other.stage().write(pattern(FAULT_BYTES))).rejects.toMatchObject({ code: 'ERR_HALTED' })

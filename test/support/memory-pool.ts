@@ -254,9 +254,9 @@ class MemoryPool implements Pool {
     for (const { sequence, payload } of releases) released.add(`${sequence}.${payload}`)
     const records = draft.records.map(({ content, payloads }) => ({
       content: Uint8Array.from(content),
-      payloads: payloads.map((payload) => ({ length: payload.length, chunks: (payload as MemoryStaging).chunks })),
+      payloads: payloads.map((payload) => (payload as MemoryStaging).sealed),
     }))
-    return { waiting, first, records, releases, stagedBytes: transaction.stagedBytes }
+    return { waiting, first, records, releases, stagedBytes: transaction.sealedBytes }
   }
 
   /** Whoever releases what is not there, or lets go of it twice, has lost count of the space. */
@@ -301,6 +301,8 @@ class MemoryPool implements Pool {
 class MemoryStaging implements Staging {
   readonly #transaction: MemoryTransaction
   readonly #chunks: Uint8Array[]
+  /** What the record to come will own. */
+  sealed: Payload = { length: 0, chunks: [] }
   length: number
 
   constructor(transaction: MemoryTransaction, chunks: readonly Uint8Array[]) {
@@ -309,8 +311,8 @@ class MemoryStaging implements Staging {
     this.length = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
   }
 
-  get chunks(): readonly Uint8Array[] {
-    return [...this.#chunks]
+  seal(): void {
+    this.sealed = { length: this.length, chunks: [...this.#chunks] }
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -327,8 +329,9 @@ class MemoryTransaction implements Transaction {
   #failure: PoolError | undefined
   #turn: Promise<unknown> = Promise.resolve()
   #ended = false
-  /** Of what no record owns. */
+  /** Of what no record owns; and of that, what the record to come will. */
   stagedBytes = 0
+  sealedBytes = 0
 
   constructor(pool: MemoryPool, prepared?: Prepared) {
     this.#pool = pool
@@ -356,6 +359,7 @@ class MemoryTransaction implements Transaction {
   async #commit(drafting: Drafting): Promise<Sequence> {
     try {
       if (this.#failure) throw this.#failure
+      this.#seal()
       return await this.#pool.submit(this, drafting)
     } catch (error) {
       // With the outcome unknown the bytes may be owned, and stay taken.
@@ -366,13 +370,19 @@ class MemoryTransaction implements Transaction {
     }
   }
 
-  async prepare(content: (sequence: Sequence) => Uint8Array): Promise<Sequence> {
+  async prepare(drafting: Drafting, sealed: () => void = () => {}): Promise<Sequence> {
     this.#assertOpen()
     return this.#inTurn(async () => {
       if (this.#failure) throw this.#failure
       const payloads = [...this.#stagings]
-      const drafting: Drafting = (first) => ({ records: [{ content: content(first), payloads }], releases: [] })
-      const sequence = await this.#pool.submit(this, drafting)
+      this.#seal()
+      sealed()
+      const checked: Drafting = (first) => {
+        const draft = drafting(first)
+        assert(draft.records.length === 1, 'what is prepared is one record')
+        return draft
+      }
+      const sequence = await this.#pool.submit(this, checked)
       this.#hold({ sequence, payloads })
       return sequence
     })
@@ -385,6 +395,11 @@ class MemoryTransaction implements Transaction {
       this.#hold(undefined)
       this.own(this.stagedBytes)
     })
+  }
+
+  #seal(): void {
+    for (const staging of this.#stagings) staging.seal()
+    this.sealedBytes = this.stagedBytes
   }
 
   /** One verb after the other: what a record is about to own is not given back. */

@@ -1,5 +1,13 @@
 import { type BatchHeader, decodeBatchHeader } from '../../pool/batch.ts'
-import { type Device, MemoryDevice, type Pool, type Release, type Sequence } from '../../pool/index.ts'
+import {
+  type Device,
+  type Drafting,
+  MemoryDevice,
+  type Pool,
+  type Release,
+  type Sequence,
+  type Staging,
+} from '../../pool/index.ts'
 import { decodeSegmentHeader } from '../../pool/segment.ts'
 import { formatDevice, SingleZones } from './single-device.ts'
 import { identity, TINY_BYTES, TINY_FORMAT } from './tiny-pool.ts'
@@ -136,4 +144,9 @@ function* batchesIn(device: Buffer, zones: SingleZones, region: number): Generat
     )
     if (header) yield { header, offset, bytes: header.blocks * blockBytes, segmentOffset }
   }
+}
+
+/** Draws up the one record of what is prepared. */
+export function preparing(payload: Staging, content: Uint8Array = Buffer.from('prepared')): Drafting {
+  return () => ({ records: [{ content, payloads: [payload] }], releases: [] })
 }

@@ -189,7 +189,7 @@ export async function prepare(model: Model, real: RealPool, upload: Upload, cont
     drafted.first = first
     drafted.records = [{ content, payloads, releases, prepared: true }]
     draftBoth(model, real, first, drafted.records)
-    return content
+    return { records: [{ content, payloads: [...upload.stagings] }], releases: [] }
   })
   const done = await settle(model, real, drafted, preparing)
   if (done) upload.prepared = { sequence: drafted.first, payloads: payloads.length }

@@ -262,11 +262,13 @@ export class Workload {
       await transaction.prepare((first) => {
         sequence = first
         const payloads = staged.map(({ bytes }) => bytes)
-        drafted = [{ content: this.#content(), payloads, releases: inherited(prepared), prepared: true }]
+        const releases = this.#releases(this.#parts.random.pick([0, 0, 1]))
+        const content = this.#content()
+        drafted = [{ content, payloads, releases: [...releases, ...inherited(prepared)], prepared: true }]
         this.#held.add(first)
         this.#draft(first, drafted)
         if (this.#parts.random.chance(0.1)) throw new Refusal()
-        return drafted[0]!.content
+        return { records: [{ content, payloads: staged.map(({ staging }) => staging) }], releases }
       })
       if (prepared) this.#held.delete(prepared.sequence)
       upload.prepared = { sequence, payloads: staged.length }
