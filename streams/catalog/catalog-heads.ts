@@ -16,16 +16,16 @@ export class RecentHeads {
   #younger = new Map<string, Known>()
   #older = new Map<string, Known>()
   #characters = 0
-  #generation = 0
+  #ages = 0
 
   constructor(headsMax = HEADS_MAX, charactersMax = CHARACTERS_MAX) {
     this.#headsMax = headsMax / 2
     this.#charactersMax = charactersMax / 2
   }
 
-  /** Changes whenever a batch is written: what was read from the database before may be old then. */
-  get generation(): number {
-    return this.#generation
+  /** How often the older age was dropped: what was known before the last time but one may be forgotten. */
+  get ages(): number {
+    return this.#ages
   }
 
   /** Undefined when it is not known here. */
@@ -39,29 +39,40 @@ export class RecentHeads {
 
   /** A batch was written that leaves these. */
   written(heads: Iterable<readonly [string, string | undefined]>): void {
-    this.#generation++
     for (const [key, text] of heads) this.set(key, text ?? null)
   }
 
-  /** One that is longer than an age may be is forgotten: reading it again costs less than keeping it. */
+  /**
+   * What was read from the database while `ages` was as it is told. A batch that was written meanwhile knows better; what
+   * it wrote is here, unless it is forgotten again.
+   */
+  learn(key: string, known: Known, ages: number): void {
+    if (this.#ages - ages < 2 && !this.#younger.has(key) && !this.#older.has(key)) this.set(key, known)
+  }
+
+  /** One that is longer than an age may be is not kept, and nothing that was read before it is learned any more. */
   set(key: string, known: Known): void {
     this.#older.delete(key)
     const before = this.#younger.get(key)
     if (before !== undefined) this.#characters -= charactersOf(key, before)
     this.#younger.delete(key)
-    if (charactersOf(key, known) > this.#charactersMax) return
+    const characters = charactersOf(key, known)
+    if (characters > this.#charactersMax) {
+      this.clear()
+      return
+    }
     this.#younger.set(key, known)
-    this.#characters += charactersOf(key, known)
+    this.#characters += characters
     if (this.#younger.size > this.#headsMax || this.#characters > this.#charactersMax) this.#age()
   }
 
   clear(): void {
-    this.#generation++
     this.#age()
     this.#age()
   }
 
   #age(): void {
+    this.#ages++
     this.#older = this.#younger
     this.#younger = new Map()
     this.#characters = 0

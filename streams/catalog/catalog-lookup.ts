@@ -43,13 +43,12 @@ export class CatalogLookup {
   }
 
   async #lookUp(asked: readonly Asked[]): Promise<void> {
-    const { generation } = this.#heads
+    const { ages } = this.#heads
     try {
       const texts = await this.#database.getMany(asked.map(({ key }) => key))
       asked.forEach(({ key, resolve }, index) => {
         const text = texts[index]
-        // A batch that was written meanwhile knows better than what was read before it.
-        if (this.#heads.generation === generation) this.#heads.set(key, text ?? null)
+        this.#heads.learn(key, text ?? null, ages)
         resolve(text)
       })
     } catch (error) {

@@ -192,9 +192,11 @@ export class CatalogWriter {
   }
 }
 
+const OVERFLOW_SPACE = 'o'.charCodeAt(0)
+
 /** Whether it is in space `o`, where a key is put once and deleted once (catalog-current.ts). */
 function isOverflow(key: string): boolean {
-  return key.startsWith('o')
+  return key.charCodeAt(0) === OVERFLOW_SPACE
 }
 
 /** By how many there are more objects. */

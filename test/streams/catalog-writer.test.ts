@@ -187,16 +187,36 @@ describe('recent heads', () => {
     heads.set('c', '1')
     expect(['a', 'b', 'c'].map((key) => heads.get(key))).toEqual([undefined, '123', '1'])
     heads.set('c', '1234567890')
-    expect(['b', 'c'].map((key) => heads.get(key))).toEqual(['123', undefined])
+    expect(['b', 'c'].map((key) => heads.get(key))).toEqual([undefined, undefined])
   })
 
   test('tell a name known not to be bound from one that is not known', () => {
     const heads = new RecentHeads()
     heads.set('a', '1')
-    const { generation } = heads
     heads.written([['a', undefined]])
     expect(heads.get('a')).toBeNull()
     expect(heads.get('b')).toBeUndefined()
-    expect(heads.generation).not.toBe(generation)
+  })
+
+  test('learn what was read, but not over what was written meanwhile', () => {
+    const heads = new RecentHeads(4, 100)
+    const { ages } = heads
+    heads.written([['a', 'new']])
+    heads.learn('a', 'old', ages)
+    heads.learn('b', null, ages)
+    expect(['a', 'b'].map((key) => heads.get(key))).toEqual(['new', null])
+    heads.written(['c', 'd', 'e'].map((key) => [key, key]))
+    heads.learn('a', 'old', ages)
+    expect(heads.get('a')).toBe('new')
+  })
+
+  test('learn nothing that may have been written and forgotten meanwhile', () => {
+    for (const forgetting of [['b', 'c', 'd', 'e', 'f', 'g'], ['long']]) {
+      const heads = new RecentHeads(4, 100)
+      const { ages } = heads
+      heads.written([['a', 'new'], ...forgetting.map((key) => [key, key === 'long' ? key.repeat(100) : key] as const)])
+      heads.learn('a', 'old', ages)
+      expect(heads.get('a')).toBeUndefined()
+    }
   })
 })
