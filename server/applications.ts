@@ -18,6 +18,7 @@ export const permissions: readonly Permission[] = Object.freeze([
   'object:write',
   'object:retain',
   'object:hold',
+  'object:quarantine',
   'bucket:create',
   'bucket:manage',
   'pool:inspect',

@@ -3,6 +3,7 @@ import { exitCodeHelp } from './cli/exit.ts'
 import { clientCommand, openShell, positive } from './command-parts.ts'
 import { addCustody } from './custody-commands.ts'
 import { addPool } from './pool-commands.ts'
+import { addQuarantine } from './quarantine-commands.ts'
 import { addSubscriptions } from './subscription-commands.ts'
 import { addVersions } from './version-commands.ts'
 
@@ -130,6 +131,7 @@ export function createProgram(): Command {
   addObjects(program)
   addTail(program)
   addVersions(program)
+  addQuarantine(program)
   addSubscriptions(program)
   addApplications(program)
   addCustody(program)

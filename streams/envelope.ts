@@ -1,3 +1,5 @@
+import type { Policy } from './policy.ts'
+
 /** Data with no identity and no behaviour: what JSON can carry. */
 export type Plain = null | boolean | number | string | readonly Plain[] | { readonly [key: string]: Plain }
 
@@ -17,6 +19,7 @@ export type Permission =
   | 'object:write'
   | 'object:retain'
   | 'object:hold'
+  | 'object:quarantine'
   | 'bucket:create'
   | 'bucket:manage'
   | 'pool:inspect'
@@ -29,6 +32,7 @@ export interface Principal {
   readonly application: string
   readonly partition: string
   readonly permissions: readonly Permission[]
+  readonly policy?: Policy
 }
 
 /** Who asks, and through which door; every record carries it. */

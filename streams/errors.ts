@@ -10,6 +10,7 @@ export type StoreErrorCode =
   | 'ERR_PRECONDITION'
   | 'ERR_CONFLICT'
   | 'ERR_LOCKED'
+  | 'ERR_QUARANTINED'
   | 'ERR_UNSUPPORTED'
   | 'ERR_RANGE'
   | 'ERR_QUOTA'

@@ -64,7 +64,9 @@ export {
 } from './open-store.ts'
 export { permit } from './permission.ts'
 export { type Frozen, Pipeline } from './pipeline.ts'
+export type { Policy } from './policy.ts'
 export type * from './pool-port.ts'
+export type { Disposition, Verdict } from './quarantine/verdict.ts'
 export {
   COLUMNS_DEFAULT,
   columnOf,

@@ -1,6 +1,7 @@
 import type { PayloadRange, Sequence } from '../pool/index.ts'
 import type { Streams } from './appending/stream-port.ts'
 import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
+import type { Verdict } from './quarantine/verdict.ts'
 import type { ApplicationRegistration, AttributeRecord, Digests } from './records/record.ts'
 
 /** Proof that an object is durable. A door says yes to its client only with one in hand. */
@@ -178,6 +179,8 @@ export interface Store extends Streams {
   /** Moves every key under `from` to `to` in one transaction, at most `renameObjectsMax` of them. */
   renamePrefix(origin: Origin, from: ObjectName, to: ObjectName): Promise<number>
   annotate(origin: Origin, name: ObjectName, set: Attributes, unset?: readonly string[]): Promise<void>
+  /** Puts what was found out about versions into their streams, durable when it resolves; one that is gone is left out. */
+  judge(verdicts: readonly Verdict[]): Promise<void>
   buckets(origin: Origin): Promise<readonly string[]>
   /** Creates a bucket; false when it exists. Names follow S3's rules. */
   createBucket(origin: Origin, bucket: string): Promise<boolean>

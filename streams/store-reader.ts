@@ -8,6 +8,7 @@ import type { ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import { isName, noBucket, noObject } from './names.ts'
 import { permit } from './permission.ts'
+import { requireReleased } from './quarantine/quarantine.ts'
 import { openBody, partOf } from './reading.ts'
 import type { ApplicationRegistration, AttributeRecord } from './records/record.ts'
 import { decodeRecord } from './records/record-codec.ts'
@@ -61,6 +62,7 @@ export class StoreReader {
       let gone: Sequence | undefined
       for (let attempt = 0; attempt < READ_ATTEMPTS_MAX; attempt++) {
         const stat = await this.#statOf(name)
+        requireReleased(origin, stat)
         if (stat.sequence === gone) throw new StoreError('ERR_CORRUPT', `the bytes of version ${gone} are not there`)
         const body = await openBody(this.#pool, stat.sequence, partOf(stat, range))
         if (body) return { stat, body }

@@ -19,6 +19,8 @@ import { StoreError } from './errors.ts'
 import type { IntegrityVerdict } from './integrity.ts'
 import type { OpenStore, StoreStatus } from './open-store.ts'
 import { permit } from './permission.ts'
+import { Judging } from './quarantine/judging.ts'
+import type { Verdict } from './quarantine/verdict.ts'
 import type { ApplicationRegistration, AttributeRecord, Producer } from './records/record.ts'
 import { inStoreWords, toStoreError } from './store-errors.ts'
 import type {
@@ -60,6 +62,7 @@ export interface StoreParts extends TransactionParts {
 export class PartitionStore implements OpenStore {
   readonly versions: VersionStore
   readonly #parts: StoreParts
+  readonly #judging: Judging
   readonly #expiry: Expiry
   #isOpen = true
 
@@ -67,7 +70,9 @@ export class PartitionStore implements OpenStore {
     this.#parts = parts
     const { versionReader, clock } = parts
     const commit = (change: changes.Change) => this.#commit(change)
+    const commitAll = (all: readonly changes.Change[]) => this.#commitAll(all)
     this.versions = new VersionStore({ reader: versionReader, clock, commit })
+    this.#judging = new Judging({ versions: this.versions, clock, changesMax: parts.changesMax, commit: commitAll })
     const { catalog, expiryLookMax: lookMax } = parts
     this.#expiry = new Expiry({ catalog, clock, commit, lookMax, settled: () => versionReader.settled() })
   }
@@ -166,6 +171,10 @@ export class PartitionStore implements OpenStore {
     await this.#commit(changes.annotate(origin, name, set, unset))
   }
 
+  judge(verdicts: readonly Verdict[]): Promise<void> {
+    return inStoreWords(() => this.#judging.judge(verdicts))
+  }
+
   async createBucket(origin: Origin, bucket: string): Promise<boolean> {
     return (await this.#commit(changes.createBucket(origin, bucket))).length > 0
   }
@@ -218,8 +227,12 @@ export class PartitionStore implements OpenStore {
   }
 
   #commit(change: changes.Change): Promise<readonly DurableRecord[]> {
+    return this.#commitAll([change])
+  }
+
+  #commitAll(all: readonly changes.Change[]): Promise<readonly DurableRecord[]> {
     const { sequencer, underway } = this.#parts
-    return inStoreWords(() => underway.during(() => sequencer.commit(this.#beginTransaction(), [change])))
+    return inStoreWords(() => underway.during(() => sequencer.commit(this.#beginTransaction(), all)))
   }
 
   #beginTransaction(): Transaction {

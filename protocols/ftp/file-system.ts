@@ -24,6 +24,11 @@ export class FileSystem {
     this.#tree = new Tree(store, login.origin)
   }
 
+  /** Who acts, for what is said of its uploads afterwards. */
+  get origin(): Origin {
+    return this.#origin
+  }
+
   currentDirectory(): string {
     return textOf(this.#directory)
   }

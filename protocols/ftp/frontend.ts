@@ -2,6 +2,7 @@ import type { Server, Socket } from 'node:net'
 import type { Origin } from '../../streams/index.ts'
 import { hostPort } from '../address.ts'
 import type { Frontend } from '../frontend.ts'
+import { VerdictQueue } from '../verdict-queue.ts'
 import { FileSystem } from './file-system.ts'
 import { type ControlConnection, ControlServer } from './ftp-srv-adapter.ts'
 import { type FtpOptions, type FtpSettings, settingsOf } from './options.ts'
@@ -18,9 +19,18 @@ class FtpFrontend implements Frontend {
   readonly #settings: FtpSettings
   readonly #control: ControlServer
   readonly #sessions = new Set<Session>()
+  readonly #verdicts: VerdictQueue
 
   constructor(settings: FtpSettings) {
     this.#settings = settings
+    const { store, limits, logger } = settings
+    this.#verdicts = new VerdictQueue({
+      store,
+      waitMsMax: limits.verdictMsMax,
+      verdictsMax: limits.verdictsMax,
+      waitingMax: limits.verdictsWaitingMax,
+      onFailure: (error) => logger.error({ err: error }, 'what is known of the end of files could not be written'),
+    })
     this.#control = new ControlServer(
       settings.host,
       settings.port,
@@ -62,7 +72,7 @@ class FtpFrontend implements Frontend {
       return
     }
     socket.setNoDelay(true).setKeepAlive(true)
-    const session = new Session(this.#control, socket, this.#settings)
+    const session = new Session(this.#control, socket, this.#settings, this.#verdicts)
     this.#sessions.add(session)
     socket.once('close', () => this.#forget(session))
   }

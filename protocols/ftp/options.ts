@@ -40,6 +40,12 @@ export interface FtpLimits {
   readonly digestBytesMax: number
   /** Bytes of replies that a client has not read; then its connection is cut. */
   readonly repliesBytesMax: number
+  /** How long a word on the end of a file waits for others, to be written with them. */
+  readonly verdictMsMax: number
+  /** Such words that are written together. */
+  readonly verdictsMax: number
+  /** Such words that wait; then uploads wait, too. */
+  readonly verdictsWaitingMax: number
   /** For a client to close after our last word; then its connection is cut. */
   readonly closeMsMax: number
 }
@@ -56,6 +62,9 @@ export const ftpLimits: FtpLimits = {
   passiveAttemptsMax: 64,
   digestBytesMax: 2 ** 32,
   repliesBytesMax: 4 << 20,
+  verdictMsMax: 200,
+  verdictsMax: 256,
+  verdictsWaitingMax: 4096,
   closeMsMax: 2_000,
 }
 

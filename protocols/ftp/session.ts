@@ -1,8 +1,10 @@
 import type { Socket } from 'node:net'
-import type { Attributes } from '../../streams/index.ts'
+import type { Attributes, Receipt } from '../../streams/index.ts'
+import type { VerdictQueue } from '../verdict-queue.ts'
 import { LineFramer, parse, tooLong } from './command-line.ts'
 import { CommandQueue } from './command-queue.ts'
 import { commands, precedeLogIn } from './commands.ts'
+import { Completion } from './completion.ts'
 import type { DataChannel } from './data-channel.ts'
 import type { ByteRange } from './digest-commands.ts'
 import type { Entry } from './entry.ts'
@@ -16,10 +18,17 @@ import { type Protect, Transfer } from './transfer.ts'
 
 type Line = string | typeof tooLong
 
+function isAbort(line: Line): boolean {
+  return line !== tooLong && /^ABOR\b/i.test(line)
+}
+
 /** What one client has said so far, and what its next command stands on. */
 export class Session {
   readonly settings: FtpSettings
   readonly connection: ControlConnection
+  /** What becomes known of the end of the last upload. */
+  readonly completion: Completion
+  readonly verdicts: VerdictQueue
   /** Where the next transfer starts, in bytes (REST). */
   restart = 0
   /** What RNFR named, for RNTO. */
@@ -42,9 +51,11 @@ export class Session {
   #logInFailures = 0
   #gone = false
 
-  constructor(server: ControlServer, socket: Socket, settings: FtpSettings) {
+  constructor(server: ControlServer, socket: Socket, settings: FtpSettings, verdicts: VerdictQueue) {
     const { limits } = settings
     this.settings = settings
+    this.verdicts = verdicts
+    this.completion = new Completion(verdicts)
     this.#framer = new LineFramer(limits.commandBytesMax)
     this.connection = new ControlConnection(server, socket, limits, (chunk) => this.#receive(chunk))
     const expire = () => this.connection.close(421, 'No command for too long')
@@ -89,13 +100,21 @@ export class Session {
   /** Lets a transfer underway finish, then says 421. */
   async drain(): Promise<void> {
     await this.#queue.stop()
+    this.completion.forget()
     this.connection.close(421, 'The server is stopping')
   }
 
-  /** Cuts the connection; resolves when the command underway has come to its end. */
+  /**
+   * Cuts the connection; resolves when the command underway has come to its end, and what is known of the last upload is
+   * durable. Of one whose client did not leave by itself nothing more is known.
+   */
   async close(): Promise<void> {
+    const left = this.#gone
     this.connection.commandSocket.destroy()
     await this.#queue.stop()
+    if (left) this.completion.lose()
+    else this.completion.forget()
+    await this.verdicts.flush()
   }
 
   /**
@@ -146,6 +165,11 @@ export class Session {
     return {}
   }
 
+  /** Takes note of what is durable: how it ended is known by what the client says next. */
+  stored(receipt: Receipt): void {
+    this.completion.stored(this.files.origin, receipt)
+  }
+
   #protect(tls: FtpTls): void {
     this.#watch(this.connection.protect(tls.context()))
     this.protection = tls.mode === 'implicit' ? 'P' : 'C'
@@ -165,6 +189,7 @@ export class Session {
   #receive(chunk: Buffer): void {
     for (const line of this.#framer.lines(chunk)) {
       if (this.connection.closing) return
+      if (!isAbort(line)) this.completion.confirm()
       if (this.#interrupt(line) || this.#queue.push(line)) continue
       this.connection.close(421, 'Too many commands at once')
       this.#leave()

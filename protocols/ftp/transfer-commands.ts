@@ -15,6 +15,7 @@ export const transferCommands: { readonly [directive: string]: Command } = {
     argument: 'optional',
     run(session) {
       session.prepare(undefined)
+      session.completion.abort()
       session.connection.reply(225, 'No transfer to abort')
     },
   },
@@ -53,9 +54,11 @@ async function store(session: Session, text: string): Promise<void> {
 }
 
 async function receive(session: Session, transfer: Transfer, text: string): Promise<UploadSink> {
+  await session.verdicts.ready()
   const ascii = session.connection.transferType === 'ascii'
   const sink = new UploadSink(await session.files.begin(text, ascii), session.confirm)
   await transfer.receive(sink, ascii ? fromAscii : undefined)
+  if (sink.receipt) session.stored(sink.receipt)
   return sink
 }
 

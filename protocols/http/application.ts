@@ -14,6 +14,7 @@ import { HttpError, invalid, storeErrorOf } from './error.ts'
 import { objects } from './objects.ts'
 import { document } from './openapi.ts'
 import { operations } from './operations.ts'
+import { quarantine } from './quarantine.ts'
 import { facets, query } from './query.ts'
 import type { Application, Door } from './routes.ts'
 import { streams } from './streams.ts'
@@ -80,6 +81,7 @@ function version1(door: Door): FastifyPluginCallback {
       buckets,
       attributes,
       versions,
+      quarantine,
       streams,
       query,
       facets,

@@ -34,6 +34,7 @@ const titles = {
   ERR_PRECONDITION: 'A precondition does not hold',
   ERR_CONFLICT: 'Conflict',
   ERR_LOCKED: 'Locked',
+  ERR_QUARANTINED: 'Quarantined',
   ERR_UNSUPPORTED: 'Not supported',
   ERR_RANGE: 'Range beyond the end',
   ERR_QUOTA: 'Quota exceeded',

@@ -149,6 +149,28 @@ export const Retention = Type.Object(
   { ...closed, minProperties: 1 },
 )
 
+export const QuarantineQuery = Type.Object(
+  {
+    limit: Type.Optional(count(limitMax)),
+    cursor: Type.Optional(Type.String(description('The `cursor` of the page before.'))),
+  },
+  closed,
+)
+export const QuarantineListing = Type.Object({
+  objects: Type.Array(objectStat),
+  cursor: Type.Union([Type.String(), Type.Null()], description('Pass it to go on; null at the end.')),
+})
+export const QuarantineAction = Type.Object(
+  {
+    version: Type.Optional(versionId),
+    action: Type.Union(
+      [Type.Literal('release'), Type.Literal('drop')],
+      description('`release`: it is read by whoever may read. `drop`: it is removed for good.'),
+    ),
+  },
+  closed,
+)
+
 export const Records = Type.Object({
   object: recordId,
   bucket: Type.String(),

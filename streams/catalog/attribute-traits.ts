@@ -48,6 +48,7 @@ const TRAITS: ReadonlyMap<string, Traits> = new Map<string, Traits>([
   ['object.version', { type: 'string', ...UNIQUE }],
   ['principal.application', { type: 'string' }],
   ['protocol', { type: 'string' }],
+  ['quarantine.time', { type: 'time', ...UNIQUE }],
   ['retention.hold', { type: 'boolean' }],
   ['retention.until', { type: 'time', ...UNIQUE }],
   ['time', { type: 'time', ...UNIQUE }],

@@ -81,6 +81,10 @@ export interface Versions {
   retain(origin: Origin, name: VersionName, until: number): Promise<void>
   /** Puts a version under legal hold, or ends that. */
   hold(origin: Origin, name: VersionName, isHeld: boolean): Promise<void>
+  /** Lets everybody read again what was quarantined; false when it was not. ERR_FORBIDDEN without `object:quarantine`. */
+  release(origin: Origin, name: VersionName): Promise<boolean>
+  /** Removes a version that is quarantined, and false when it is not. ERR_LOCKED while it is retained or held. */
+  discard(origin: Origin, name: VersionName): Promise<boolean>
   /** ERR_NOT_FOUND for what was not there yet. */
   objectAt(origin: Origin, name: ObjectName, moment: Moment): Promise<PastObject>
 }

@@ -5,6 +5,7 @@ import type { ObjectName, Origin } from '../envelope.ts'
 import { StoreError } from '../errors.ts'
 import { isName, noBucket, noObject } from '../names.ts'
 import { permit } from '../permission.ts'
+import { requireReleased } from '../quarantine/quarantine.ts'
 import { openBody, partOf } from '../reading.ts'
 import { decodeRecord } from '../records/record-codec.ts'
 import { inStoreWords } from '../store-errors.ts'
@@ -51,6 +52,7 @@ export class VersionReader {
   read(origin: Origin, name: VersionName, range?: PayloadRange): Promise<Reading> {
     return this.#see(origin, async () => {
       const { stat } = await this.require(name)
+      requireReleased(origin, stat)
       const body = await openBody(this.#pool, stat.sequence, partOf(stat, range))
       if (body) return { stat, body }
       throw noVersion(name)

@@ -1,4 +1,4 @@
-import type { PayloadRange } from '../../pool/index.ts'
+import type { PayloadRange, Sequence } from '../../pool/index.ts'
 import type { AttributeChange } from '../attributes.ts'
 import type { DurableRecord } from '../catalog/catalog-port.ts'
 import { type Change, configure } from '../changes.ts'
@@ -7,6 +7,7 @@ import { StoreError } from '../errors.ts'
 import { type IntegrityVerdict, verdictChange } from '../integrity.ts'
 import { isName } from '../names.ts'
 import { permit } from '../permission.ts'
+import { releaseOf } from '../quarantine/quarantine.ts'
 import { inStoreWords } from '../store-errors.ts'
 import type { ObjectStat, Reading } from '../store-port.ts'
 import type { BucketChange, BucketSettings } from './bucket-settings.ts'
@@ -14,7 +15,7 @@ import { DAY_MS, SETTING_DAYS_MAX } from './bucket-settings.ts'
 import { isoTime, lockIn, RETENTION_HOLD, RETENTION_UNTIL } from './retention.ts'
 import { changeVersion, parseVersion, removeVersion } from './version-changes.ts'
 import type { Moment, PastObject, VersionListing, VersionListOptions, VersionName, Versions } from './version-port.ts'
-import { noVersion, type VersionReader } from './version-reader.ts'
+import { type FoundVersion, noVersion, type VersionReader } from './version-reader.ts'
 
 export interface VersionStoreParts {
   readonly reader: VersionReader
@@ -25,6 +26,12 @@ export interface VersionStoreParts {
 
 /** How often a version is looked for again whose object got another name, or that stopped being current, meanwhile. */
 const ATTEMPTS_MAX = 4
+
+/** Why a version is gone that somebody removed from quarantine. */
+const DISCARDED = 'discarded from quarantine'
+
+/** What is to be changed of a version that has these attributes; undefined for nothing. */
+type Plan = (attributes: Attributes) => AttributeChange | undefined
 
 /** Versions of objects, and how buckets keep them. */
 export class VersionStore implements Versions {
@@ -77,14 +84,50 @@ export class VersionStore implements Versions {
     return this.#parts.reader.past(origin, name, moment)
   }
 
+  /** Ends the quarantine of a version; false when it is in none. */
+  release(origin: Origin, name: VersionName): Promise<boolean> {
+    return inStoreWords(async () => {
+      permit(origin, 'object:quarantine')
+      const { id } = await this.#parts.reader.require(name)
+      return this.note(origin, id.version, releaseOf)
+    })
+  }
+
+  /** Removes a version that is quarantined; false when it is not. */
+  discard(origin: Origin, name: VersionName): Promise<boolean> {
+    return inStoreWords(async () => {
+      permit(origin, 'object:quarantine')
+      const { id, stat } = await this.#parts.reader.require(name)
+      return releaseOf(stat.attributes) !== undefined && this.drop(origin, id.version, DISCARDED)
+    })
+  }
+
   /** Puts a verdict on bytes into the stream of their object; false when that says so already, or the version is gone. */
   noteIntegrity(origin: Origin, verdict: IntegrityVerdict): Promise<boolean> {
+    return this.note(origin, verdict.sequence, (attributes) => verdictChange(attributes, verdict))
+  }
+
+  /** Changes attributes that only the server sets of a version, wherever it is by now; false when nothing changes. */
+  note(origin: Origin, version: Sequence, plan: Plan): Promise<boolean> {
+    return this.#settle(version, ({ id, stat }) =>
+      plan(stat.attributes) === undefined ? undefined : changeVersion(origin, stat, id, plan),
+    )
+  }
+
+  /** Removes a version that is quarantined, wherever it is by now; false when it is gone, or was released. */
+  drop(origin: Origin, version: Sequence, reason?: string): Promise<boolean> {
+    return this.#settle(version, ({ id, stat }) =>
+      releaseOf(stat.attributes) === undefined ? undefined : removeVersion(origin, stat, id, reason),
+    )
+  }
+
+  /** A version that is renamed between being found and being drafted is looked for again. */
+  #settle(version: Sequence, changeOf: (found: FoundVersion) => Change | undefined): Promise<boolean> {
     return inStoreWords(async () => {
-      const plan = (attributes: Attributes) => verdictChange(attributes, verdict)
       for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-        const found = await this.#parts.reader.findSettled(verdict.sequence)
-        if (found === undefined || plan(found.stat.attributes) === undefined) return false
-        const change = changeVersion(origin, found.stat, found.id, plan)
+        const found = await this.#parts.reader.findSettled(version)
+        const change = found && changeOf(found)
+        if (change === undefined) return false
         if ((await this.#parts.commit(change)).length > 0) return true
       }
       return false
@@ -92,11 +135,7 @@ export class VersionStore implements Versions {
   }
 
   /** A version that is renamed between being found and being drafted is looked for again; one without an id, too. */
-  #change(
-    origin: Origin,
-    name: VersionName,
-    plan: (attributes: Attributes) => AttributeChange | undefined,
-  ): Promise<void> {
+  #change(origin: Origin, name: VersionName, plan: Plan): Promise<void> {
     return inStoreWords(async () => {
       for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
         const { id, stat } = await this.#parts.reader.require(name)

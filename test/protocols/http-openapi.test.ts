@@ -27,6 +27,8 @@ const routes: [method: string, path: string, target: string, status: number, bod
   ['patch', '/v1/buckets/{bucket}', '/v1/buckets/photos', 200, { versioning: 'enabled', expiry: null }],
   ['get', '/v1/versions/{bucket}', '/v1/versions/inbox?prefix=a&limit=3', 200],
   ['patch', '/v1/retention/{bucket}/{key}', '/v1/retention/inbox/a', 204, { until: '2030-01-01', hold: true }],
+  ['get', '/v1/quarantine', '/v1/quarantine?limit=3', 200],
+  ['patch', '/v1/quarantine/{bucket}/{key}', '/v1/quarantine/inbox/a', 204, { action: 'release' }],
   ['put', '/v1/objects/{bucket}/{key}', '/v1/objects/inbox/a', 201, 'bytes'],
   ['get', '/v1/objects/{bucket}/{key}', '/v1/objects/inbox/a', 200],
   ['head', '/v1/objects/{bucket}/{key}', '/v1/objects/inbox/a', 200],

@@ -36,6 +36,7 @@ import {
   type TailPage,
   type TransactionUpload,
   type Upload,
+  type Verdict,
 } from '../../streams/index.ts'
 
 export interface FakeStoreOptions {
@@ -49,7 +50,18 @@ export interface FakeStoreOptions {
 }
 
 /** The moments at which a test may make the store fail or wait; the store emits each by its name, too. */
-export type Moment = 'begin' | 'write' | 'commit' | 'abort' | 'read' | 'chunk' | 'stat' | 'list' | 'remove' | 'query'
+export type Moment =
+  | 'judge'
+  | 'begin'
+  | 'write'
+  | 'commit'
+  | 'abort'
+  | 'read'
+  | 'chunk'
+  | 'stat'
+  | 'list'
+  | 'remove'
+  | 'query'
 
 interface Stored {
   readonly stat: ObjectStat
@@ -229,6 +241,23 @@ export class FakeStore implements Store {
     this.#objects(name.bucket).set(name.key, { stat: { ...stat, attributes }, bytes })
     const { object } = stat
     this.records.push({ ...this.#base(origin), operation: 'attributes', object, ...bare(name), set, unset })
+  }
+
+  /** A verdict on what is there still under its name; of one that is not kept, without what a retention would say. */
+  async judge(verdicts: readonly Verdict[]): Promise<void> {
+    await this.reach('judge')
+    for (const { origin, name, version, set, disposition, reason = '' } of verdicts) {
+      const stored = this.#objects(name.bucket).get(name.key)
+      if (stored?.stat.sequence !== version) continue
+      const all = disposition === 'keep' ? set : { ...set, 'quarantine.reason': reason }
+      const attributes = { ...stored.stat.attributes, ...all }
+      this.#objects(name.bucket).set(name.key, { ...stored, stat: { ...stored.stat, attributes } })
+      const { object } = stored.stat
+      const body = { operation: 'attributes', object, ...bare(name), set: all, unset: [], version } as const
+      this.records.push({ ...this.#base(origin), ...body })
+      if (disposition === 'drop') this.#objects(name.bucket).delete(name.key)
+    }
+    this.events.emit('judged')
   }
 
   async buckets(origin: Origin): Promise<readonly string[]> {

@@ -75,6 +75,16 @@ export class FakeVersions implements Versions {
     this.asked.push({ ...name, isHeld })
   }
 
+  async release(_origin: Origin, name: VersionName): Promise<boolean> {
+    this.asked.push({ ...name, released: true })
+    return name.key !== 'free'
+  }
+
+  async discard(_origin: Origin, name: VersionName): Promise<boolean> {
+    this.asked.push({ ...name, discarded: true })
+    return name.key !== 'free'
+  }
+
   async objectAt(_origin: Origin, { bucket, key }: ObjectName, moment: Moment): Promise<PastObject> {
     this.asked.push(moment)
     const { object, sequence, time, version, attributes } = stat

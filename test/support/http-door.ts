@@ -33,6 +33,7 @@ const permissions: readonly Permission[] = [
   'object:write',
   'object:retain',
   'object:hold',
+  'object:quarantine',
   'bucket:create',
   'bucket:manage',
   'pool:inspect',

@@ -31,6 +31,7 @@ export const ALL: readonly Permission[] = [
   'object:write',
   'object:retain',
   'object:hold',
+  'object:quarantine',
   'bucket:create',
   'bucket:manage',
   'subscription:manage',
