@@ -6,6 +6,7 @@ set -u
 
 # command, Debian package
 clients=(curl:curl lftp:lftp swaks:swaks python3:python3 smtp-source:postfix)
+clients+=(tnftp:tnftp ncftpput:ncftp)
 clients+=(xmllint:libxml2-utils)
 clients+=(mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.ext4:e2fsprogs)
 clients+=(qemu-storage-daemon:qemu-system-common strace:strace losetup:mount prlimit:util-linux)

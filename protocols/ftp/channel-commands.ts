@@ -61,10 +61,14 @@ function extendedActive(session: Session, text: string): void {
   connectTo(session, plainAddress(host), Number(port))
 }
 
+/** What a socket is bound to that may be reached at any address; lftp 4.9 tells it in the place of its own over IPv6. */
+const unspecified: readonly string[] = ['0.0.0.0', '::']
+
 function connectTo(session: Session, host: string, port: number): void {
   refuseAfterExtended(session)
   const { route } = session.connection
-  if (host !== route.peerAddress) throw new Refusal(504, 'Data connections go to your own address only')
+  if (host !== route.peerAddress && !unspecified.includes(host))
+    throw new Refusal(504, 'Data connections go to your own address only')
   if (port < activePortMin || port > 65535) throw new Refusal(504, 'The port must be from 1024 to 65535')
   session.prepare(new ActiveChannel(route, port, session.settings.limits.dataConnectMsMax))
   session.connection.reply(200)

@@ -181,6 +181,7 @@ const without: CaseTable = {
   ],
   EPRT: [
     ['EPRT |1|127.0.0.1|{port}|', '200'],
+    ['EPRT |2|::|{port}|', '200'],
     ['EPRT |1|127.0.0.2|{port}|', '504 Data connections go to your own address only'],
     ['EPRT |1|127.0.0.1|25|', '504 The port must be from 1024 to 65535'],
     ['EPRT |7|127.0.0.1|{port}|', '522 Network protocol not supported, use (1,2)'],
@@ -189,6 +190,7 @@ const without: CaseTable = {
   ],
   PORT: [
     ['PORT 127,0,0,1,200,1', '200'],
+    ['PORT 0,0,0,0,200,1', '200'],
     ['PORT 10,0,0,1,200,1', '504'],
     ['EPSV ALL + PORT 127,0,0,1,200,1', '503'],
     ['PORT 127,0,0,1,200', '501'],

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { test } from 'vitest'
 
@@ -30,6 +30,11 @@ export const tracing: Need = () => {
   const { status } = spawnSync('strace', ['-qq', '-f', '-o', '/dev/null', 'true'])
   return status === 0 ? undefined : 'strace may not trace a process here'
 }
+
+export const loopbackOfIPv6: Need = () =>
+  isAccessible('/proc/net/if_inet6', constants.R_OK) && /^0{31}1 /m.test(readFileSync('/proc/net/if_inet6', 'utf8'))
+    ? undefined
+    : 'there is no ::1 here'
 
 export const curl = command('curl', 'curl')
 export const clientsOfAllDoors: readonly Need[] = [curl, command('lftp', 'lftp'), command('swaks', 'swaks')]
