@@ -33,6 +33,7 @@ export type {
   OlderVersion,
 } from './catalog/catalog-port.ts'
 export type { CatchUpProgress } from './catalog/catch-up.ts'
+export { percentOf } from './catalog/index-state.ts'
 export { BUNDLE_KEYS_MAX, verifyBundle } from './custody/bundle-check.ts'
 export { CHECKPOINT_RECORDS_LIMIT } from './custody/checkpoint-check.ts'
 export { CUSTODY_LIMITS, type CustodyOptions, type OpenCustody } from './custody/custody.ts'

@@ -3,6 +3,7 @@ import { Admission } from './admission.ts'
 import { StreamWriter } from './appending/stream-writer.ts'
 import type { Catalog } from './catalog/catalog-port.ts'
 import { type CatchUpProgress, catchUp } from './catalog/catch-up.ts'
+
 import type { CustodyOptions, OpenCustody } from './custody/custody.ts'
 import type { DeliveryProgress, NewSubscription } from './delivery/subscription-changes.ts'
 import type { SubscriptionState } from './delivery/subscription-state.ts'
@@ -14,7 +15,7 @@ import { Sequencer } from './sequencer.ts'
 import type { Stage } from './stage.ts'
 import { PartitionStore } from './store.ts'
 import { inStoreWords } from './store-errors.ts'
-import type { Store } from './store-port.ts'
+import type { IndexProgress, Store } from './store-port.ts'
 import { StoreReader } from './store-reader.ts'
 import { RecentRecords } from './tail/recent-records.ts'
 import { Underway } from './underway.ts'
@@ -75,6 +76,8 @@ export interface StoreStatus {
   readonly catalogSequence: number
   /** Why the catalog shows nothing more; undefined while all is well. */
   readonly catalogFailure: string | undefined
+  /** How much of the catalog's index there is: until it is whole, queries look at the objects one by one. */
+  readonly index: IndexProgress
   readonly uploadsOpen: number
   readonly buckets: number
   /** What was removed because it had expired, since the store was opened. */
@@ -104,7 +107,7 @@ export interface OpenStore extends Store {
 
 /**
  * Opens the store of a partition: brings the catalog up to the pool first, or makes it anew when it is not of this
- * pool.
+ * pool. What is missing of the catalog's index is made while the store is open.
  */
 export async function openStore(options: StoreOptions): Promise<OpenStore> {
   return inStoreWords(async () => {
@@ -112,6 +115,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const limits = { ...STORE_LIMITS, ...options.limits }
     const { bucketsMax, objectBytesMax, uploadsMax, changesMax, renameObjectsMax, streamRecordsMax } = limits
     const tail = await catchUp(pool, catalog, onProgress)
+    await catalog.makeIndex()
     const recent = new RecentRecords(limits, tail.sequence)
     const sequencer = new Sequencer({ ...options, bucketsMax, recent }, tail, await catalog.settings())
     const first = [limiter(objectBytesMax), digest]

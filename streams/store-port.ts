@@ -111,12 +111,22 @@ export interface ExplainedLeg extends Counted {
 }
 
 /** How a query would be answered. */
+/** How far the making of the catalog's index is: what there was of it is cleared, and then it is built. */
+export interface IndexProgress {
+  readonly phase: 'whole' | 'clearing' | 'building'
+  /** Objects that it has, of all that are current. */
+  readonly built: number
+  readonly objects: number
+}
+
 export interface Explanation {
   /** As it was understood. */
   readonly query: string
   readonly sequence: Sequence
   /** Current objects in all. */
   readonly objects: number
+  /** How many of them the index has: until it has all, none are found by it. */
+  readonly index: IndexProgress
   readonly order: string
   /** How the order comes about: by the plan itself, by sorting what it finds, or by the index of the order. */
   readonly sorting: 'none' | 'gather' | 'follow'
@@ -189,6 +199,10 @@ export interface Store extends Streams {
   query(origin: Origin, text: string, options?: QueryOptions): Promise<QueryResult>
   explain(origin: Origin, text: string, options?: QueryOptions): Promise<Explanation>
   facets(origin: Origin, text: string, options: FacetOptions): Promise<Facets>
+  /** How much there is of the index: asks for `pool:inspect`. */
+  index(origin: Origin): IndexProgress
+  /** Has the index made anew, while all else goes on, and tells how far it is; asks for `pool:manage`. */
+  reindex(origin: Origin): Promise<IndexProgress>
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>>
   /** Registers or, with null, removes an application; durable when it resolves. */
   register(origin: Origin, id: string, registration: ApplicationRegistration | null): Promise<void>

@@ -27,6 +27,7 @@ import type {
   Explanation,
   FacetOptions,
   Facets,
+  IndexProgress,
   Listing,
   ListOptions,
   ObjectStat,
@@ -143,6 +144,19 @@ export class PartitionStore implements OpenStore {
     return this.#parts.reader.facets(origin, text, options)
   }
 
+  index(origin: Origin): IndexProgress {
+    permit(origin, 'pool:inspect')
+    return this.#parts.catalog.index
+  }
+
+  reindex(origin: Origin): Promise<IndexProgress> {
+    return inStoreWords(async () => {
+      permit(origin, 'pool:manage')
+      await this.#parts.catalog.reindex()
+      return this.#parts.catalog.index
+    })
+  }
+
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {
     return this.#parts.reader.applications()
   }
@@ -214,6 +228,7 @@ export class PartitionStore implements OpenStore {
       sequence: sequencer.applied,
       catalogSequence: catalog.position.sequence,
       catalogFailure: catalog.failure?.message,
+      index: catalog.index,
       uploadsOpen: admission.open,
       buckets: sequencer.buckets.size,
       expired: this.#expiry.expired,

@@ -1,11 +1,14 @@
 import { type Entry, parseEntry } from './catalog-entry.ts'
 import { indexKeysOf } from './catalog-index.ts'
 import { encodeTuple, keyIn } from './catalog-keys.ts'
+import { holds, type IndexState } from './index-state.ts'
 
 /* What the fold writes: current entries with their index, and what later records of a batch look up. */
 
 /** Takes what a fold changes, in order: a later operation on a key wins. */
 export interface Operations {
+  /** Which entries the index holds. */
+  readonly index: IndexState
   put(key: string, value: string): unknown
   del(key: string): unknown
   /** An object has another entry now; none before, or none any more. */
@@ -28,14 +31,14 @@ export function bind(key: string, entry: Entry, before: Entry | undefined, heads
   const text = JSON.stringify(entry)
   const { object, bucket, key: name } = entry.stat
   if (before === undefined) operations.put(keyIn('n', object), encodeTuple(bucket, name))
-  changeIndex(before === undefined ? [] : indexKeysOf(before), indexKeysOf(entry), operations)
+  changeIndex(keysIn(operations.index, before), keysIn(operations.index, entry), operations)
   operations.put(key, text)
   operations.changed(before, entry)
   heads.set(key, text)
 }
 
 export function unbind(key: string, entry: Entry, heads: Heads, operations: Operations): void {
-  changeIndex(indexKeysOf(entry), [], operations)
+  changeIndex(keysIn(operations.index, entry), [], operations)
   operations.del(keyIn('n', entry.stat.object))
   operations.del(key)
   operations.changed(entry, undefined)
@@ -52,6 +55,11 @@ export function store(key: string, value: object, heads: Heads, operations: Oper
 export function erase(key: string, heads: Heads, operations: Operations): void {
   operations.del(key)
   heads.set(key, undefined)
+}
+
+/** What the index has of an entry, or is to have. */
+function keysIn(index: IndexState, entry: Entry | undefined): readonly string[] {
+  return entry !== undefined && holds(index, entry) ? indexKeysOf(entry) : []
 }
 
 function changeIndex(before: readonly string[], after: readonly string[], operations: Operations): void {

@@ -1,6 +1,6 @@
 import type { Order } from '../query/query-order.ts'
 import { parseQuery } from '../query/query-parser.ts'
-import { cheapestPlan, type Leg, legsOf } from '../query/query-plan.ts'
+import { cheapestPlan, type Leg, legsOf, waysOf } from '../query/query-plan.ts'
 import { printQuery } from '../query/query-printer.ts'
 import type { ExplainedLeg, Explanation, QueryOptions } from '../store-port.ts'
 import { type Estimate, Estimates } from './catalog-estimate.ts'
@@ -8,6 +8,7 @@ import type { CatalogLevel } from './catalog-level.ts'
 import { type QueryBounds, questionOf } from './catalog-query.ts'
 import { Reading } from './catalog-reading.ts'
 import { sortedPlan } from './catalog-sort.ts'
+import { progressOf } from './index-state.ts'
 
 /** How a query would be answered: no entry is looked at. */
 export async function explanationOf(
@@ -17,19 +18,22 @@ export async function explanationOf(
   bounds: QueryBounds,
 ): Promise<Explanation> {
   const question = questionOf(text, options, bounds)
-  const { ways, order } = question
+  const { filter, order } = question
   await using reading = new Reading(database, bounds.observe)
+  const { index, objects } = await reading.position()
+  const ways = waysOf(filter, index.phase !== 'whole')
   const sorted = order ? await sortedPlan(reading, question, true) : undefined
   const estimates = sorted?.estimates ?? (await Estimates.of(reading, legsOf(ways), bounds.probeMax, true))
   const plan = sorted?.plan ?? cheapestPlan(ways, (leg) => estimates.ofLeg(leg).entries)
   const planned = plan.legs.map((leg) => explained(leg, estimates))
   const others = legsOf(ways).filter((leg) => !plan.legs.includes(leg))
   const isFollowed = order !== undefined && sorted?.gathers === false
-  const legs = isFollowed ? [followed(order, estimates.objects)] : planned
+  const legs = isFollowed ? [followed(order, objects)] : planned
   return {
     query: printQuery(parseQuery(text)),
     sequence: await reading.sequence(),
-    objects: estimates.objects,
+    objects,
+    index: progressOf(index, objects),
     order: order ? `${order.name}, ${order.descending ? 'descending' : 'ascending'}` : orderOf(plan.legs),
     sorting: sorted === undefined ? 'none' : sorted.gathers ? 'gather' : 'follow',
     entries: plan.entries,

@@ -20,7 +20,7 @@ type Counts = Map<TypedText, number>
 
 /**
  * How often each value of some attributes occurs among the objects that meet a query. Of everything, or of one bucket,
- * the counters say; otherwise the answer is looked at, as far as one page may.
+ * the counters say, once the index is whole; otherwise the answer is looked at, as far as one page may.
  */
 export async function facetsOf(
   database: CatalogLevel,
@@ -57,7 +57,7 @@ function check(names: readonly string[], values: number): void {
 async function countedFacets(reading: Reading, filter: Filter, names: readonly string[]): Promise<Map<string, Counts>> {
   const counted = new Map<string, Counts>()
   const buckets = bucketsOf(filter)
-  if (buckets === undefined) return counted
+  if (buckets === undefined || !(await reading.isIndexWhole())) return counted
   for (const name of names.filter(isCounted)) {
     if ((await reading.get(widthKey(name))) !== WIDE) counted.set(name, await countersOf(reading, name, buckets))
   }

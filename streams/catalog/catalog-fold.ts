@@ -23,7 +23,7 @@ import type { DurableRecord } from './catalog-port.ts'
  * The fold of the records, pure: current entries and a record in, operations on `level` out.
  *
  * 1. A name has at most one current entry, and an object at most one name.
- * 2. The index holds indexKeysOf() of every current entry, and nothing else.
+ * 2. The index holds indexKeysOf() of every current entry that it holds at all (index-state.ts), and nothing else.
  * 3. A record changes the current entry of its own object only. One that finds another object, or none, under its
  *    name is kept in its object's stream and changes nothing else; a put binds its name to its object in any case.
  * 4. Records of an object leave the stream never, whatever becomes of its name.

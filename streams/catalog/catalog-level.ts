@@ -5,6 +5,7 @@ import { StoreError } from '../errors.ts'
 import { keyIn, POSITION_KEY, prefixRange, sequenceText } from './catalog-keys.ts'
 import type { CatalogPosition } from './catalog-port.ts'
 import { damagedTables, noteTables, TABLES_FILE } from './catalog-tables.ts'
+import { type IndexState, readable, WHOLE } from './index-state.ts'
 
 /*
  * The files of the catalog: opening them, and finding the damage that LevelDB lets pass.
@@ -50,9 +51,10 @@ export function batchOf(database: CatalogLevel) {
 /** What is stored as the position. */
 export interface StoredPosition extends CatalogPosition {
   readonly format: number
+  readonly index: IndexState
   /** Batches written so far. */
   readonly ordinal: number
-  /** Objects that are current, and those of them that the index has not all values of. */
+  /** Objects that are current, and those of them that the index holds, and has not all values of. */
   readonly objects: number
   readonly overflowing: number
 }
@@ -68,8 +70,8 @@ const NodeLevel = Level as unknown as {
   destroy(directory: string): Promise<void>
 }
 
-/** Of keys and values; a catalog of another one is made new. */
-const FORMAT = 3
+/** Of keys and values but for those of the index, which has a format of its own; a catalog of another one is made new. */
+const FORMAT = 4
 const MARKS = 16_384
 export const SYNC_BATCHES = 1024
 const DAMAGED_FILE = 'DAMAGED'
@@ -83,7 +85,8 @@ const LEVEL_OPTIONS = {
 }
 
 export function startOf(pool: string): StoredPosition {
-  return { format: FORMAT, ordinal: 0, objects: 0, overflowing: 0, pool, epoch: 0, sequence: 0, digest: '' }
+  const counts = { ordinal: 0, objects: 0, overflowing: 0 }
+  return { format: FORMAT, index: WHOLE, ...counts, pool, epoch: 0, sequence: 0, digest: '' }
 }
 
 /**
@@ -130,7 +133,7 @@ async function openSound(directory: string): Promise<OpenLevel> {
     await checkTables(database, directory)
     const position = await readPosition(database)
     await checkMarks(database, position.ordinal)
-    return { database, position }
+    return { database, position: await withReadableIndex(database, position) }
   } catch (error) {
     await database.close()
     throw error
@@ -146,6 +149,15 @@ async function readPosition(database: CatalogLevel): Promise<StoredPosition> {
   const position = JSON.parse(text) as StoredPosition
   if (position.format !== FORMAT) throw damage(`it is of format ${position.format}, and this program's is ${FORMAT}`)
   return position
+}
+
+/** Nobody is to read an index of another format: that it will be cleared is stored before anybody asks. */
+async function withReadableIndex(database: CatalogLevel, position: StoredPosition): Promise<StoredPosition> {
+  const index = readable(position.index)
+  if (index === position.index) return position
+  const changed = { ...position, index, overflowing: 0 }
+  if (position.sequence > 0) await database.put(POSITION_KEY, JSON.stringify(changed), { sync: true })
+  return changed
 }
 
 /** Where a batch leaves its mark. */

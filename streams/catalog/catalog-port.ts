@@ -7,6 +7,7 @@ import type {
   Explanation,
   FacetOptions,
   Facets,
+  IndexProgress,
   Listing,
   ListOptions,
   ObjectStat,
@@ -82,6 +83,8 @@ export type ObjectPlace =
 export interface Catalog {
   /** Of what is written. */
   readonly position: CatalogPosition
+  /** How much of the index there is: until it is whole, queries look at the current entries. */
+  readonly index: IndexProgress
   /**
    * Why it is not to be relied on for the rest of this run: damage, which the next open mends, or a write that failed.
    */
@@ -95,7 +98,13 @@ export interface Catalog {
   ready(): Promise<void>
   /** Resolves once everything up to `sequence` can be read here. */
   settled(sequence: Sequence): Promise<void>
-  /** Forgets everything and starts at sequence 0 of `pool`. */
+  /** Makes what is missing of the index, while records are folded as ever; resolves once a first page of it is there. */
+  makeIndex(): Promise<void>
+  /** The same, of a new index; one that is not whole is gone on with. */
+  reindex(): Promise<void>
+  /** Resolves once the index is whole. */
+  indexed(): Promise<void>
+  /** Forgets everything and starts at sequence 0 of `pool`. What is folded is in no index before makeIndex(). */
   clear(pool: string): Promise<void>
   head(name: ObjectName): Promise<ObjectHead | undefined>
   list(bucket: string, options: ListOptions): Promise<Listing>

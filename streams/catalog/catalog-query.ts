@@ -2,7 +2,7 @@ import { type Cursor, formatCursor, parseCursor, strangeCursor } from '../query/
 import { type Filter, filterOf } from '../query/query-filter.ts'
 import { Order } from '../query/query-order.ts'
 import { parseQuery } from '../query/query-parser.ts'
-import { cheapestPlan, chosenPlan, type Leg, legsOf, type Plan, type Ways, waysOf } from '../query/query-plan.ts'
+import { cheapestPlan, chosenPlan, type Leg, legsOf, type Plan, waysOf } from '../query/query-plan.ts'
 import type { ObjectStat, QueryOptions, QueryResult } from '../store-port.ts'
 import { Estimates } from './catalog-estimate.ts'
 import { isWithin } from './catalog-keys.ts'
@@ -30,7 +30,6 @@ export interface Question {
   /** The query and its order: what an answer depends on. */
   readonly text: string
   readonly filter: Filter
-  readonly ways: Ways
   /** Undefined for that of the plan. */
   readonly order: Order | undefined
   readonly cursor: Cursor | undefined
@@ -71,13 +70,13 @@ export function questionOf(text: string, { limit, cursor: given, sort }: QueryOp
   const now = cursor?.now ?? bounds.clock.now()
   const filter = filterOf(query, now)
   const order = sort === undefined ? undefined : new Order(sort, filter)
-  return { text: whole, filter, ways: waysOf(filter), order, cursor, now, limit: pageLimit(limit), bounds }
+  return { text: whole, filter, order, cursor, now, limit: pageLimit(limit), bounds }
 }
 
 /** A page in the order of its plan. */
 async function walkedPage(reading: Reading, question: Question): Promise<Page> {
   const { filter, cursor, limit, bounds } = question
-  const { legs, choices, narrowers } = await planned(reading, question)
+  const { legs, choices, noIndex, narrowers } = await planned(reading, question)
   const page = new WalkedPage(limit, bounds)
   for await (const step of walk(
     reading,
@@ -85,7 +84,7 @@ async function walkedPage(reading: Reading, question: Question): Promise<Page> {
     cursor?.walked?.place,
   )) {
     if (page.take(step)) continue
-    return { objects: page.objects, next: { walked: { choices, place: page.place } }, limited: page.limited }
+    return { objects: page.objects, next: { walked: { choices, noIndex, place: page.place } }, limited: page.limited }
   }
   return { objects: page.objects, next: undefined, limited: false }
 }
@@ -99,21 +98,28 @@ function firstChunk({ filter, limit }: Question): number {
 }
 
 export interface Planned extends Plan {
+  /** Made while the index was not whole: it goes on without. */
+  readonly noIndex: boolean
   readonly narrowers: (leg: Leg) => readonly Narrower[]
 }
 
 /** The plan of the page before, or the cheapest one. */
-export async function planned(reading: Reading, { ways, cursor, bounds }: Question): Promise<Planned> {
+export async function planned(reading: Reading, { filter, cursor, bounds }: Question): Promise<Planned> {
+  const isIndexWhole = await reading.isIndexWhole()
+  const noIndex = cursor?.walked?.noIndex ?? !isIndexWhole
+  const ways = waysOf(filter, noIndex)
   const legs = legsOf(ways)
   const isPlain = legs.length === 1 && legs[0]!.narrowing.length === 0
   const estimates = isPlain ? undefined : await Estimates.of(reading, legs, bounds.probeMax)
   const narrowers = (leg: Leg) => estimates?.narrowersOf(leg) ?? []
   if (cursor?.walked === undefined)
-    return { ...cheapestPlan(ways, (leg) => estimates?.ofLeg(leg).entries ?? 0), narrowers }
+    return { ...cheapestPlan(ways, (leg) => estimates?.ofLeg(leg).entries ?? 0), noIndex, narrowers }
   const { choices, place } = cursor.walked
   const plan = chosenPlan(ways, choices)
   if (!plan?.legs[place.leg]?.ranges.some((range) => isWithin(range, place.key))) throw strangeCursor()
-  return { ...plan, narrowers }
+  if (!isIndexWhole && plan.legs.some(({ condition }) => condition !== undefined))
+    throw await reading.noIndex('this cursor needs it: go on once it is there, or ask again from the beginning')
+  return { ...plan, noIndex, narrowers }
 }
 
 class WalkedPage {

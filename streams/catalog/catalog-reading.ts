@@ -3,6 +3,7 @@ import { StoreError } from '../errors.ts'
 import { type KeyRange, keyIn, lastElement, POSITION_KEY } from './catalog-keys.ts'
 import { type CatalogLevel, type StoredPosition, startOf } from './catalog-level.ts'
 import { type ReadObserver, Scan, type ScanOptions, type Snapshot } from './catalog-scan.ts'
+import { percentOf, progressOf } from './index-state.ts'
 
 /** The catalog at one moment: what one page, plan or count is made of. */
 export class Reading {
@@ -35,6 +36,18 @@ export class Reading {
   async #storedPosition(): Promise<StoredPosition> {
     const text = await this.#database.get(POSITION_KEY, { snapshot: this.#snapshot })
     return text === undefined ? startOf('') : (JSON.parse(text) as StoredPosition)
+  }
+
+  /** Whether every current entry is in the index. */
+  async isIndexWhole(): Promise<boolean> {
+    return (await this.position()).index.phase === 'whole'
+  }
+
+  /** Why what needs the index cannot be done. */
+  async noIndex(what: string): Promise<StoreError> {
+    const { index, objects } = await this.position()
+    const percent = percentOf(progressOf(index, objects))
+    return new StoreError('ERR_BUSY', `the index is being made anew (${percent} % is there), and ${what}`)
   }
 
   get(key: string): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 import type { SortPlace } from '../query/query-cursor.ts'
 import { meets } from '../query/query-filter.ts'
 import { type Order, topConditions } from '../query/query-order.ts'
-import { cheapestPlan, legsOf, narrows, type Plan } from '../query/query-plan.ts'
+import { cheapestPlan, legsOf, narrows, type Plan, waysOf } from '../query/query-plan.ts'
 import type { ObjectStat } from '../store-port.ts'
 import { type Entry, FIELDS, parseEntry } from './catalog-entry.ts'
 import { Estimates, NARROWERS_MAX } from './catalog-estimate.ts'
@@ -28,6 +28,8 @@ import { walk } from './catalog-walk.ts'
  *
  *   follow    reads the attribute's index in its order, and checks each entry
  *   gather    finds the whole answer by its plan, at most `sortMax` entries, and sorts it
+ *
+ * While the index is not whole, there is only the second.
  */
 const CHUNK_MIN = 32
 /** Where most keys lead to no entry. */
@@ -42,6 +44,8 @@ interface Told {
 export async function sortedPage(reading: Reading, question: Question, order: Order): Promise<Page> {
   const { plan, estimates, gathers } = await sortedPlan(reading, question)
   const page = gathers ? await gather(reading, question, order, plan, estimates) : undefined
+  if (page === undefined && !(await reading.isIndexWhole()))
+    throw await reading.noIndex(`until it is whole, no more than ${question.bounds.sortMax} objects are sorted`)
   return page ?? (await follow(reading, question, order, estimates))
 }
 
@@ -54,13 +58,15 @@ export interface SortedPlan {
 /** Following looks at `limit` entries for each one that the answer has of all objects. */
 export async function sortedPlan(
   reading: Reading,
-  { ways, limit, bounds }: Question,
+  { filter, limit, bounds }: Question,
   all = false,
 ): Promise<SortedPlan> {
+  const noIndex = !(await reading.isIndexWhole())
+  const ways = waysOf(filter, noIndex)
   const estimates = await Estimates.of(reading, legsOf(ways), bounds.probeMax, all)
   const plan = cheapestPlan(ways, (leg) => estimates.ofLeg(leg).entries)
   const following = (limit * estimates.objects) / Math.max(1, plan.entries)
-  return { plan, estimates, gathers: plan.entries <= Math.min(bounds.sortMax, following) }
+  return { plan, estimates, gathers: noIndex || plan.entries <= Math.min(bounds.sortMax, following) }
 }
 
 /** Undefined when there was more to look at than it may. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Sequence } from '../../pool/index.ts'
 import { StoreError } from '../errors.ts'
+import type { IndexProgress } from '../store-port.ts'
 import type { Heads, Operations } from './catalog-current.ts'
 import { fold, headKeysOf } from './catalog-fold.ts'
 import type { RecentHeads } from './catalog-heads.ts'
@@ -16,6 +17,8 @@ import {
 import type { DurableRecord } from './catalog-port.ts'
 import type { EntryChange } from './facet-counters.ts'
 import { FacetWriter } from './facet-writer.ts'
+import { makePage } from './index-maker.ts'
+import { added, afterChanges, CLEARING, changesIn, progressOf } from './index-state.ts'
 
 interface Queued {
   readonly durable: DurableRecord
@@ -38,18 +41,23 @@ export interface WriterOptions {
   readonly facetCountersMax: number
   /** Counters of facets kept in memory. */
   readonly facetCountersKeptMax: number
+  /** Entries of one page of the making of the index. */
+  readonly indexEntriesMax: number
+  /** Told after each page of the making of the index. */
+  readonly onIndexed: (progress: IndexProgress) => void
 }
 
 /**
- * The one writer of the catalog. What is queued while a batch is being written goes into the next one.
+ * The one writer of the catalog. What is queued while a batch is being written goes into the next one. While the index is
+ * made, batches of records take turns with pages of it.
  *
- *   IDLE ──apply──▶ WRITING ──last batch written──▶ IDLE
+ *   IDLE ──apply, makeIndex──▶ WRITING ──last batch written──▶ IDLE
  *                      └──a write fails──▶ FAILED (for the rest of this run; what is written stays readable)
  */
 export class CatalogWriter {
   readonly #database: CatalogLevel
   readonly #heads: RecentHeads
-  readonly #facets: FacetWriter
+  #facets: FacetWriter
   readonly #options: WriterOptions
   #position: StoredPosition
   /** Of the last record queued. */
@@ -60,14 +68,18 @@ export class CatalogWriter {
   #waiters: Waiter[] = []
   #writing: Promise<void> | undefined
   #failure: StoreError | undefined
+  #makesIndex = false
+  #isReindexAsked = false
+  /** Of the index, written so far. */
+  #pages = 0
 
   constructor(database: CatalogLevel, position: StoredPosition, heads: RecentHeads, options: WriterOptions) {
     this.#database = database
     this.#position = position
     this.#queuedSequence = position.sequence
     this.#heads = heads
-    this.#facets = new FacetWriter(database, options.facetCountersMax, options.facetCountersKeptMax)
     this.#options = options
+    this.#facets = this.#newFacets()
   }
 
   get position(): StoredPosition {
@@ -100,8 +112,38 @@ export class CatalogWriter {
     return this.#wait(() => this.#position.sequence >= sequence)
   }
 
+  get index(): IndexProgress {
+    return progressOf(this.#position.index, this.#position.objects)
+  }
+
+  /** Goes on with the making of the index until it is whole or this is closed; resolves after the first page. */
+  async makeIndex(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#isIndexWhole) return
+    const pages = this.#pages
+    this.#makesIndex = true
+    this.#writing ??= this.#drain()
+    await this.#wait(() => this.#pages > pages)
+  }
+
+  /** Has the index made anew; one that is being made goes on as it does. */
+  async reindex(): Promise<void> {
+    this.#isReindexAsked ||= this.#isIndexWhole
+    await this.makeIndex()
+  }
+
+  /** Resolves once the index is whole. */
+  async indexed(): Promise<void> {
+    return this.#wait(() => this.#isIndexWhole)
+  }
+
+  get #isIndexWhole(): boolean {
+    return this.#position.index.phase === 'whole' && !this.#isReindexAsked
+  }
+
   /** Writes what is queued, then fails whoever still waits. */
   async close(): Promise<void> {
+    this.#makesIndex = false // The rest is left to the next open.
     await this.#writing
     this.#fail(new StoreError('ERR_HALTED', 'the catalog is closed'))
   }
@@ -120,8 +162,10 @@ export class CatalogWriter {
 
   async #drain(): Promise<void> {
     try {
-      while (this.#queue.length > 0) {
-        await this.#write(this.#queue.splice(0, this.#options.batchRecordsMax))
+      while (this.#queue.length > 0 || this.#makesIndex) {
+        if (this.#queue.length > 0) await this.#write(this.#queue.splice(0, this.#options.batchRecordsMax))
+        this.#wake()
+        if (this.#makesIndex) await this.#writePage()
         this.#wake()
       }
     } catch (error) {
@@ -135,7 +179,9 @@ export class CatalogWriter {
     await using batch = batchOf(this.#database)
     const changes: EntryChange[] = []
     let { overflowing } = this.#position
+    const { index } = this.#position
     const operations: Operations = {
+      index,
       put(key, value) {
         if (isOverflow(key)) overflowing += 1
         batch.put(key, value)
@@ -147,14 +193,35 @@ export class CatalogWriter {
       changed: (before, after) => changes.push({ before, after }),
     }
     for (const { durable } of queued) fold(durable, heads, operations)
-    await this.#facets.count(changes, batch)
-    const objects = this.#position.objects + created(changes)
-    const position = { ...after(this.#position, queued), objects, overflowing }
+    const indexed = changesIn(index, changes)
+    await this.#facets.count(indexed, batch)
+    const counts = { objects: this.#position.objects + added(changes), overflowing }
+    const position = { ...after(this.#position, queued), ...counts, index: afterChanges(index, indexed) }
     batch.put(markKey(position.ordinal), position.ordinal.toString())
     await batch.write(POSITION_KEY, JSON.stringify(position), { sync: position.ordinal % SYNC_BATCHES === 0 })
     this.#heads.written(heads)
     this.#position = position
     this.#unwritten -= queued.length
+  }
+
+  /** One page of the index. A new one begins with counters that nobody has counted on. */
+  async #writePage(): Promise<void> {
+    if (this.#isReindexAsked) this.#facets = this.#newFacets()
+    const from = this.#isReindexAsked ? { ...this.#position, index: CLEARING } : this.#position
+    this.#isReindexAsked = false
+    await using batch = batchOf(this.#database)
+    const made = await makePage(this.#database, from, { ...this.#options, facets: this.#facets, batch })
+    const position = { ...from, ...made, ordinal: from.ordinal + 1 }
+    batch.put(markKey(position.ordinal), position.ordinal.toString())
+    await batch.write(POSITION_KEY, JSON.stringify(position), { sync: position.ordinal % SYNC_BATCHES === 0 })
+    this.#position = position
+    this.#makesIndex &&= !this.#isIndexWhole
+    this.#pages += 1
+    this.#options.onIndexed(this.index)
+  }
+
+  #newFacets(): FacetWriter {
+    return new FacetWriter(this.#database, this.#options.facetCountersMax, this.#options.facetCountersKeptMax)
   }
 
   async #lookUp(queued: readonly Queued[]): Promise<Heads> {
@@ -186,6 +253,7 @@ export class CatalogWriter {
 
   #fail(error: StoreError): void {
     this.#failure ??= error
+    this.#makesIndex = false
     this.#queue = []
     for (const waiter of this.#waiters) waiter.reject(this.#failure)
     this.#waiters = []
@@ -197,11 +265,6 @@ const OVERFLOW_SPACE = 'o'.charCodeAt(0)
 /** Whether it is in space `o`, where a key is put once and deleted once (catalog-current.ts). */
 function isOverflow(key: string): boolean {
   return key.charCodeAt(0) === OVERFLOW_SPACE
-}
-
-/** By how many there are more objects. */
-function created(changes: readonly EntryChange[]): number {
-  return changes.reduce((sum, { before, after }) => sum + Number(after !== undefined) - Number(before !== undefined), 0)
 }
 
 function after(position: StoredPosition, queued: readonly Queued[]): StoredPosition {

@@ -6,6 +6,7 @@ import type {
   Explanation,
   FacetOptions,
   Facets,
+  IndexProgress,
   Listing,
   ListOptions,
   QueryOptions,
@@ -45,6 +46,8 @@ import { versionPage } from './catalog-version-list.ts'
 import { hiddenUnder, olderVersion, placeOf } from './catalog-versions.ts'
 import { CatalogWriter } from './catalog-writer.ts'
 import { FACET_COUNTERS_MAX } from './facet-counters.ts'
+import { INDEX_ENTRIES_MAX } from './index-maker.ts'
+import { BUILDING } from './index-state.ts'
 
 export interface CatalogOptions {
   /** Holds nothing but the catalog; it is made when it is not there. */
@@ -65,10 +68,14 @@ export interface CatalogOptions {
   readonly facetCountersMax?: number
   /** Counters of facets kept in memory. */
   readonly facetCountersKeptMax?: number
+  /** Entries that a page of the making of the index adds to it, between two batches of records. */
+  readonly indexEntriesMax?: number
   /** Milliseconds since 1970: what `now` means in a query. */
   readonly clock?: { now(): number }
   /** Told why the directory was destroyed and made new, at position 0. */
   readonly onDamaged?: (reason: string) => void
+  /** Told how far the making of the index is, now and then, and at its end. */
+  readonly onIndexed?: (progress: IndexProgress) => void
   readonly onRead?: ReadObserver
 }
 
@@ -83,8 +90,10 @@ const DEFAULTS = {
   queryProbeMax: QUERY_PROBE_MAX,
   facetCountersMax: FACET_COUNTERS_MAX,
   facetCountersKeptMax: 50_000,
+  indexEntriesMax: INDEX_ENTRIES_MAX,
   clock: { now: () => Date.now() },
   onDamaged: () => {},
+  onIndexed: () => {},
   onRead: () => {},
 }
 
@@ -117,6 +126,10 @@ class LevelCatalog implements Catalog {
     return { pool, epoch, sequence, digest }
   }
 
+  get index(): IndexProgress {
+    return this.#writer.index
+  }
+
   get failure(): Error | undefined {
     return this.#damage ?? this.#writer.failure
   }
@@ -133,16 +146,29 @@ class LevelCatalog implements Catalog {
     return this.#guard(() => this.#writer.settled(sequence))
   }
 
+  makeIndex(): Promise<void> {
+    return this.#guard(() => this.#writer.makeIndex())
+  }
+
+  reindex(): Promise<void> {
+    return this.#guard(() => this.#writer.reindex())
+  }
+
+  indexed(): Promise<void> {
+    return this.#guard(() => this.#writer.indexed())
+  }
+
   /** If power fails on the way, the files left are none, an empty catalog's, or damaged: position 0 in any case. */
   clear(pool: string): Promise<void> {
     return this.#guard(async () => {
+      const start = { ...startOf(pool), index: BUILDING }
       await this.#writer.abandon()
       await this.#database.close()
       await destroyLevel(this.#options.directory)
       await this.#database.open()
-      await this.#database.put(POSITION_KEY, JSON.stringify(startOf(pool)), { sync: true })
+      await this.#database.put(POSITION_KEY, JSON.stringify(start), { sync: true })
       this.#heads.clear()
-      this.#writer = new CatalogWriter(this.#database, startOf(pool), this.#heads, this.#options)
+      this.#writer = new CatalogWriter(this.#database, start, this.#heads, this.#options)
     })
   }
 

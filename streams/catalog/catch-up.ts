@@ -19,7 +19,8 @@ const PASSED_MAX = 4096
 /**
  * Makes the catalog a fold of all attribute records that the pool holds, and returns the end of their stream. It goes
  * on from the catalog's own position, or starts anew when that is of another pool, ahead of this one, or not on its
- * chain. Records of volumes, which the pool may hold besides, are passed over.
+ * chain; then without its index, which is made once the store is open. Records of volumes, which the pool may hold
+ * besides, are passed over.
  */
 export async function catchUp(
   pool: Pool,

@@ -6,8 +6,8 @@ import { StoreError } from '../errors.ts'
 export interface Cursor {
   /** What `now` meant on the first page, in milliseconds since 1970. */
   readonly now: number
-  /** In the order of a plan: the plan, by its choices, and the last key looked at. */
-  readonly walked?: { readonly choices: readonly number[]; readonly place: Place }
+  /** In the order of a plan: the plan, by its choices, with the index or without, and the last key looked at. */
+  readonly walked?: { readonly choices: readonly number[]; readonly noIndex: boolean; readonly place: Place }
   /** In the order of an attribute: the last object told. */
   readonly sorted?: SortPlace
 }
@@ -20,8 +20,13 @@ export interface SortPlace {
 
 /** `question` is all that an answer depends on: its cursors go on with no other. */
 export function formatCursor(question: string, { now, walked, sorted }: Cursor): string {
-  const place = walked ? [...walked.choices, walked.place.leg, walked.place.key] : [sorted?.text, sorted?.object]
+  const place = walked ? placeOf(walked) : [sorted?.text, sorted?.object]
   return Buffer.from(JSON.stringify([hashOf(question), now, ...place])).toString('base64url')
+}
+
+/** What is to go on without the index says so at its end. */
+function placeOf({ choices, noIndex, place: { leg, key } }: NonNullable<Cursor['walked']>): readonly unknown[] {
+  return [...choices, leg, key, ...(noIndex ? [NO_INDEX] : [])]
 }
 
 /** Throws ERR_INVALID for one that was not made for this question. */
@@ -45,18 +50,21 @@ function valuesIn(text: string): readonly unknown[] {
   throw strangeCursor()
 }
 
+const NO_INDEX = true
 const TIME_MAX = 8.64e15
 
 function isMoment(value: unknown): value is number {
   return Number.isSafeInteger(value) && Math.abs(value as number) <= TIME_MAX
 }
 
-function walkedOf(place: readonly unknown[]): NonNullable<Cursor['walked']> {
+function walkedOf(said: readonly unknown[]): NonNullable<Cursor['walked']> {
+  const noIndex = said.at(-1) === NO_INDEX
+  const place = noIndex ? said.slice(0, -1) : said
   const key = place.at(-1)
   const numbers = place.slice(0, -1)
   const leg = numbers.at(-1)
   if (typeof key !== 'string' || typeof leg !== 'number' || !numbers.every(isIndex)) throw strangeCursor()
-  return { choices: numbers.slice(0, -1), place: { leg, key } }
+  return { choices: numbers.slice(0, -1), noIndex, place: { leg, key } }
 }
 
 function isIndex(value: unknown): value is number {

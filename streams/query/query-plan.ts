@@ -25,7 +25,8 @@ import { ALL_TEXTS, type Interval, TYPED_TEXTS_END } from './query-interval.ts'
  *   OR          the legs of all parts
  *   NOT         none: what it asks for is in no index
  *
- * Without a plan the current entries are read, all of them or those of a bucket. An entry is told by the first leg
+ * Without a plan the current entries are read, all of them or those of a bucket: so it is, too, while the index is not
+ * whole. An entry is told by the first leg
  * that leads to it, and there by the first key; one that the index has not all values of by its key in space `o`, which
  * ends the ranges of every leg.
  */
@@ -59,28 +60,28 @@ export const OVERFLOW: KeyRange = prefixRange(parentIn('o'))
 /** Texts of one equality, of which each has its objects in order. */
 const NARROWING_TEXTS_MAX = 3
 
-/** Where no index leads to all of the answer, the current entries do. */
-export function waysOf(filter: Filter): Ways {
-  return waysThrough(filter, []) ?? { kind: 'leg', leg: currentLeg(filter, [ALL_TEXTS], undefined) }
+/** Where no index leads to all of the answer, or there is `noIndex`, the current entries do. */
+export function waysOf(filter: Filter, noIndex = false): Ways {
+  return waysThrough(filter, [], noIndex) ?? { kind: 'leg', leg: currentLeg(filter, [ALL_TEXTS], undefined) }
 }
 
-function waysThrough(filter: Filter, siblings: readonly Condition[]): Ways | undefined {
+function waysThrough(filter: Filter, siblings: readonly Condition[], noIndex: boolean): Ways | undefined {
   switch (filter.kind) {
     case 'not':
       return undefined
     case 'condition':
-      return conditionWays(filter, siblings)
+      return conditionWays(filter, siblings, noIndex)
     case 'or':
-      return allOf(filter.parts.map((part) => waysThrough(part, siblings)))
+      return allOf(filter.parts.map((part) => waysThrough(part, siblings, noIndex)))
     case 'and':
-      return anyOf(filter.parts, siblings)
+      return anyOf(filter.parts, siblings, noIndex)
   }
 }
 
-function conditionWays(condition: Condition, siblings: readonly Condition[]): Ways | undefined {
+function conditionWays(condition: Condition, siblings: readonly Condition[], noIndex: boolean): Ways | undefined {
   const { name, intervals } = condition.index
   if (name === 'object.bucket') return { kind: 'leg', leg: currentLeg(condition, intervals, undefined) }
-  if (!isIndexed(name)) return undefined
+  if (noIndex || !isIndexed(name)) return undefined
   const narrowing = siblings.filter((other) => other !== condition && narrows(other))
   return { kind: 'leg', leg: { condition, covers: condition, ranges: rangesOf(condition), narrowing } }
 }
@@ -90,9 +91,9 @@ function allOf(parts: readonly (Ways | undefined)[]): Ways | undefined {
   return ways.length === parts.length ? { kind: 'all', parts: ways } : undefined
 }
 
-function anyOf(parts: readonly Filter[], siblings: readonly Condition[]): Ways | undefined {
+function anyOf(parts: readonly Filter[], siblings: readonly Condition[], noIndex: boolean): Ways | undefined {
   const conditions = parts.filter((part) => part.kind === 'condition')
-  const options = parts.map((part) => waysThrough(part, [...siblings, ...conditions]))
+  const options = parts.map((part) => waysThrough(part, [...siblings, ...conditions], noIndex))
   const buckets = conditions.find((condition) => condition.name === 'object.bucket' && hasSingles(condition))
   const keys = conditions.find(({ index }) => index.name === 'object.key' && index.kind === 'values')
   const named: Ways | undefined = buckets &&

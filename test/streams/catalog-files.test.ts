@@ -175,7 +175,8 @@ describe('a sound directory', () => {
     batch.put(
       'p',
       JSON.stringify({
-        format: 3,
+        format: 4,
+        index: { format: 1, phase: 'whole', upTo: '', built: 0 },
         ordinal,
         objects: 0,
         overflowing: 0,

@@ -1,7 +1,16 @@
 import { Level } from 'level'
 import { expect, test } from 'vitest'
 import { type CatchUpProgress, openCatalog } from '../../streams/index.ts'
-import { blockPool, named, openHarness, origin, putText, temporaryDirectory } from '../support/store-harness.ts'
+import {
+  blockPool,
+  levelCatalog,
+  named,
+  openHarness,
+  origin,
+  originOf,
+  putText,
+  temporaryDirectory,
+} from '../support/store-harness.ts'
 
 const NAMES = ['user.n', 'protocol', 'object.bucket']
 
@@ -45,6 +54,27 @@ test('a catalog of another format is made again from the stream, with progress, 
     reopened.store.facets(origin, '', { names: NAMES }),
   ])
   expect(after).toEqual(before)
+  await again.indexed()
+  expect(await reopened.store.explain(origin, 'user.n:3')).toMatchObject({ isScan: false })
   await reopened.store.close()
   await again.close()
+})
+
+test('an index is made anew for who may manage the pool, and is as it was', async () => {
+  const catalog = await levelCatalog()
+  const { store } = await openHarness({ catalog })
+  for (let n = 0; n < 9; n += 1) await putText(store, named(`${n}`), 'x', { attributes: { 'user.n': n % 3 } })
+  const [inspecting, managing] = [originOf(['pool:inspect']), originOf(['pool:manage'])]
+  const ask = () => store.query(origin, 'user.n:1', { sort: '-object.key' })
+  const before = await ask()
+  expect(() => store.index(managing)).toThrow(expect.objectContaining({ code: 'ERR_FORBIDDEN' }))
+  await expect(store.reindex(inspecting)).rejects.toMatchObject({ code: 'ERR_FORBIDDEN' })
+  expect(store.index(inspecting)).toEqual({ phase: 'whole', built: 9, objects: 9 })
+  expect(await store.reindex(managing)).toMatchObject({ phase: 'clearing', objects: 9 })
+  await putText(store, named('another'), 'x', { attributes: { 'user.n': 1 } })
+  expect((await ask()).objects).toHaveLength(before.objects.length + 1)
+  await catalog.indexed()
+  expect(store.status.index).toEqual({ phase: 'whole', built: 10, objects: 10 })
+  expect((await ask()).objects).toHaveLength(4)
+  await store.close()
 })

@@ -96,6 +96,8 @@ describe('the queue', () => {
       batchRecordsMax: 1,
       facetCountersMax: 100,
       facetCountersKeptMax: 100,
+      indexEntriesMax: 100,
+      onIndexed: () => {},
     })
     writer.apply(modelOf(2050).records, 1)
     await writer.settled(2050)
@@ -136,6 +138,8 @@ describe('a write that fails', () => {
       batchRecordsMax: 2,
       facetCountersMax: 100,
       facetCountersKeptMax: 100,
+      indexEntriesMax: 100,
+      onIndexed: () => {},
     })
     const { records } = modelOf(5)
     writer.apply(records.slice(0, 2), 1)

@@ -14,6 +14,7 @@ import {
   type Explanation,
   type FacetOptions,
   type Facets,
+  type IndexProgress,
   type Listing,
   type ListOptions,
   type ObjectName,
@@ -339,7 +340,18 @@ export class FakeStore implements Store {
   async explain(origin: Origin, query: string): Promise<Explanation> {
     permit(origin, 'object:read')
     const plan = { order: 'none', sorting: 'none', entries: 1, isScan: true, legs: [], others: [] } as const
-    return { query, sequence: this.records.length, objects: 1, ...plan, entriesMax: 1 }
+    const index = { phase: 'whole', built: 1, objects: 1 } as const
+    return { query, sequence: this.records.length, objects: 1, index, ...plan, entriesMax: 1 }
+  }
+
+  index(origin: Origin): IndexProgress {
+    permit(origin, 'pool:inspect')
+    return { phase: 'whole', built: 1, objects: 1 }
+  }
+
+  async reindex(origin: Origin): Promise<IndexProgress> {
+    permit(origin, 'pool:manage')
+    return { phase: 'clearing', built: 0, objects: 1 }
   }
 
   async applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {

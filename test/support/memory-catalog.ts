@@ -57,6 +57,7 @@ export class MemoryCatalog implements Catalog {
   clears = 0
   folded = 0
   position: CatalogPosition = { pool: '', epoch: 0, sequence: 0, digest: '' }
+  readonly index = { phase: 'whole', built: 0, objects: 0 } as const
   readonly #options: Required<MemoryCatalogOptions>
   #state = emptyState()
   #queue: { durable: DurableRecord; epoch: number }[] = []
@@ -117,6 +118,11 @@ export class MemoryCatalog implements Catalog {
       else this.#waiters.push(waiter)
     }
   }
+
+  /** There is none, and nothing to make. */
+  async makeIndex(): Promise<void> {}
+  async reindex(): Promise<void> {}
+  async indexed(): Promise<void> {}
 
   async clear(pool: string): Promise<void> {
     this.clears += 1
@@ -232,7 +238,7 @@ export class MemoryCatalog implements Catalog {
     const { sequence } = this.position
     const objects = this.#stats().length
     const plan = { order: 'none', sorting: 'none', entries: objects, isScan: true, legs: [], others: [] } as const
-    return { query, sequence, objects, ...plan, entriesMax: objects }
+    return { query, sequence, objects, index: this.index, ...plan, entriesMax: objects }
   }
 
   async close(): Promise<void> {
