@@ -54,6 +54,12 @@ const gauges: ReadonlyArray<readonly [name: string, help: string, figure: Figure
   ['cenote_pool_segments', 'Segments of the journal.', ({ segments }) => segments],
   ['cenote_pool_sequence', 'The last durable record.', ({ position }) => position.sequence],
   ['cenote_catalog_sequence', 'The last record that the catalog shows.', (_, { catalogSequence }) => catalogSequence],
+  ['cenote_objects', 'Current objects.', (_, { index }) => index.objects],
+  [
+    'cenote_index_objects',
+    'Current objects that the index has: fewer than there are while it is made anew.',
+    (_, { index }) => index.built,
+  ],
   ['cenote_uploads_open', 'Uploads underway, through all doors.', (_, { uploadsOpen }) => uploadsOpen],
   ['cenote_buckets', 'Buckets.', (_, { buckets }) => buckets],
   [

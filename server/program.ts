@@ -84,6 +84,12 @@ function addObjects(program: Command): void {
     )
 }
 
+function addReindex(program: Command): void {
+  clientCommand(program, 'reindex', 'make the index of queries anew, from the objects, while the server serves').action(
+    async (options) => (await import('./cli/reindex.ts')).reindex(await openShell(options)),
+  )
+}
+
 function addTail(program: Command): void {
   clientCommand(program, 'tail [object]', 'follow the records of the store, or of BUCKET/KEY, as they come')
     .option('--from <offset>', 'begin after a record: its sequence, an offset, -1 for the first one', 'now')
@@ -136,5 +142,6 @@ export function createProgram(): Command {
   addApplications(program)
   addCustody(program)
   addPool(program)
+  addReindex(program)
   return program.addHelpText('after', examples + exitCodeHelp)
 }

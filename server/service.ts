@@ -12,6 +12,7 @@ import { DataFolder } from './data-folder.ts'
 import { buildDoors } from './doors.ts'
 import { Expiring } from './expiring.ts'
 import { Growth, growableBytes } from './growth.ts'
+import { indexingLog } from './indexing-log.ts'
 import { route } from './route.ts'
 import { Scrubbing } from './scrubbing.ts'
 import { SecretSeal } from './secrets.ts'
@@ -145,6 +146,7 @@ export class Service {
     const catalog = await openCatalog({
       directory: this.folder.catalog,
       onDamaged: (reason) => log.warn({ reason }, 'the catalog is made again'),
+      onIndexed: indexingLog(log),
     })
     this.#closers.push(() => catalog.close())
     const { objectBytesMax } = this.#configuration.limits

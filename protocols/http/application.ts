@@ -11,6 +11,7 @@ import { turn } from './body.ts'
 import { buckets } from './buckets.ts'
 import { custody } from './custody.ts'
 import { HttpError, invalid, storeErrorOf } from './error.ts'
+import { indexing } from './indexing.ts'
 import { objects } from './objects.ts'
 import { document } from './openapi.ts'
 import { operations } from './operations.ts'
@@ -85,6 +86,7 @@ function version1(door: Door): FastifyPluginCallback {
       streams,
       query,
       facets,
+      indexing,
       custody,
       subscriptions,
       administration,

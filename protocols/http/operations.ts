@@ -1,4 +1,4 @@
-import { type Origin, StoreError } from '../../streams/index.ts'
+import { type Origin, percentOf, StoreError } from '../../streams/index.ts'
 import { isLoopback } from '../address.ts'
 import { type Application, answers, type Door } from './routes.ts'
 import * as schemas from './schemas.ts'
@@ -21,10 +21,12 @@ export function operations(application: Application, door: Door): void {
   application.route({
     method: 'GET',
     url: '/readyz',
-    schema: { security: [], response: answers(200, schemas.Status, 'The store takes requests') },
+    schema: { security: [], response: answers(200, schemas.Readiness, 'The store takes requests') },
     async handler() {
       const health = requireReady(door)
-      return { status: health === 'ok' ? 'ready' : health }
+      const index = door.store.index(self)
+      const made = index.phase === 'whole' ? {} : { indexPercent: percentOf(index) }
+      return { status: health === 'ok' ? 'ready' : health, ...made }
     },
   })
   application.route({

@@ -236,10 +236,16 @@ const leg = Type.Object({
   ...counted,
   narrowedBy: Type.Array(Type.Object({ condition: Type.String(), how: Type.String(), ...counted })),
 })
+export const IndexProgress = Type.Object({
+  phase: Type.Union([Type.Literal('whole'), Type.Literal('clearing'), Type.Literal('building')]),
+  built: Type.Integer(description('Current objects that the index has.')),
+  objects: Type.Integer(description('Current objects in all.')),
+})
 export const Explained = Type.Object({
   query: Type.String(description('As it was understood.')),
   sequence,
   objects: Type.Integer(description('Current objects in all.')),
+  index: IndexProgress,
   order: Type.String(),
   sorting: Type.Union([Type.Literal('none'), Type.Literal('gather'), Type.Literal('follow')]),
   entries: Type.Integer(description('Entries that are looked at, estimated.')),
@@ -498,4 +504,10 @@ export const EvidenceQuery = Type.Object(
   closed,
 )
 export const Status = Type.Object({ status: Type.String() })
+export const Readiness = Type.Object({
+  status: Type.String(),
+  indexPercent: Type.Optional(
+    Type.Integer(description('Of the index; there until it is whole: meanwhile queries look at the objects.')),
+  ),
+})
 export const Document = Type.Object({ openapi: Type.String() }, description('OpenAPI 3.1'))

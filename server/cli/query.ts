@@ -9,6 +9,7 @@ import {
   type Facets,
   type ObjectStat,
   parseColumns,
+  percentOf,
   type QueryResult,
 } from '../../streams/index.ts'
 import { CommandError, exitCode } from './exit.ts'
@@ -107,13 +108,16 @@ const sortings = {
 } as const
 
 function explained(plan: Explanation): string {
-  const { query: text, objects, order, sorting, isScan, legs, others, entriesMax } = plan
+  const { query: text, objects, index, order, sorting, isScan, legs, others, entriesMax } = plan
   const lines = [
     `query      ${printable(text) || '(everything)'}`,
     `order      ${printable(order)}: ${sortings[sorting]}`,
     ...legs.flatMap((leg, at) => [`${at === 0 ? 'reads' : 'then'}`.padEnd(11) + legWords(leg), ...narrowings(leg)]),
     ...others.map((leg) => `instead of ${legWords(leg)}`),
     `of         ${objects} objects; a page looks at ${entriesMax} entries at the most`,
+    ...(index.phase === 'whole'
+      ? []
+      : [`index      it is being made anew, and not read before it is whole: ${percentOf(index)} %`]),
   ]
   return [...lines, ...(isScan ? ['scan       it reads in proportion to all there is'] : [])].join('\n')
 }

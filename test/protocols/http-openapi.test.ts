@@ -47,6 +47,8 @@ const routes: [method: string, path: string, target: string, status: number, bod
   ['delete', '/v1/streams/messages/{bucket}/{key}', '/v1/streams/messages/inbox/log', 204],
   ['get', '/v1/query', '/v1/query?q=user.a:1', 200],
   ['get', '/v1/facets', '/v1/facets?q=&by=user.a,protocol', 200],
+  ['get', '/v1/index', '/v1/index', 200],
+  ['post', '/v1/index', '/v1/index', 202],
   ['post', '/v1/rename', '/v1/rename', 204, { from: { bucket: 'inbox', key: 'a' }, to: { bucket: 'inbox', key: 'b' } }],
   ['delete', '/v1/objects/{bucket}/{key}', '/v1/objects/inbox/b', 204],
   ['get', '/v1/keys', '/v1/keys', 200],

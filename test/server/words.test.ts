@@ -120,6 +120,7 @@ test('metrics show figures as they are when asked', async () => {
         sequence: 7,
         catalogSequence: 6,
         catalogFailure: undefined,
+        index: { phase: 'building', built: 40, objects: 90 },
         uploadsOpen: 2,
         buckets: 1,
         expired: { objects: 3, versions: 5, markers: 2 },

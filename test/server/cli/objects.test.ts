@@ -304,7 +304,16 @@ describe('query', () => {
     const leg = { condition: 'a:1', reads: 'the index of a', isScan: false, ...counts, narrowedBy: [] }
     const narrowedBy = [{ condition: 'b:2', how: 'merge', entries: 70, isExact: false }]
     const scan = { ...leg, condition: null, reads: 'every current object', isScan: true }
-    const plan = { query: 'a:1', objects: 9, order: 'a, then object', sorting: 'none', isScan: true, entriesMax: 10 }
+    const index = { phase: 'building', built: 4, objects: 9 }
+    const plan = {
+      query: 'a:1',
+      objects: 9,
+      index,
+      order: 'a, then object',
+      sorting: 'none',
+      isScan: true,
+      entriesMax: 10,
+    }
     server.answer = json({ ...plan, sequence: 9, entries: 5, legs: [{ ...leg, narrowedBy }, leg], others: [scan] })
     const { shell, said } = server.shell()
     await query(shell, 'a:1', { explain: true, sort: 'a' })
@@ -317,6 +326,7 @@ describe('query', () => {
       'then       the index of a for a:1: 5 entries',
       'instead of every current object: 5 entries, a scan',
       'of         9 objects; a page looks at 10 entries at the most',
+      'index      it is being made anew, and not read before it is whole: 44 %',
       'scan       it reads in proportion to all there is',
       '',
     ])
