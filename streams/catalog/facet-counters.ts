@@ -12,8 +12,8 @@ import { keyIn, parentIn } from './catalog-keys.ts'
  *
  * 1. A counter is what a count of the current entries would give.
  * 2. An attribute that has had more than `countersMax` of them at once, after a record, is wide: it has none any more,
- *    and is counted by whoever asks. It stays so until the index is made anew, of what is current then; the same
- *    records make it wide again, whatever the batches.
+ *    and is counted by whoever asks. It stays so until the index is made anew, of what is current by then. The same
+ *    records folded make it wide again, whatever the batches.
  * 3. Attributes whose values differ from object to object (attribute-traits.ts) have none.
  */
 export const WIDE = 'wide'
