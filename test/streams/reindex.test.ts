@@ -1,4 +1,4 @@
-import { cp } from 'node:fs/promises'
+import { cp, readdir } from 'node:fs/promises'
 import fc from 'fast-check'
 import { Level } from 'level'
 import { describe, expect, test } from 'vitest'
@@ -107,6 +107,19 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 )
 
+/** A copy of files that are being written; undefined when tables came or went meanwhile, as at no one moment. */
+async function imageOf(directory: string): Promise<string | undefined> {
+  const image = await newDirectory()
+  const files = async () => String((await readdir(directory)).toSorted())
+  const before = await files()
+  const copied = cp(directory, image, { recursive: true, filter: (file) => !file.endsWith('LOCK') })
+  const isWhole = await copied.then(
+    () => true,
+    () => false,
+  )
+  return isWhole && (await files()) === before ? image : undefined
+}
+
 /** A life of a catalog: each step of it comes wherever the making of the index then is. */
 class Life {
   directory = ''
@@ -143,8 +156,8 @@ class Life {
 
   /** Goes on with the files as they are while a page is on its way. */
   async #kill(): Promise<void> {
-    const image = await newDirectory()
-    await cp(this.directory, image, { recursive: true, filter: (file) => !file.endsWith('LOCK') })
+    let image: string | undefined
+    while (image === undefined) image = await imageOf(this.directory)
     await this.catalog.close()
     await this.open(image)
   }
