@@ -21,9 +21,12 @@ export function fileEntry(name: string, stat: ObjectStat): Entry {
 /** What MFMT sets: the time that the file has at its client's. */
 export const MODIFIED = 'user.modified'
 
+/** As MFMT writes it; other doors may have set the attribute to whatever they like. */
+const written = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/
+
 export function modifiedAt({ time, attributes }: ObjectStat): number {
   const modified = attributes[MODIFIED]
-  const said = typeof modified === 'string' ? Date.parse(modified) : Number.NaN
+  const said = typeof modified === 'string' && written.test(modified) ? Date.parse(modified) : Number.NaN
   return Number.isNaN(said) ? time : said
 }
 
