@@ -84,6 +84,11 @@ export async function collect(events: AsyncIterable<VerifyEvent>): Promise<Verif
   return { findings, summary, codes: [...new Set(findings.map(({ code }) => code))].sort() }
 }
 
+export interface BytePlace {
+  readonly sequence: Sequence
+  readonly at: number
+}
+
 type VerifiedPool = Pick<Pool, 'position' | 'replay' | 'read'>
 
 export function verifyPool(
@@ -140,6 +145,20 @@ export class CopiedPool implements VerifiedPool {
     const bytes = this.payloads.get(sequence)
     if (bytes === undefined) throw new PoolError('ERR_NOT_FOUND', 'it is gone')
     yield bytes
+  }
+
+  /** Each byte of each record. */
+  places(): BytePlace[] {
+    return this.records.flatMap(({ sequence, content }) => Array.from(content, (_, at) => ({ sequence, at })))
+  }
+
+  /** A copy in which one bit of a record is another. */
+  tampered({ sequence, at }: BytePlace, bit: number): CopiedPool {
+    const content = Buffer.from(this.at(sequence).content)
+    content[at]! ^= 1 << bit
+    const copy = this.copy()
+    copy.put(sequence, content)
+    return copy
   }
 
   at(sequence: Sequence): PoolRecord {
