@@ -14,6 +14,7 @@ import {
   type TailPage,
   type Timers,
 } from '../streams/index.ts'
+import { type OpenSecrets, validSecrets } from './subscription-secrets.ts'
 
 /** What every subscriber is served with. */
 export interface SubscriberParts {
@@ -34,11 +35,16 @@ export class Subscriber {
   readonly state: SubscriptionState
   readonly delivery: Delivery
   readonly #parts: SubscriberParts
-  readonly #secret: string
+  readonly #secrets: OpenSecrets
 
-  constructor(state: SubscriptionState, secret: string, parts: SubscriberParts, onProgress: (from: Delivery) => void) {
+  constructor(
+    state: SubscriptionState,
+    secrets: OpenSecrets,
+    parts: SubscriberParts,
+    onProgress: (from: Delivery) => void,
+  ) {
     this.state = state
-    this.#secret = secret
+    this.#secrets = secrets
     this.#parts = parts
     const delivery: Delivery = new Delivery(state, {
       ...parts,
@@ -53,13 +59,20 @@ export class Subscriber {
   get summary(): SubscriptionSummary {
     const { id, application, created, registration } = this.state
     const { delivered, attemptsFailed, lastDelivery, lastFailure } = this.delivery.figures
-    const { url, query, format } = registration
+    const { url, query, format, paused, retiring = [] } = registration
     const { after, health: stated } = this.delivery
     const lag = Math.max(0, this.#parts.store.status.sequence - after)
-    const health = stated === 'idle' && lag > 0 ? 'delivering' : stated
+    const health = paused ? 'paused' : stated === 'idle' && lag > 0 ? 'delivering' : stated
     const deadLetters = this.delivery.deadLetters.length
     const counts = { lag, delivered, failed: attemptsFailed, deadLetters, lastDelivery, lastFailure }
-    return { id, application, url, query, format, created, health, after, ...counts }
+    const now = this.#parts.clock.now()
+    const retiringSecrets = retiring.map(({ until }) => until).filter((until) => until > now)
+    return { id, application, url, query, format, created, health, after, ...counts, retiringSecrets }
+  }
+
+  /** Goes on, unless it is paused. */
+  start(): void {
+    if (!this.state.registration.paused) this.delivery.start()
   }
 
   /** The stream as the application may see it, for as long as it is that application. */
@@ -80,7 +93,8 @@ export class Subscriber {
     } catch (error) {
       return { kind: 'refused', reason: (error as StoreError).message }
     }
-    const target = { url: this.state.registration.url, secret: this.#secret }
+    const secrets = validSecrets(this.#secrets, this.#parts.clock.now())
+    const target = { url: this.state.registration.url, secrets }
     return this.#parts.sender.send(target, message, signal)
   }
 

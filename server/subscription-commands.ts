@@ -32,6 +32,7 @@ export function addSubscriptions(program: Command): void {
   clientCommand(subscription, 'show <id>', 'show a subscription and its dead letters').action(
     async (id: string, options) => (await import('./cli/subscription.ts')).show(await openShell(options), id),
   )
+  addChanges(subscription)
   clientCommand(subscription, 'replay <id>', 'deliver once more')
     .option('--from <sequence>', 'everything after this record; 0 for the beginning', sequence)
     .option('--dead', 'the dead letters, and them alone')
@@ -44,4 +45,31 @@ export function addSubscriptions(program: Command): void {
   clientCommand(subscription, 'remove <id>', 'remove a subscription').action(async (id: string, options) =>
     (await import('./cli/subscription.ts')).remove(await openShell(options), id),
   )
+}
+
+/** Changes in place: a subscription goes on from where it was. */
+function addChanges(subscription: Command): void {
+  clientCommand(subscription, 'set <id>', 'change where records are sent, which ones, or how')
+    .option('--url <url>', 'where to')
+    .option('--query <query>', "only records that meet it; '' for all")
+    .option('--format <name>', 'json, ndjson, cloudevents, s3 or xml')
+    .action(async (id: string, options) =>
+      (await import('./cli/subscription.ts')).change(await openShell(options), id, options),
+    )
+  clientCommand(subscription, 'pause <id>', 'deliver nothing until it is resumed').action(async (id: string, options) =>
+    (await import('./cli/subscription.ts')).pause(await openShell(options), id),
+  )
+  clientCommand(subscription, 'resume <id>', 'go on from where it was').action(async (id: string, options) =>
+    (await import('./cli/subscription.ts')).resume(await openShell(options), id),
+  )
+  clientCommand(subscription, 'rotate <id>', 'sign with a new secret, shown this once')
+    .option('--overlap <seconds>', 'how long the secret before signs, too; 0 ends all before (default: a day)', seconds)
+    .action(async (id: string, options) =>
+      (await import('./cli/subscription.ts')).rotate(await openShell(options), id, options.overlap),
+    )
+}
+
+function seconds(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It must be a number of seconds.')
 }

@@ -1,4 +1,4 @@
-import { checkHost, generateWebhookSecret, type TargetRules } from '../protocols/index.ts'
+import { checkHost, type TargetRules } from '../protocols/index.ts'
 import {
   type DeadLetter,
   type DeliveryProgress,
@@ -6,9 +6,12 @@ import {
   type Origin,
   permit,
   type Replay,
+  type Sequence,
   StoreError,
   type Subscribed,
   type SubscriptionAdministration,
+  type SubscriptionChange,
+  type SubscriptionRegistration,
   type SubscriptionRequest,
   type SubscriptionState,
   type SubscriptionSummary,
@@ -18,6 +21,7 @@ import { DeliveryNotes, NOTES_LIMITS, type NotesLimits, type NotesOptions } from
 import type { RandomBytes } from './master-key.ts'
 import { generateSubscriptionId, type SecretSeal } from './secrets.ts'
 import { Subscriber, type SubscriberParts } from './subscriber.ts'
+import { newSecret, type OpenSecrets, openSecrets, rotated } from './subscription-secrets.ts'
 
 export interface SubscriptionsOptions extends SubscriberParts {
   readonly store: Pick<OpenStore, 'subscriptions' | 'subscribe' | 'noteDelivery' | 'tail' | 'status'>
@@ -34,8 +38,10 @@ const SUBSCRIPTIONS_MAX = 100
 /**
  * Every subscription there is, and its delivery.
  *
- *   add ──▶ DELIVERING ──replay, discard──▶ closed, noted, opened again at what was noted
- *               └──remove──▶ closed, gone
+ *   add ──▶ DELIVERING ──replay, discard, change, rotate──▶ closed, noted, opened again at what was noted
+ *             │  ▲  └──remove──▶ closed, gone
+ *       pause ▼  │ resume (both are changes)
+ *             PAUSED
  */
 export class Subscriptions implements SubscriptionAdministration {
   readonly #options: SubscriptionsOptions
@@ -60,7 +66,7 @@ export class Subscriptions implements SubscriptionAdministration {
   static async open(options: SubscriptionsOptions): Promise<Subscriptions> {
     const subscriptions = new Subscriptions(options)
     const states = await options.store.subscriptions()
-    const secrets = states.map(({ id, registration }) => options.seal.open(id, registration.secret.value))
+    const secrets = states.map(({ id, registration }) => openSecrets(options.seal, id, registration))
     for (const [index, state] of states.entries()) subscriptions.#start(state, secrets[index]!)
     return subscriptions
   }
@@ -79,13 +85,11 @@ export class Subscriptions implements SubscriptionAdministration {
     this.#adding += 1
     try {
       const { bytes, rules, seal, store } = this.#options
-      const target = rules.parse(url)
-      await checkHost(target, rules)
+      const target = await targetOf(url, rules)
       const id = generateSubscriptionId(bytes)
-      const secret = generateWebhookSecret(bytes)
-      const sealed = { kind: 'sealed', value: seal.seal(id, secret) } as const
-      const state = await store.subscribe(origin, id, { url: target.href, query, format, after, secret: sealed })
-      return { ...this.#start(state!, secret).summary, secret }
+      const { secret, sealed } = newSecret(seal, id, bytes)
+      const state = await store.subscribe(origin, id, { url: target, query, format, after, secret: sealed })
+      return { ...this.#start(state!, { current: secret, retiring: [] }).summary, secret }
     } finally {
       this.#adding -= 1
     }
@@ -106,9 +110,10 @@ export class Subscriptions implements SubscriptionAdministration {
   }
 
   async replay(origin: Origin, id: string, replay: Replay): Promise<SubscriptionSummary> {
-    const { delivery } = this.#visible(origin, id)
-    if ('deadLetters' in replay) delivery.revive()
-    else await this.#rewrite(origin, id, (state) => from(state, replay.after))
+    const { delivery, state } = this.#visible(origin, id)
+    if (!('deadLetters' in replay)) await this.#rewrite(origin, id, (state) => from(state, replay.after))
+    else if (state.registration.paused) throw new StoreError('ERR_CONFLICT', `subscription ${id} is paused`)
+    else delivery.revive()
     return this.#visible(origin, id).summary
   }
 
@@ -117,6 +122,29 @@ export class Subscriptions implements SubscriptionAdministration {
     const count = delivery.deadLetters.length
     if (count > 0) await this.#rewrite(origin, id, forgotten)
     return count
+  }
+
+  async change(origin: Origin, id: string, { url, paused, ...more }: SubscriptionChange): Promise<SubscriptionSummary> {
+    this.#visible(origin, id)
+    const target = url === undefined ? {} : { url: await targetOf(url, this.#options.rules) }
+    await this.#register(origin, id, ({ paused: before, ...registration }) => ({
+      ...registration,
+      ...more,
+      ...target,
+      ...((paused ?? before) && { paused: true }),
+    }))
+    return this.#visible(origin, id).summary
+  }
+
+  async rotate(origin: Origin, id: string, overlapSeconds: number): Promise<Subscribed> {
+    this.#visible(origin, id)
+    const { seal, bytes, clock } = this.#options
+    const { secret, sealed } = newSecret(seal, id, bytes)
+    await this.#register(origin, id, (registration) => ({
+      ...registration,
+      ...rotated(registration, sealed, overlapSeconds, clock.now()),
+    }))
+    return { ...this.#visible(origin, id).summary, secret }
   }
 
   async remove(origin: Origin, id: string): Promise<void> {
@@ -136,24 +164,40 @@ export class Subscriptions implements SubscriptionAdministration {
     this.#notes.close()
   }
 
-  #start(state: SubscriptionState, secret: string): Subscriber {
-    const subscriber = new Subscriber(state, secret, this.#options, (delivery) => this.#notes.tell(delivery))
+  #start(state: SubscriptionState, secrets: OpenSecrets): Subscriber {
+    const subscriber = new Subscriber(state, secrets, this.#options, (delivery) => this.#notes.tell(delivery))
     this.#subscribers.set(state.id, subscriber)
-    if (!this.#isClosed) subscriber.delivery.start() // Nobody would close it any more.
+    if (!this.#isClosed) subscriber.start() // Nobody would close it any more.
     return subscriber
   }
 
   /** Notes something else of a delivery than what it has come to, and goes on from there; from where it was if it may not. */
-  async #rewrite(origin: Origin, id: string, change: (state: SubscriptionState) => DeliveryProgress): Promise<void> {
-    const { seal, store } = this.#options
+  #rewrite(origin: Origin, id: string, change: (state: SubscriptionState) => DeliveryProgress): Promise<void> {
+    return this.#reopen(id, (state) => this.#options.store.noteDelivery(origin, change(state)))
+  }
+
+  /** Registers it otherwise, from where it has come to: also past what was read, and not asked for, but not noted. */
+  #register(
+    origin: Origin,
+    id: string,
+    change: (registration: SubscriptionRegistration) => SubscriptionRegistration,
+  ): Promise<void> {
+    return this.#reopen(id, async ({ registration, after }, reached) => {
+      const changed = { ...change(registration), after: Math.max(after, reached) }
+      await this.#options.store.subscribe(origin, id, changed)
+    })
+  }
+
+  async #reopen(id: string, note: (state: SubscriptionState, reached: Sequence) => Promise<void>): Promise<void> {
     await this.#change(id, async () => {
-      await this.#subscribers.get(id)!.delivery.close()
+      const { delivery } = this.#subscribers.get(id)!
+      await delivery.close()
       try {
         await this.#notes.flush()
-        await store.noteDelivery(origin, change(await this.#stateOf(id)))
+        await note(await this.#stateOf(id), delivery.after)
       } finally {
         const state = await this.#stateOf(id)
-        this.#start(state, seal.open(id, state.registration.secret.value))
+        this.#start(state, openSecrets(this.#options.seal, id, state.registration))
       }
     })
   }
@@ -187,6 +231,13 @@ export class Subscriptions implements SubscriptionAdministration {
 
 function isVisible({ principal }: Origin, { application }: SubscriptionState): boolean {
   return application === principal.application || principal.permissions.includes('application:manage')
+}
+
+/** The URL of a target that may be. */
+async function targetOf(url: string, rules: TargetRules): Promise<string> {
+  const target = rules.parse(url)
+  await checkHost(target, rules)
+  return target.href
 }
 
 function missing(id: string): StoreError {

@@ -20,6 +20,28 @@ export const NewSubscription = Type.Object(
   closed,
 )
 
+export const SubscriptionChange = Type.Object(
+  {
+    url: Type.Optional(Type.String(description('Where records are sent from now on.'))),
+    query: Type.Optional(Type.String(description('Of the records that are sent from now on.'))),
+    format: Type.Optional(Type.String(description('json, ndjson, cloudevents, s3 or xml.'))),
+    paused: Type.Optional(Type.Boolean(description('True: nothing is sent until it is false again.'))),
+  },
+  { ...closed, minProperties: 1 },
+)
+export const Rotation = Type.Object(
+  {
+    overlapSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 30 * 86_400,
+        ...description('How long the secret before signs, too; a day by default, 0 ends all before at once.'),
+      }),
+    ),
+  },
+  closed,
+)
+
 const summary = {
   id: Type.String(),
   application: Type.String(description('Whose rights it has.')),
@@ -32,6 +54,7 @@ const summary = {
     Type.Literal('delivering'),
     Type.Literal('failing'),
     Type.Literal('blocked'),
+    Type.Literal('paused'),
   ]),
   after: Type.Integer(
     description('Every record up to this one was delivered, is a dead letter, or was not asked for.'),
@@ -42,6 +65,7 @@ const summary = {
   deadLetters: Type.Integer(),
   lastDelivery: Type.Union([milliseconds, Type.Null()]),
   lastFailure: Type.Union([Type.Object({ time: milliseconds, reason: Type.String() }), Type.Null()]),
+  retiringSecrets: Type.Array(milliseconds, description('When the secrets before this one end to sign, too.')),
 }
 export const SubscriptionSummary = Type.Object(summary)
 export const Subscribed = Type.Object({

@@ -2,6 +2,9 @@ import { type Application, answers, answersNothing, type Door, jsonBody } from '
 import { IdParams } from './schemas.ts'
 import * as schemas from './subscription-schemas.ts'
 
+/** For subscribers to learn a new secret. */
+const OVERLAP_SECONDS = 86_400
+
 /** Records sent to where an application wants them. Who may is the port's business. */
 export function subscriptions(application: Application, door: Door): void {
   collection(application, door)
@@ -44,6 +47,31 @@ function one(application: Application, { subscriptions }: Door): void {
     async handler({ origin, params: { id } }, reply) {
       await subscriptions.remove(origin, id)
       return reply.code(204).send()
+    },
+  })
+  application.route({
+    method: 'PATCH',
+    url,
+    ...jsonBody,
+    schema: {
+      params: IdParams,
+      body: schemas.SubscriptionChange,
+      response: answers(200, schemas.SubscriptionSummary, 'Changed; it goes on from where it was'),
+    },
+    handler: async ({ origin, params: { id }, body }) => subscriptions.change(origin, id, body),
+  })
+  application.route({
+    method: 'POST',
+    url: `${url}/secret`,
+    ...jsonBody,
+    schema: {
+      params: IdParams,
+      body: schemas.Rotation,
+      response: answers(200, schemas.Subscribed, 'Signed with a new secret from here on'),
+    },
+    async handler({ origin, params: { id }, body: { overlapSeconds = OVERLAP_SECONDS } }, reply) {
+      const subscribed = await subscriptions.rotate(origin, id, overlapSeconds)
+      return reply.header('cache-control', 'no-store').send(subscribed)
     },
   })
   application.route({

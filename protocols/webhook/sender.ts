@@ -33,7 +33,8 @@ export interface WebhookOptions {
 
 export interface WebhookTarget {
   readonly url: string
-  readonly secret: string
+  /** The one that is valid, and those that still are. */
+  readonly secrets: readonly string[]
 }
 
 /** Sends messages as webhooks. Redirects are not followed: they would lead where nobody was asked about. */
@@ -77,14 +78,14 @@ export class WebhookSender {
     }
   }
 
-  #open({ url: text, secret }: WebhookTarget, { id, mediaType, body }: Message): ClientRequest {
+  #open({ url: text, secrets }: WebhookTarget, { id, mediaType, body }: Message): ClientRequest {
     const url = this.#options.rules.parse(text)
     const timestamp = Math.floor(this.#options.clock.now() / 1000)
     const headers = {
       'content-type': mediaType,
       'content-length': Buffer.byteLength(body),
       'user-agent': 'cenote',
-      ...signatureHeaders({ id, timestamp, body }, secret),
+      ...signatureHeaders({ id, timestamp, body }, secrets),
     }
     const { plain, secure } = this.#agents
     const bounds = { maxHeaderSize: this.#limits.answerHeaderBytesMax }

@@ -20,9 +20,16 @@ export interface Signed {
   readonly body: string
 }
 
-/** The headers that prove who sent a message, and when. An id has no full stop, which is what parts them. */
-export function signatureHeaders({ id, timestamp, body }: Signed, secret: string): { readonly [name: string]: string } {
+/**
+ * The headers that prove who sent a message, and when. An id has no full stop, which is what parts them. While a secret
+ * is being replaced, the message is signed with both: "a list of signatures … separated by spaces".
+ */
+export function signatureHeaders(signed: Signed, secrets: readonly string[]): { readonly [name: string]: string } {
+  const signatures = secrets.map((secret) => `v1,${signatureOf(signed, secret)}`).join(' ')
+  return { 'webhook-id': signed.id, 'webhook-timestamp': String(signed.timestamp), 'webhook-signature': signatures }
+}
+
+function signatureOf({ id, timestamp, body }: Signed, secret: string): string {
   const key = Buffer.from(secret.slice(SECRET_PREFIX.length), 'base64')
-  const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')
-  return { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': `v1,${signature}` }
+  return createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')
 }

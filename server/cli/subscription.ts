@@ -44,6 +44,43 @@ export async function show(shell: Shell, id: string): Promise<void> {
   tell(shell, { ...summary, letters: deadLetters }, () => [words(summary), ...deadLetters.map(letterLine)].join('\n'))
 }
 
+export interface ChangeOptions {
+  readonly url?: string
+  readonly query?: string
+  readonly format?: string
+}
+
+/** Changes what is sent, and where; how far it has come stays. */
+export async function change(shell: Shell, id: string, { url, query, format }: ChangeOptions): Promise<void> {
+  const asked = {
+    ...(url !== undefined && { url }),
+    ...(query !== undefined && { query }),
+    ...(format !== undefined && { format }),
+  }
+  if (Object.keys(asked).length === 0) throw new CommandError(exitCode.usage, 'say --url, --query or --format')
+  await patch(shell, id, asked)
+}
+
+export const pause = (shell: Shell, id: string): Promise<void> => patch(shell, id, { paused: true })
+export const resume = (shell: Shell, id: string): Promise<void> => patch(shell, id, { paused: false })
+
+async function patch(shell: Shell, id: string, asked: object): Promise<void> {
+  tell(shell, await shell.client.json<SubscriptionSummary>(sending('PATCH', [...path, id], asked)), words)
+}
+
+/** Has deliveries signed with a new secret, and shows it, this once. */
+export async function rotate(shell: Shell, id: string, overlap: number | undefined): Promise<void> {
+  const asked = overlap === undefined ? {} : { overlapSeconds: overlap }
+  const subscribed = await shell.client.json<Subscribed>(sending('POST', [...path, id, 'secret'], asked))
+  tell(shell, subscribed, ({ id, secret, retiringSecrets }) =>
+    table([
+      ['id', id],
+      ['secret', `${secret}   (shown this once)`],
+      ['secrets before', secretsBefore(retiringSecrets)],
+    ]),
+  )
+}
+
 export interface ReplayOptions {
   readonly from?: number
   readonly dead?: boolean
@@ -87,7 +124,12 @@ function words(summary: SubscriptionSummary): string {
     ['last delivery', lastDelivery === null ? '-' : humanTime(lastDelivery)],
     ['last failure', lastFailure === null ? '-' : `${humanTime(lastFailure.time)}  ${printable(lastFailure.reason)}`],
     ['dead letters', `${summary.deadLetters}`],
+    ['secrets before', secretsBefore(summary.retiringSecrets)],
   ])
+}
+
+function secretsBefore(until: readonly number[]): string {
+  return until.length === 0 ? '-' : `sign, too, until ${until.map(humanTime).join(', ')}`
 }
 
 function letterLine({ sequence, attempts, time, reason }: DeadLetter): string {

@@ -10,9 +10,11 @@ export function subscriptionKey(id: string): string {
 }
 
 export function foldSubscription(record: SubscriptionRecord, heads: Heads, operations: Operations): void {
-  const state = subscribed(record)
-  if (state === undefined) erase(subscriptionKey(record.id), heads, operations)
-  else store(subscriptionKey(record.id), state, heads, operations)
+  const key = subscriptionKey(record.id)
+  const text = heads.get(key)
+  const state = subscribed(record, text === undefined ? undefined : parseSubscription(text))
+  if (state === undefined) erase(key, heads, operations)
+  else store(key, state, heads, operations)
 }
 
 /** Of a subscription that ended meanwhile nothing is told any more. */

@@ -15,9 +15,9 @@ export interface SubscriptionRequest {
 
 /**
  * `idle`: everything was delivered. `failing`: something is tried again. `blocked`: so many dead letters wait that no
- * more are made; what fails is tried until it succeeds.
+ * more are made; what fails is tried until it succeeds. `paused`: nothing is delivered until it is resumed.
  */
-export type SubscriptionHealth = 'idle' | 'delivering' | 'failing' | 'blocked'
+export type SubscriptionHealth = 'idle' | 'delivering' | 'failing' | 'blocked' | 'paused'
 
 export interface DeliveryFailure {
   /** Milliseconds since 1970. */
@@ -43,9 +43,19 @@ export interface SubscriptionSummary {
   readonly deadLetters: number
   readonly lastDelivery: number | null
   readonly lastFailure: DeliveryFailure | null
+  /** When the secrets before the one that is valid end to sign, too; milliseconds since 1970. */
+  readonly retiringSecrets: readonly number[]
 }
 
-/** A subscription that was just made. */
+/** What is to be otherwise from now on; the place in the stream stays, and the dead letters. */
+export interface SubscriptionChange {
+  readonly url?: string
+  readonly query?: string
+  readonly format?: string
+  readonly paused?: boolean
+}
+
+/** A subscription that was just made, or has a new secret. */
 export interface Subscribed extends SubscriptionSummary {
   /** `whsec_…` of Standard Webhooks: what deliveries are signed with; told this once. */
   readonly secret: string
@@ -67,5 +77,12 @@ export interface SubscriptionAdministration {
   replay(origin: Origin, id: string, replay: Replay): Promise<SubscriptionSummary>
   /** Forgets the dead letters; how many there were. */
   discard(origin: Origin, id: string): Promise<number>
+  /** ERR_INVALID as for a new one. */
+  change(origin: Origin, id: string, change: SubscriptionChange): Promise<SubscriptionSummary>
+  /**
+   * Gives it a new secret. The one before signs, too, for `overlapSeconds`; with 0 all before end at once. ERR_CONFLICT
+   * while as many as may be are still valid.
+   */
+  rotate(origin: Origin, id: string, overlapSeconds: number): Promise<Subscribed>
   remove(origin: Origin, id: string): Promise<void>
 }

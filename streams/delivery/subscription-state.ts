@@ -5,7 +5,7 @@ import type { DeadLetter, DeliveryRecord, SubscriptionRecord, SubscriptionRegist
 /** A subscription as it is: a fold of the records about it, and so there again after a crash. */
 export interface SubscriptionState {
   readonly id: string
-  /** The application that asked for it, and whose eyes it has. */
+  /** The application that asked for it first, and whose eyes it has. */
   readonly application: string
   /** Milliseconds since 1970. */
   readonly created: number
@@ -16,10 +16,14 @@ export interface SubscriptionState {
   readonly dead: readonly DeadLetter[]
 }
 
-/** Undefined when it ended. */
-export function subscribed({ id, application, time, registration }: SubscriptionRecord): SubscriptionState | undefined {
+/** Undefined when it ended. One that there was is changed, and stays whose it was. */
+export function subscribed(
+  { id, application, time, registration }: SubscriptionRecord,
+  before?: SubscriptionState,
+): SubscriptionState | undefined {
   if (registration === null) return undefined
-  return { id, application, created: time, registration, after: registration.after, dead: [] }
+  const { after } = registration
+  return { ...(before ?? { id, application, created: time, dead: [] }), registration, after }
 }
 
 /** What was delivered or given up since the record before. */

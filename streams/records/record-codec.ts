@@ -90,12 +90,15 @@ const SETTINGS = shaped({
   expiry: optional(shaped({ currentDays: optional(isInteger), noncurrentDays: optional(isInteger) })),
 })
 
+const SEALED = shaped({ kind: (value) => value === 'sealed', value: isText })
 const SUBSCRIPTION = shaped({
   url: isText,
   query: isText,
   format: isText,
   after: isInteger,
-  secret: shaped({ kind: (value) => value === 'sealed', value: isText }),
+  paused: optional((value) => value === true),
+  secret: SEALED,
+  retiring: optional(every(shaped({ secret: SEALED, until: isInteger }))),
 })
 const isDeadLetter = shaped({ sequence: isInteger, attempts: isInteger, time: isInteger, reason: isText })
 

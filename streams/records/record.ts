@@ -123,7 +123,10 @@ export interface ApplicationRegistration {
   readonly secret: { readonly kind: 'sealed' | 'argon2id'; readonly value: string }
 }
 
-/** What an application is to be told of, and where; `registration` is null when that ends. */
+/**
+ * What an application is to be told of, and where; `registration` is null when that ends. Another record with the same
+ * id changes it: the subscription stays its application's, with its dead letters.
+ */
 export interface SubscriptionRecord extends RecordBase {
   readonly operation: 'subscription'
   readonly id: string
@@ -135,9 +138,24 @@ export interface SubscriptionRegistration {
   /** Of the records that are delivered; '' for all. */
   readonly query: string
   readonly format: string
-  /** Begins with the record after this one. */
+  /** Begins, or goes on, with the record after this one. */
   readonly after: Sequence
-  readonly secret: { readonly kind: 'sealed'; readonly value: string }
+  /** Nothing is delivered until another record says so no more. */
+  readonly paused?: true
+  readonly secret: SealedSecret
+  /** The secrets before it that sign, too. */
+  readonly retiring?: readonly RetiringSecret[]
+}
+
+export interface SealedSecret {
+  readonly kind: 'sealed'
+  readonly value: string
+}
+
+export interface RetiringSecret {
+  readonly secret: SealedSecret
+  /** Milliseconds since 1970. */
+  readonly until: number
 }
 
 /** A record whose delivery was given up. */

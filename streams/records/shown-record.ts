@@ -16,7 +16,7 @@ export interface ShownApplicationRecord extends Omit<ApplicationRecord, 'registr
 }
 
 export interface ShownSubscriptionRecord extends Omit<SubscriptionRecord, 'registration'> {
-  readonly registration: Omit<SubscriptionRegistration, 'secret'> | null
+  readonly registration: Omit<SubscriptionRegistration, 'secret' | 'retiring'> | null
 }
 
 type Whole = Exclude<AttributeRecord, ApplicationRecord | SubscriptionRecord | DeliveryRecord>
@@ -65,7 +65,7 @@ function showSubscription(record: SubscriptionRecord, { principal }: Origin): Sh
   const isOwn = record.application === principal.application
   if (!isOwn && !principal.permissions.includes('application:manage')) return undefined
   if (record.registration === null) return { ...record, registration: null }
-  const { secret: _, ...registration } = record.registration
+  const { secret: _, retiring: _retiring, ...registration } = record.registration
   return { ...record, registration }
 }
 

@@ -65,6 +65,31 @@ test('a subscription is added, told, shown, replayed and removed from the comman
   expect((await cenote(server.folder, ['subscription', 'show', id], environment(server))).code).toBe(3)
 })
 
+test('a subscription is paused, led elsewhere and signed anew without losing its place', async () => {
+  const receiver = await WebhookReceiver.open()
+  const other = await WebhookReceiver.open()
+  const folder = temporaryFolder()
+  const first = await start(folder)
+  const add = ['subscription', 'add', receiver.url, '--query', 'record.operation:put']
+  const { id, secret } = await command<Subscribed>(first, ...add)
+  const sequences = [await put(first, 'a1')]
+  await receiver.until((received) => received.length === 1)
+  await command(first, 'subscription', 'pause', id)
+  sequences.push(await put(first, 'a2'))
+  await first.stop()
+  await using server = await start(folder)
+  await command(server, 'subscription', 'set', id, '--url', other.url, '--query', 'object.key:a*')
+  const rotated = await command<Subscribed>(server, 'subscription', 'rotate', id, '--overlap', '3600')
+  expect(rotated).toMatchObject({ health: 'paused', url: other.url, query: 'object.key:a*' })
+  expect((await command<Shown>(server, 'subscription', 'resume', id)).health).not.toBe('paused')
+  await put(server, 'b')
+  sequences.push(await put(server, 'a3'))
+  await other.until((received) => received.length === 2)
+  expect(sequencesOf([...receiver.received, ...other.received])).toEqual(sequences)
+  for (const known of [secret, rotated.secret])
+    new Webhook(known).verify(other.received[0]!.body, other.received[0]!.headers as Record<string, string>)
+})
+
 test('what a subscriber never takes is a dead letter, also after a restart, until it is replayed', async () => {
   const folder = temporaryFolder()
   const receiver = await WebhookReceiver.open((response) => response.writeHead(500).end())

@@ -81,6 +81,20 @@ const DRAFTS: readonly Draft[] = [
     application: 'cenote',
     protocol: 'http',
   },
+  {
+    operation: 'subscription',
+    id: 'SBAAAAAAAAAAAAAAAA',
+    registration: {
+      url: 'https://example.org/hooks',
+      query: '',
+      format: 'json',
+      after: 15,
+      paused: true,
+      secret: { kind: 'sealed', value: 'the-second' },
+      retiring: [{ secret: { kind: 'sealed', value: 'the-first' }, until: 1_700_086_400_000 }],
+    },
+    ...byBootstrap,
+  },
   { operation: 'subscription', id: 'SBAAAAAAAAAAAAAAAA', registration: null, ...byBootstrap },
   {
     operation: 'append',

@@ -63,6 +63,8 @@ const routes: [method: string, path: string, target: string, status: number, bod
   ['get', '/v1/subscriptions/{id}', '/v1/subscriptions/SB0', 200],
   ['get', '/v1/subscriptions/{id}/dead-letters', '/v1/subscriptions/SB0/dead-letters', 200],
   ['delete', '/v1/subscriptions/{id}/dead-letters', '/v1/subscriptions/SB0/dead-letters', 200],
+  ['patch', '/v1/subscriptions/{id}', '/v1/subscriptions/SB0', 200, { query: '', paused: true }],
+  ['post', '/v1/subscriptions/{id}/secret', '/v1/subscriptions/SB0/secret', 200, { overlapSeconds: 60 }],
   ['post', '/v1/subscriptions/{id}/replay', '/v1/subscriptions/SB0/replay', 200, { after: 0 }],
   ['delete', '/v1/subscriptions/{id}', '/v1/subscriptions/SB0', 204],
   ['get', '/v1/pools/{pool}', '/v1/pools/main', 200],

@@ -30,7 +30,33 @@ test('a replay is from a place, or of the dead letters', async () => {
     expect((await callJson(door.port, 'POST', replay, body)).json).toMatchObject({ status: 400, code: 'ERR_INVALID' })
 })
 
+test('a change says what is to be otherwise', async () => {
+  const { json } = await callJson(door.port, 'POST', '/v1/subscriptions', { url })
+  const target = `/v1/subscriptions/${json.id}`
+  door.subscriptions.asked.length = 0
+  for (const body of [{ url, query: '' }, { paused: true }, { format: 's3' }])
+    expect((await callJson(door.port, 'PATCH', target, body)).status).toBe(200)
+  expect(door.subscriptions.asked).toEqual([{ url, query: '' }, { paused: true }, { format: 's3' }])
+  for (const body of [{}, { paused: 'yes' }, { after: 3 }, { secret: 'mine' }])
+    expect((await callJson(door.port, 'PATCH', target, body)).json).toMatchObject({ status: 400, code: 'ERR_INVALID' })
+})
+
+test('a new secret is told once, and to no cache; the one before is valid for a day, or as long as is said', async () => {
+  const { json } = await callJson(door.port, 'POST', '/v1/subscriptions', { url })
+  const target = `/v1/subscriptions/${json.id}/secret`
+  door.subscriptions.asked.length = 0
+  for (const body of [{}, { overlapSeconds: 0 }]) {
+    const { status, headers, json } = await callJson(door.port, 'POST', target, body)
+    expect([status, headers['cache-control'], json.secret]).toEqual([200, 'no-store', 'whsec_BBBB'])
+  }
+  expect(door.subscriptions.asked).toEqual([86_400, 0])
+  for (const overlapSeconds of [-1, 1.5, 30 * 86_400 + 1, 'day'])
+    expect((await callJson(door.port, 'POST', target, { overlapSeconds })).status).toBe(400)
+})
+
 test.each([
+  ['PATCH', '/v1/subscriptions/none', { paused: true }, 404],
+  ['POST', '/v1/subscriptions/none/secret', {}, 404],
   ['POST', '/v1/subscriptions', {}, 400],
   ['POST', '/v1/subscriptions', { url, after: 1.5 }, 400],
   ['POST', '/v1/subscriptions', { url, secret: 'mine' }, 400],

@@ -31,7 +31,8 @@ function senderOf({ networks = ['127.0.0.0/8'], ...more }: Given = {}): WebhookS
   return sender
 }
 
-const send = (url: string, sender = senderOf(), signal = never) => sender.send({ url, secret }, message, signal)
+const send = (url: string, sender = senderOf(), signal = never) =>
+  sender.send({ url, secrets: [secret] }, message, signal)
 
 describe('a message', () => {
   test('is a POST that the library of Standard Webhooks verifies', async () => {
@@ -59,6 +60,15 @@ describe('a message', () => {
     expect(() => new Webhook(secret).verify(body, { ...known, 'webhook-id': 'x' })).toThrow('No matching signature')
   })
 
+  test('is signed with each secret that is valid, the newest first', async () => {
+    const receiver = await WebhookReceiver.open()
+    const other = generateWebhookSecret(seededRandom(8).bytes)
+    await senderOf().send({ url: receiver.url, secrets: [other, secret] }, message, never)
+    const [{ headers, body } = expect.fail()] = receiver.received
+    expect(String(headers['webhook-signature']).split(' ')).toHaveLength(2)
+    for (const known of [other, secret]) new Webhook(known).verify(body, headers as Record<string, string>)
+  })
+
   test('has the time of its attempt, so that an old one cannot be sent again', async () => {
     const receiver = await WebhookReceiver.open()
     const rules = new TargetRules(['127.0.0.1'])
@@ -74,7 +84,7 @@ describe('a message', () => {
     // The example of the specification's reference libraries.
     const { signatureHeaders } = await import('../../protocols/webhook/signature.ts')
     const signed = { id: 'msg_p5jXN8AQM9LWM0D4loKWxJek', timestamp: 1614265330, body: '{"test": 2432232314}' }
-    expect(signatureHeaders(signed, 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw')).toMatchObject({
+    expect(signatureHeaders(signed, ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'])).toMatchObject({
       'webhook-signature': 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
     })
   })

@@ -94,7 +94,10 @@ test('a subscription is told of what is to come, signed with its own secret', as
   expect(summary).toMatchObject({ application: 'ann', url, query: '', format: 'json', after: 2, lag: 0 })
   const { sequence } = await putText(store, named('a'), 'x')
   await made.until(() => made.sent.length === 1)
-  expect(made.sent[0]).toMatchObject({ target: { url, secret }, message: { id: `${id}-000000000000000${sequence}` } })
+  expect(made.sent[0]).toMatchObject({
+    target: { url, secrets: [secret] },
+    message: { id: `${id}-000000000000000${sequence}` },
+  })
   await made.until(() => made.opened.summaries[0]!.health === 'idle')
   expect(await subscriptions.show(ann, id)).toMatchObject({ delivered: 1, lag: 0, lastDelivery: made.clock.now() })
 })
@@ -111,6 +114,8 @@ describe('who may see and change it', () => {
       () => subscriptions.deadLetters(bob, id),
       () => subscriptions.replay(bob, id, { after: 0 }),
       () => subscriptions.discard(bob, id),
+      () => subscriptions.change(bob, id, { paused: true }),
+      () => subscriptions.rotate(bob, id, 0),
       () => subscriptions.remove(bob, id),
     ])
       await expect(asks()).rejects.toMatchObject(refusal('ERR_NOT_FOUND'))
@@ -178,7 +183,7 @@ describe('a restart', () => {
     const { sequence } = await putText(again, named('a'), 'y')
     await later.until(() => later.sent.length === 1)
     expect(later.sequences).toEqual([sequence])
-    expect(later.sent[0]!.target.secret).toBe(secret)
+    expect(later.sent[0]!.target.secrets).toEqual([secret])
     expect((await later.opened.show(ann, id)).after).toBe(sequence)
   })
 
@@ -274,6 +279,122 @@ test('dead letters that are forgotten are gone, also after a restart', async () 
   expect(await subscriptions.discard(ann, id)).toBe(0)
   expect(await subscriptions.deadLetters(ann, id)).toEqual([])
   expect((await store.subscriptions())[0]!.dead).toEqual([])
+})
+
+describe('a change in place', () => {
+  test('of the target goes on from where it was, with its dead letters', async () => {
+    const { made, subscriptions, store } = await ground()
+    const { id, created } = await subscriptions.add(ann, { url })
+    made.outcome = refused('no')
+    await putText(store, named('a'), 'x')
+    await made.until(() => made.opened.summaries[0]!.deadLetters === 1)
+    made.outcome = accepted
+    const other = 'https://127.0.0.1/other'
+    const changed = await subscriptions.change(boss, id, { url: other })
+    expect(changed).toMatchObject({ url: other, application: 'ann', created, deadLetters: 1, query: '' })
+    const { sequence } = await putText(store, named('b'), 'x')
+    await made.until(() => made.sent.at(-1)!.target.url === other)
+    expect(made.sequences.slice(1)).toContain(sequence)
+    expect(made.sequences.filter((one) => one === made.sequences[0])).toHaveLength(1)
+  })
+
+  test('of the query begins after what was looked at, noted or not', async () => {
+    const { made, subscriptions, store } = await ground()
+    const { id } = await subscriptions.add(ann, { url, query: 'object.key:a' })
+    await putText(store, named('b'), 'before')
+    await made.until(() => made.opened.summaries[0]!.lag === 0)
+    await subscriptions.change(ann, id, { query: 'object.key:b' })
+    const { sequence } = await putText(store, named('b'), 'after')
+    await made.until(() => made.sent.length === 1)
+    expect(made.sequences).toEqual([sequence])
+  })
+
+  test('to what may not be is refused, and it goes on as it was', async () => {
+    const { made, subscriptions, store } = await ground()
+    const { id } = await subscriptions.add(ann, { url })
+    for (const change of [{ url: 'ftp://127.0.0.1/' }, { url: 'https://127.0.0.2/' }, { query: 'a' }, { format: 'x' }])
+      await expect(subscriptions.change(ann, id, change)).rejects.toMatchObject(refusal('ERR_INVALID'))
+    await putText(store, named('a'), 'x')
+    await made.until(() => made.sent.length === 1)
+    expect(await subscriptions.show(ann, id)).toMatchObject({ url, query: '', format: 'json' })
+  })
+
+  test('to paused delivers nothing, also after a restart, and all of it when it is resumed', async () => {
+    const { made, subscriptions, store } = await ground()
+    const { id } = await subscriptions.add(ann, { url, query: 'record.operation:put' })
+    expect(await subscriptions.change(ann, id, { paused: true })).toMatchObject({ health: 'paused' })
+    const { sequence } = await putText(store, named('a'), 'x')
+    await subscriptions.close()
+    const again = await made.open()
+    for (let turns = 0; turns < 100; turns++) await turn()
+    expect(made.sent).toEqual([])
+    expect(await again.show(ann, id)).toMatchObject({ health: 'paused', lag: 2 })
+    await expect(again.replay(ann, id, { deadLetters: true })).rejects.toMatchObject(refusal('ERR_CONFLICT'))
+    await again.change(ann, id, { url: 'https://127.0.0.1/other' })
+    expect(await again.show(ann, id)).toMatchObject({ health: 'paused' })
+    await again.change(ann, id, { paused: false })
+    await made.until(() => made.sent.length === 1)
+    expect(made.sequences).toEqual([sequence])
+  })
+})
+
+describe('a rotation of the secret', () => {
+  const until = (ms: number, made: Ground) => made.clock.now() + ms
+  async function sentWith(made: Ground, store: OpenStore): Promise<readonly string[]> {
+    const before = made.sent.length
+    await putText(store, named('a'), 'x')
+    await made.until(() => made.sent.length > before)
+    return made.sent.at(-1)!.target.secrets
+  }
+
+  test('has both sign for as long as was said, also after a restart, and then the new one alone', async () => {
+    const { made, subscriptions, store } = await ground()
+    const { id, secret } = await subscriptions.add(ann, { url, query: 'record.operation:put' })
+    const rotated = await subscriptions.rotate(ann, id, 60)
+    expect(rotated.secret).not.toBe(secret)
+    expect(rotated.retiringSecrets).toEqual([until(60_000, made)])
+    expect(await sentWith(made, store)).toEqual([rotated.secret, secret])
+    await made.opened.close()
+    const again = await made.open()
+    expect(await sentWith(made, store)).toEqual([rotated.secret, secret])
+    made.clock.run(60_000)
+    expect(await sentWith(made, store)).toEqual([rotated.secret])
+    expect(await again.show(ann, id)).toMatchObject({ retiringSecrets: [] })
+    expect(JSON.stringify(await store.subscriptions())).not.toContain('whsec_')
+  })
+
+  test('without an overlap ends every secret before it', async () => {
+    const { made, subscriptions, store } = await ground()
+    const { id } = await subscriptions.add(ann, { url, query: 'record.operation:put' })
+    for (let count = 0; count < 4; count++) await subscriptions.rotate(ann, id, 60)
+    await expect(subscriptions.rotate(ann, id, 60)).rejects.toMatchObject(refusal('ERR_CONFLICT'))
+    expect(await sentWith(made, store)).toHaveLength(5)
+    const { secret, retiringSecrets } = await subscriptions.rotate(ann, id, 0)
+    expect(retiringSecrets).toEqual([])
+    expect(await sentWith(made, store)).toEqual([secret])
+  })
+
+  test('makes room for others once the time of one has come', async () => {
+    const { made, subscriptions } = await ground()
+    const { id } = await subscriptions.add(ann, { url })
+    for (let count = 0; count < 4; count++) await subscriptions.rotate(ann, id, 60 + count)
+    made.clock.run(60_000)
+    expect((await subscriptions.rotate(ann, id, 60)).retiringSecrets).toHaveLength(4)
+    for (const seconds of [-1, 0.5, 30 * 86_400 + 1])
+      await expect(subscriptions.rotate(ann, id, seconds)).rejects.toMatchObject(refusal('ERR_INVALID'))
+  })
+
+  test('is shown to nobody who follows the stream', async () => {
+    const { subscriptions, store } = await ground()
+    const { id } = await subscriptions.add(ann, { url })
+    await subscriptions.rotate(ann, id, 60)
+    const ending = new AbortController()
+    for await (const { records } of store.tail(boss, { after: 0, signal: ending.signal })) {
+      expect(JSON.stringify(records)).toContain(id)
+      expect(JSON.stringify(records)).not.toMatch(/secret|retiring|sealed/)
+      ending.abort()
+    }
+  })
 })
 
 describe('an application that is gone', () => {

@@ -111,7 +111,7 @@ test('metrics show figures as they are when asked', async () => {
     recovery: { verdict: 'clean', batchesReplayed: 0, batchesDropped: 0, unreadable: 0 },
   }
   const summary = { application: 'ann', url: '', query: '', format: 'json', created: 0, after: 5, lastDelivery: null }
-  const counts = { lag: 2, delivered: 9, failed: 4, deadLetters: 1, lastFailure: null }
+  const counts = { lag: 2, delivered: 9, failed: 4, deadLetters: 1, lastFailure: null, retiringSecrets: [] }
   const summaries: SubscriptionSummary[] = [{ ...summary, ...counts, id: 'SBA', health: 'failing' }]
   const registry = createMetrics({
     pool: { status: () => status },

@@ -34,12 +34,14 @@ async function tell(store: OpenStore): Promise<void> {
   await store.noteDelivery(origin, { id: 'one', after: 5, dead: [{ ...letter(3), attempts: 40 }], settled: [4] })
   await store.subscribe(origin, 'gone', null)
   await store.noteDelivery(origin, { id: 'gone', after: 2, dead: [], settled: [] })
+  await store.subscribe(originOf(), 'one', { ...asked, url: 'https://example.org/other', after: 6, paused: true })
 }
 
 const { secret, url, query, format } = asked
 const registration = { secret, url, query, format }
+const changed = { ...registration, url: 'https://example.org/other', after: 6, paused: true }
 const told = [
-  { id: 'one', application: 'tester', registration: { ...registration, after: 2 }, after: 5 },
+  { id: 'one', application: 'tester', registration: changed, after: 6 },
   { id: 'two', application: 'tester', registration: { ...registration, after: 0 }, after: 1 },
 ]
 
@@ -115,13 +117,13 @@ test('nobody is told of the notes, nor of a secret, nor of what others subscribe
     return value.records as readonly { operation: string }[]
   }
   const all = await seenBy(origin)
-  expect(all.map(({ operation }) => operation)).toEqual(['bucket', ...new Array(4).fill('subscription')])
+  expect(all.map(({ operation }) => operation)).toEqual(['bucket', ...new Array(5).fill('subscription')])
   expect(JSON.stringify(all)).not.toContain('sealed')
   const other = {
     ...originOf(['object:read']),
     principal: { ...origin.principal, permissions: ['object:read'] as const },
   }
-  expect(await seenBy(other)).toHaveLength(5)
+  expect(await seenBy(other)).toHaveLength(6)
   const stranger = { ...other, principal: { ...other.principal, application: 'stranger' } }
   expect(await seenBy(stranger)).toHaveLength(1)
 })

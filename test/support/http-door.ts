@@ -21,6 +21,7 @@ import {
   StoreError,
   type Subscribed,
   type SubscriptionAdministration,
+  type SubscriptionChange,
   type SubscriptionRequest,
   type SubscriptionSummary,
 } from '../../streams/index.ts'
@@ -200,7 +201,15 @@ export class FakeSubscriptions implements SubscriptionAdministration {
     require(origin, 'subscription:manage')
     if (!url.startsWith('http')) throw new StoreError('ERR_INVALID', 'the target of a webhook is an http or https URL')
     const id = `SB${this.#known.size}`
-    const counts = { lag: 0, delivered: 0, failed: 0, deadLetters: 1, lastDelivery: null, lastFailure: null }
+    const counts = {
+      lag: 0,
+      delivered: 0,
+      failed: 0,
+      deadLetters: 1,
+      lastDelivery: null,
+      lastFailure: null,
+      retiringSecrets: [],
+    }
     const place = after === undefined || after === 'now' ? 7 : after
     const { application } = origin.principal
     const summary = {
@@ -238,6 +247,16 @@ export class FakeSubscriptions implements SubscriptionAdministration {
   async replay(origin: Origin, id: string, replay: Replay): Promise<SubscriptionSummary> {
     this.asked.push(replay)
     return this.show(origin, id)
+  }
+
+  async change(origin: Origin, id: string, change: SubscriptionChange): Promise<SubscriptionSummary> {
+    this.asked.push(change)
+    return this.show(origin, id)
+  }
+
+  async rotate(origin: Origin, id: string, overlapSeconds: number): Promise<Subscribed> {
+    this.asked.push(overlapSeconds)
+    return { ...(await this.show(origin, id)), secret: 'whsec_BBBB' }
   }
 
   async discard(origin: Origin, id: string): Promise<number> {

@@ -261,7 +261,7 @@ function fold(state: State, { record, digest }: DurableRecord): void {
     if (record.registration) state.applications.set(record.id, record.registration)
     else state.applications.delete(record.id)
   } else if (record.operation === 'subscription') {
-    const subscription = subscribed(record)
+    const subscription = subscribed(record, state.subscriptions.get(record.id))
     if (subscription) state.subscriptions.set(record.id, subscription)
     else state.subscriptions.delete(record.id)
   } else if (record.operation === 'delivery') {

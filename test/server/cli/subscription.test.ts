@@ -1,5 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { add, discard, list, remove, replay, show } from '../../../server/cli/subscription.ts'
+import {
+  add,
+  change,
+  discard,
+  list,
+  pause,
+  remove,
+  replay,
+  resume,
+  rotate,
+  show,
+} from '../../../server/cli/subscription.ts'
 import type { SubscriptionSummary } from '../../../streams/index.ts'
 import { FakeServer, json } from './fake-server.ts'
 
@@ -25,6 +36,7 @@ const summary: SubscriptionSummary = {
   deadLetters: 1,
   lastDelivery: 1_700_000_001_000,
   lastFailure: { time: 1_700_000_002_000, reason: 'it answered 500\u001b[2J' },
+  retiringSecrets: [],
 }
 const asked = () => {
   const [{ method, url, body } = expect.fail()] = server.exchanges.splice(0)
@@ -66,6 +78,32 @@ test('show tells the dead letters, too', async () => {
   expect(text).toContain('record 41, 3 behind the end of the stream')
   expect(text).toContain('2023-11-14 22:13:22Z  it answered 500\\u{1b}[2J')
   expect(text).toContain('  record 7  20 attempts, the last 2023-11-14 22:13:20Z: it answered 503\n')
+})
+
+test('set, pause and resume ask for what is to be otherwise, and nothing else', async () => {
+  server.answer = json(summary)
+  const { shell } = server.shell()
+  await change(shell, 'SBA', { url: 'https://example.org/new', query: '' })
+  expect(asked()).toEqual(['PATCH /v1/subscriptions/SBA', { url: 'https://example.org/new', query: '' }])
+  await change(shell, 'SBA', { format: 'xml' })
+  expect(asked()[1]).toEqual({ format: 'xml' })
+  await pause(shell, 'SBA')
+  expect(asked()).toEqual(['PATCH /v1/subscriptions/SBA', { paused: true }])
+  await resume(shell, 'SBA')
+  expect(asked()[1]).toEqual({ paused: false })
+  await expect(change(shell, 'SBA', {})).rejects.toMatchObject({ exit: 2 })
+})
+
+test('rotate tells the secret, and until when others sign', async () => {
+  server.answer = json({ ...summary, secret: 'whsec_BBBB', retiringSecrets: [1_700_000_000_000] })
+  const { shell, said } = server.shell()
+  await rotate(shell, 'SBA', 60)
+  expect(asked()).toEqual(['POST /v1/subscriptions/SBA/secret', { overlapSeconds: 60 }])
+  await rotate(shell, 'SBA', undefined)
+  expect(asked()[1]).toEqual({})
+  const text = said()
+  expect(text).toContain('whsec_BBBB   (shown this once)')
+  expect(text).toContain('sign, too, until 2023-11-14 22:13:20Z')
 })
 
 describe('replay', () => {
