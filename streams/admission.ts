@@ -5,12 +5,21 @@ import { StoreError } from './errors.ts'
 import { Intake } from './intake.ts'
 import { checkName, noBucket } from './names.ts'
 import { permit } from './permission.ts'
+import { type Frozen, Pipeline } from './pipeline.ts'
 import type { Stage } from './stage.ts'
 
 export interface AdmissionOptions {
   readonly buckets: Pick<ReadonlySet<string>, 'has'>
   readonly stages: (envelope: Envelope) => readonly Stage[]
   readonly uploadsMax: number
+}
+
+/** What was durable of an upload that goes on. */
+export interface Resumed {
+  readonly frozen: Frozen
+  /** Its bytes, for a stage whose state could not be kept. */
+  readonly replay: AsyncIterable<Uint8Array>
+  readonly staging: Staging
 }
 
 /** Says whether an upload may begin, before its first byte, and counts those that are open. */
@@ -32,6 +41,31 @@ export class Admission {
    * declared, and ERR_BUSY when too many uploads are open. `stage` opens the payload.
    */
   admit(envelope: Envelope, stage: () => Staging): Intake {
+    const createsBucket = this.#check(envelope)
+    const intake = new Intake(
+      envelope,
+      Pipeline.start(this.#options.stages(envelope), envelope),
+      stage(),
+      createsBucket,
+    )
+    this.#open += 1
+    return intake
+  }
+
+  /** The same for an upload that goes on. */
+  async readmit(envelope: Envelope, { frozen, replay, staging }: Resumed): Promise<Intake> {
+    const createsBucket = this.#check(envelope)
+    this.#open += 1
+    try {
+      const pipeline = await Pipeline.thaw(this.#options.stages(envelope), envelope, frozen, replay)
+      return new Intake(envelope, pipeline, staging, createsBucket)
+    } catch (error) {
+      this.leave(1)
+      throw error
+    }
+  }
+
+  #check(envelope: Envelope): boolean {
     const { origin, name, attributes } = envelope
     permit(origin, 'object:write')
     checkName(name)
@@ -40,9 +74,7 @@ export class Admission {
     checkDeclared(attributes)
     if (this.#open >= this.#options.uploadsMax)
       throw new StoreError('ERR_BUSY', `${this.#open} uploads are open already`)
-    const intake = new Intake(envelope, this.#options.stages(envelope), stage, createsBucket)
-    this.#open += 1
-    return intake
+    return createsBucket
   }
 
   leave(uploads: number): void {

@@ -9,6 +9,8 @@ import type { Draft } from './draft.ts'
 import type { Attributes, ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import { checkBucket, checkName, isName, noBucket, noObject } from './names.ts'
+import type { PartialUpload } from './partials/partial-port.ts'
+import { slotOf } from './partials/partial-state.ts'
 import { permit } from './permission.ts'
 import type { ApplicationRegistration, Digests, Producer } from './records/record.ts'
 import {
@@ -47,13 +49,17 @@ export interface Put {
   readonly attributes: Attributes
   /** Whether the bucket is made when it is missing. */
   readonly createsBucket: boolean
+  /** There when its application's partial upload under the name ends with it; `own` is what was prepared of it itself. */
+  readonly partial?: { readonly own: PartialUpload | undefined }
+  /** The version that it was made from, which must be the current one still. */
+  readonly replaces?: Sequence
 }
 
 /**
  * A new version under a name. The object that the name was bound to goes on; what was its current version is kept or let
  * go, as the bucket has it.
  */
-export function put({ origin, name, staging, digests, attributes, createsBucket }: Put): Change {
+export function put({ origin, name, staging, digests, attributes, createsBucket, partial, replaces }: Put): Change {
   return {
     names: [name],
     draft(draft) {
@@ -62,17 +68,35 @@ export function put({ origin, name, staging, digests, attributes, createsBucket 
       const settings = requireBucket(draft, bucket)
       const versioning = versioningIn(settings)
       const before = draft.binding(name)
+      if (replaces !== undefined && before?.version !== replaces)
+        throw new StoreError('ERR_CONFLICT', `${bucket}/${key} was replaced meanwhile`)
       const older = before && replace(draft, name, before, versioning).older
       const version = draft.nextSequence
       const object = before?.object ?? draft.nextId
       const all = { ...attributes, ...defaultRetention(settings, draft.time) }
       const what = { object, bucket, key, size: staging.length, digests, attributes: all }
-      const body = { operation: 'put', ...what, ...(versioning && { versioning }) } as const
+      const prepared = partial && endPartial(draft, origin, name, partial.own)
+      const body = {
+        operation: 'put',
+        ...what,
+        ...(versioning && { versioning }),
+        ...(prepared !== undefined && { prepared }),
+      } as const
       const last = draft.append(origin, before?.last ?? '', body, [staging])
       const kept = versioning === 'enabled' || undefined
       draft.bind(name, { object, version, attributes: all, last, kept, older, stream: before?.stream })
     },
   }
+}
+
+/** What was prepared of the upload itself is taken over by the pool; of another one it is let go. */
+function endPartial(draft: Draft, origin: Origin, name: ObjectName, own?: PartialUpload): Sequence | undefined {
+  const slot = slotOf(origin.principal.application, name)
+  const prepared = draft.partial(slot)?.prepared
+  if (prepared === undefined) return undefined
+  if (prepared !== own?.prepared) draft.release(prepared)
+  draft.setPartial(slot, undefined)
+  return prepared
 }
 
 /** What was current is kept or let go; ERR_LOCKED when what would be let go is locked. */

@@ -6,6 +6,8 @@ import type { DurableRecord } from './catalog/catalog-port.ts'
 import { type SigningKey, signed, type UnsignedRecord } from './custody/signed-record.ts'
 import type { ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
+import type { PartialUpload } from './partials/partial-port.ts'
+import type { PartialStates } from './partials/partial-state.ts'
 import type { AttributeRecord, SignedRecord } from './records/record.ts'
 import { digestOf, encodeRecord } from './records/record-codec.ts'
 import type { SizedRecord } from './tail/recent-records.ts'
@@ -27,12 +29,13 @@ export type RecordBody = BodyOf<Exclude<AttributeRecord, SignedRecord>>
 /** What distinguishes a record that is signed once its place is known. */
 export type SignedBody = BodyOf<UnsignedRecord>
 
-/** What every draft of a partition shares. Names and buckets are as of the last record sequenced. */
+/** What every draft of a partition shares. Names, buckets and partial uploads are as of the last record sequenced. */
 export interface DraftGround {
   readonly partition: string
   readonly bindings: Bindings
   readonly buckets: Map<string, BucketSettings>
   readonly bucketsMax: number
+  readonly partials: PartialStates
 }
 
 /**
@@ -117,6 +120,18 @@ export class Draft {
     buckets.set(bucket, settings)
   }
 
+  /** By its slot (partial-state.ts). */
+  partial(slot: string): PartialUpload | undefined {
+    return this.#ground.partials.get(slot)
+  }
+
+  setPartial(slot: string, partial: PartialUpload | undefined): void {
+    const { partials } = this.#ground
+    const before = partials.get(slot)
+    this.#undo.push(() => place(partials, slot, before))
+    place(partials, slot, partial)
+  }
+
   /** Adds a record; `object` is the digest of its object's record before. Returns its own digest. */
   append(origin: Origin, object: string, body: RecordBody, payloads: readonly Staging[] = []): string {
     return this.#add({ ...this.#place(origin, object), ...body } as AttributeRecord, payloads)
@@ -161,4 +176,9 @@ export class Draft {
     for (const step of this.#undo.reverse()) step()
     return this.#before
   }
+}
+
+function place(partials: PartialStates, slot: string, partial: PartialUpload | undefined): void {
+  if (partial) partials.set(slot, partial)
+  else partials.delete(slot)
 }

@@ -63,6 +63,7 @@ export {
   type StoreOptions,
   type StoreStatus,
 } from './open-store.ts'
+export type * from './partials/partial-port.ts'
 export { permit } from './permission.ts'
 export { type Frozen, Pipeline } from './pipeline.ts'
 export type { Policy } from './policy.ts'

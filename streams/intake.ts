@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import type { Staging } from '../pool/index.ts'
-import { type Change, put } from './changes.ts'
+import { type Change, type Put, put } from './changes.ts'
 import type { Attributes, Envelope, Expected } from './envelope.ts'
 import { StoreError } from './errors.ts'
-import { Pipeline } from './pipeline.ts'
-import type { Stage } from './stage.ts'
+import type { Frozen, Pipeline } from './pipeline.ts'
 
 const ALGORITHMS = ['sha256', 'md5', 'crc32c'] as const satisfies readonly (keyof Expected)[]
 
@@ -14,30 +13,33 @@ export class Intake {
   readonly #pipeline: Pipeline
   readonly #staging: Staging
   readonly #createsBucket: boolean
-  #size = 0
 
-  /** `stages` hold the digest. Throws what a stage throws of the envelope alone: ERR_TOO_LARGE. */
-  constructor(envelope: Envelope, stages: readonly Stage[], stage: () => Staging, createsBucket: boolean) {
+  /** `pipeline`, which holds the digest, has taken what `staging` holds. */
+  constructor(envelope: Envelope, pipeline: Pipeline, staging: Staging, createsBucket: boolean) {
     this.#envelope = envelope
-    this.#pipeline = Pipeline.start(stages, envelope)
-    this.#staging = stage()
+    this.#pipeline = pipeline
+    this.#staging = staging
     this.#createsBucket = createsBucket
   }
 
   get size(): number {
-    return this.#size
+    return this.#staging.length
+  }
+
+  /** What came so far, and what the stages have found of it. */
+  freeze(): { readonly staging: Staging; readonly size: number; readonly stages: Frozen } {
+    return { staging: this.#staging, size: this.size, stages: this.#pipeline.freeze() }
   }
 
   write(chunk: Uint8Array): Promise<void> {
     this.#pipeline.step(chunk)
-    this.#size += chunk.length
     return this.#staging.write(chunk)
   }
 
   /**
    * Compares the bytes with what was declared of them (ERR_LENGTH_MISMATCH, ERR_DIGEST_MISMATCH), and draws up the put.
    */
-  async finish(evidence: Attributes): Promise<Change> {
+  async finish(evidence: Attributes, ending: Pick<Put, 'partial' | 'replaces'> = {}): Promise<Change> {
     const { origin, name, expected } = this.#envelope
     const found = await this.#pipeline.finish()
     compareDigests(expected, found)
@@ -45,7 +47,8 @@ export class Intake {
     assert(typeof sha256 === 'string' && typeof crc32c === 'string', 'the digest is one of the stages')
     const attributes = this.#attributes(found, evidence)
     const digests = { sha256, crc32c }
-    return put({ origin, name, staging: this.#staging, digests, attributes, createsBucket: this.#createsBucket })
+    const createsBucket = this.#createsBucket
+    return put({ origin, name, staging: this.#staging, digests, attributes, createsBucket, ...ending })
   }
 
   /** The client's word on `content.type` counts more than a stage's; nobody's counts more than what is known here. */
@@ -57,7 +60,7 @@ export class Intake {
       ...evidence,
       ...(origin.peer !== undefined && { 'network.peer': origin.peer }),
       'object.name': name.key.slice(name.key.lastIndexOf('/') + 1),
-      'object.size': this.#size,
+      'object.size': this.size,
     }
   }
 }

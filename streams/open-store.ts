@@ -3,7 +3,7 @@ import { Admission } from './admission.ts'
 import { StreamWriter } from './appending/stream-writer.ts'
 import type { Catalog } from './catalog/catalog-port.ts'
 import { type CatchUpProgress, catchUp } from './catalog/catch-up.ts'
-
+import type { Change } from './changes.ts'
 import type { CustodyOptions, OpenCustody } from './custody/custody.ts'
 import type { DeliveryProgress, NewSubscription } from './delivery/subscription-changes.ts'
 import type { SubscriptionState } from './delivery/subscription-state.ts'
@@ -11,6 +11,9 @@ import { digest } from './digest.ts'
 import type { Envelope, Origin } from './envelope.ts'
 import type { IntegrityVerdict } from './integrity.ts'
 import { limiter } from './limiter.ts'
+import { Housekeeping } from './partials/partial-housekeeping.ts'
+import type { Partials } from './partials/partial-port.ts'
+import { PartialSlots } from './partials/partial-slots.ts'
 import { Sequencer } from './sequencer.ts'
 import type { Stage } from './stage.ts'
 import { PartitionStore } from './store.ts'
@@ -40,6 +43,11 @@ export interface StoreLimits {
   /** Records kept in memory for all who follow the stream, and their bytes. */
   readonly recentRecordsMax: number
   readonly recentBytesMax: number
+  /** Partial uploads of one application, and their bytes; beyond it the oldest go. */
+  readonly partialsMax: number
+  readonly partialBytesMax: number
+  /** An upload that can be resumed is made durable whenever so many bytes have come; twice as many are lost at the most. */
+  readonly prepareBytes: number
 }
 
 export const STORE_LIMITS: StoreLimits = {
@@ -52,6 +60,9 @@ export const STORE_LIMITS: StoreLimits = {
   expiryLookMax: 1000,
   recentRecordsMax: 8192,
   recentBytesMax: 8 << 20,
+  partialsMax: 1000,
+  partialBytesMax: 2 ** 36,
+  prepareBytes: 4 << 20,
 }
 
 export interface StoreOptions {
@@ -86,6 +97,7 @@ export interface StoreStatus {
 
 export interface OpenStore extends Store {
   readonly versions: Versions
+  readonly partials: Partials
   readonly status: StoreStatus
   /**
    * Puts a verdict on the bytes of a version, current or older, in the attribute stream of its object. False when the
@@ -101,6 +113,8 @@ export interface OpenStore extends Store {
   custody(options: CustodyOptions): Promise<OpenCustody>
   /** Removes what has expired, of a bounded number of versions; true when there are more to look at. */
   expire(origin: Origin): Promise<boolean>
+  /** Lets partial uploads go that nobody went on with for `keepMs`, a bounded number; true when there are more. */
+  expirePartials(origin: Origin, keepMs: number): Promise<boolean>
   /** Refuses what comes, and resolves when commits underway are done. Pool and catalog are their owner's to close. */
   close(): Promise<void>
 }
@@ -117,7 +131,8 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const tail = await catchUp(pool, catalog, onProgress)
     await catalog.makeIndex()
     const recent = new RecentRecords(limits, tail.sequence)
-    const sequencer = new Sequencer({ ...options, bucketsMax, recent }, tail, await catalog.settings())
+    const ground = { buckets: await catalog.settings(), partials: await catalog.partials() }
+    const sequencer = new Sequencer({ ...options, bucketsMax, recent }, tail, ground)
     const first = [limiter(objectBytesMax), digest]
     const stages = (envelope: Envelope) => [...first, ...options.stages(envelope)]
     const admission = new Admission({ stages, uploadsMax, buckets: sequencer.buckets })
@@ -127,7 +142,12 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const refuseLocked = earlyLock({ catalog, buckets: sequencer.buckets, clock: options.clock, settled })
     const underway = new Underway()
     const writer = new StreamWriter({ catalog, sequencer, underway })
-    const parts = { admission, sequencer, reader, versionReader, recent, writer, underway, refuseLocked }
+    const commit = (change: Change) => underway.during(() => sequencer.commit(pool.begin(), [change]))
+    const slots = new PartialSlots()
+    const { partials: states } = sequencer
+    const housekeeping = new Housekeeping({ states, slots, limits, clock: options.clock, commit })
+    const room = { slots, housekeeping, prepareBytes: limits.prepareBytes }
+    const parts = { admission, sequencer, reader, versionReader, recent, writer, underway, refuseLocked, ...room }
     return new PartitionStore({
       pool,
       catalog,

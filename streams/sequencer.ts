@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
-import type { Pool, Sequence, Transaction } from '../pool/index.ts'
-import { Bindings } from './bindings.ts'
+import type { Drafting, Pool, Sequence, Transaction } from '../pool/index.ts'
+import { type Binding, Bindings } from './bindings.ts'
 import type { Catalog, DurableRecord } from './catalog/catalog-port.ts'
 import type { Change } from './changes.ts'
 import { Draft, type DraftGround, type Tail } from './draft.ts'
+import type { ObjectName } from './envelope.ts'
 import { StoreError } from './errors.ts'
+import type { PartialUpload } from './partials/partial-port.ts'
+import { type PartialStates, slotOf } from './partials/partial-state.ts'
 import type { RecentRecords } from './tail/recent-records.ts'
 import type { BucketSettings } from './versions/bucket-settings.ts'
 
@@ -16,6 +19,12 @@ export interface SequencerOptions {
   readonly bucketsMax: number
   /** Told of what is applied. */
   readonly recent: RecentRecords
+}
+
+/** What there is when the store is opened. */
+export interface Ground {
+  readonly buckets: Iterable<readonly [string, BucketSettings]>
+  readonly partials: Iterable<PartialUpload>
 }
 
 interface Sequenced {
@@ -45,6 +54,7 @@ const NOTHING_TO_DO = new StoreError('ERR_NOT_FOUND', 'the transaction changes n
 export class Sequencer {
   readonly bindings: Bindings
   readonly buckets: Map<string, BucketSettings>
+  readonly partials: PartialStates
   readonly #options: SequencerOptions
   readonly #ground: DraftGround
   readonly #sequenced: Sequenced[] = []
@@ -52,14 +62,16 @@ export class Sequencer {
   #tail: Tail
   #applied: Sequence
 
-  constructor(options: SequencerOptions, tail: Tail, buckets: Iterable<readonly [string, BucketSettings]>) {
+  constructor(options: SequencerOptions, tail: Tail, ground: Ground) {
     this.#options = options
     this.#tail = tail
     this.#applied = tail.sequence
     this.bindings = new Bindings(options.catalog)
-    this.buckets = new Map(buckets)
+    this.buckets = new Map(ground.buckets)
+    this.partials = new Map(Array.from(ground.partials, (one) => [slotOf(one.application, one), one]))
     const { partition, bucketsMax } = options
-    this.#ground = { partition, bucketsMax, bindings: this.bindings, buckets: this.buckets }
+    const { bindings, buckets, partials } = this
+    this.#ground = { partition, bucketsMax, bindings, buckets, partials }
   }
 
   /** The last record of the store that the catalog was given. */
@@ -86,18 +98,33 @@ export class Sequencer {
     const names = changes.length === 1 ? changes[0]!.names : changes.flatMap((change) => change.names)
     await this.#options.catalog.ready()
     await this.bindings.hold(names, isAlone(changes))
-    return this.#commitHeld(transaction, changes, names)
+    return this.#commitHeld((drafting) => transaction.commit(drafting), changes, names)
+  }
+
+  /** The same for a change that prepares what `transaction` holds, which goes on; `sealed` as the pool calls it. */
+  async prepare(transaction: Transaction, change: Change, sealed: () => void): Promise<readonly DurableRecord[]> {
+    assert(change.names.length === 0, 'what is prepared has no name as yet')
+    await this.#options.catalog.ready()
+    return this.#commitHeld((drafting) => transaction.prepare(drafting, sealed), [change], [])
+  }
+
+  /** What a name is bound to as of the last record sequenced. */
+  async bound(name: ObjectName): Promise<Binding | undefined> {
+    await this.bindings.hold([name])
+    const binding = this.bindings.get(name)
+    this.bindings.release([name])
+    return binding
   }
 
   async #commitHeld(
-    transaction: Transaction,
+    submit: (drafting: Drafting) => Promise<Sequence>,
     changes: readonly Change[],
     names: Change['names'],
   ): Promise<readonly DurableRecord[]> {
     const place: { taken?: Sequenced } = {}
     try {
       for (const { load } of changes) await load?.(this.#options.catalog)
-      await transaction.commit((first) => {
+      await submit((first) => {
         const taken = this.#sequence(first, changes)
         place.taken = taken
         const { records, releases } = taken.draft

@@ -6,6 +6,7 @@ import { annotate, type Change, remove, rename } from './changes.ts'
 import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import type { Intake } from './intake.ts'
+import type { Housekeeping } from './partials/partial-housekeeping.ts'
 import type { Sequencer } from './sequencer.ts'
 import { inStoreWords, toStoreError } from './store-errors.ts'
 import type { Receipt, StoreTransaction, TransactionUpload, Upload } from './store-port.ts'
@@ -19,6 +20,7 @@ export interface TransactionParts {
   readonly changesMax: number
   /** Throws ERR_LOCKED for an upload that would replace what is locked, as far as that is known by now. */
   readonly refuseLocked: (envelope: Envelope) => Promise<void>
+  readonly housekeeping: Pick<Housekeeping, 'roomFor' | 'makeRoom'>
 }
 
 type Step = (evidence: Attributes) => Change | Promise<Change>
@@ -36,6 +38,8 @@ export class SequencedTransaction implements StoreTransaction {
   #uploads = 0
   #isOpen = true
   #failure: StoreError | undefined
+  /** Of an upload. */
+  #origin: Origin | undefined
 
   /** `transaction` is the pool's, just begun. */
   constructor(parts: TransactionParts, transaction: Transaction) {
@@ -48,9 +52,11 @@ export class SequencedTransaction implements StoreTransaction {
       this.#requireRoom()
       const intake = this.#parts.admission.admit(envelope, () => this.#transaction.stage())
       this.#uploads += 1
+      this.#origin = envelope.origin
       await this.#orEnd(async () => {
         await this.#parts.refuseLocked(envelope)
-        await this.#transaction.reserve(envelope.expected.size ?? 0)
+        const { housekeeping } = this.#parts
+        await housekeeping.roomFor(envelope.origin, () => this.#transaction.reserve(envelope.expected.size ?? 0))
       })
       this.#steps.push((evidence) => intake.finish(evidence))
       return new IntakeUpload(intake, (chunk) => this.#write(intake, chunk))
@@ -82,6 +88,7 @@ export class SequencedTransaction implements StoreTransaction {
       return receiptsOf(await this.#parts.sequencer.commit(this.#transaction, changes))
     } catch (error) {
       await this.#transaction.abort()
+      await this.#makeRoom(error)
       throw toStoreError(error)
     } finally {
       this.#parts.admission.leave(this.#uploads)
@@ -106,8 +113,15 @@ export class SequencedTransaction implements StoreTransaction {
     } catch (error) {
       this.#failure ??= toStoreError(error)
       await this.abort()
+      await this.#makeRoom(error)
       throw this.#failure
     }
+  }
+
+  /** What was refused for want of room finds some when it is tried again, as long as there are partial uploads. */
+  async #makeRoom(error: unknown): Promise<void> {
+    if (!this.#origin || toStoreError(error).code !== 'ERR_NO_SPACE') return
+    await this.#parts.housekeeping.makeRoom(this.#origin).catch(() => {})
   }
 
   #add(change: Change): void {
@@ -169,7 +183,7 @@ export class SoleUpload implements Upload {
   }
 }
 
-function receiptsOf(records: readonly DurableRecord[]): readonly Receipt[] {
+export function receiptsOf(records: readonly DurableRecord[]): readonly Receipt[] {
   return records.flatMap(({ record }) => {
     if (record.operation !== 'put') return []
     const { object, bucket, key, sequence, size, digests } = record

@@ -18,6 +18,9 @@ import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import type { IntegrityVerdict } from './integrity.ts'
 import type { OpenStore, StoreStatus } from './open-store.ts'
+import type { Housekeeping } from './partials/partial-housekeeping.ts'
+import type { PartialSlots } from './partials/partial-slots.ts'
+import { PartialStore } from './partials/partial-store.ts'
 import { permit } from './permission.ts'
 import { Judging } from './quarantine/judging.ts'
 import type { Verdict } from './quarantine/verdict.ts'
@@ -57,11 +60,15 @@ export interface StoreParts extends TransactionParts {
   readonly writer: StreamWriter
   readonly renameObjectsMax: number
   readonly expiryLookMax: number
+  readonly slots: PartialSlots
+  readonly housekeeping: Housekeeping
+  readonly prepareBytes: number
 }
 
 /** The store of a partition: who may do it and whether it can be is checked here, and the work is in the parts. */
 export class PartitionStore implements OpenStore {
   readonly versions: VersionStore
+  readonly partials: PartialStore
   readonly #parts: StoreParts
   readonly #judging: Judging
   readonly #expiry: Expiry
@@ -74,8 +81,19 @@ export class PartitionStore implements OpenStore {
     const commitAll = (all: readonly changes.Change[]) => this.#commitAll(all)
     this.versions = new VersionStore({ reader: versionReader, clock, commit })
     this.#judging = new Judging({ versions: this.versions, clock, changesMax: parts.changesMax, commit: commitAll })
+    const settled = () => versionReader.settled()
+    const beginTransaction = () => this.#beginTransaction()
+    const states = parts.sequencer.partials
+    this.partials = new PartialStore({
+      ...parts,
+      states,
+      beginTransaction,
+      commit,
+      settled,
+      stepBytes: parts.prepareBytes,
+    })
     const { catalog, expiryLookMax: lookMax } = parts
-    this.#expiry = new Expiry({ catalog, clock, commit, lookMax, settled: () => versionReader.settled() })
+    this.#expiry = new Expiry({ catalog, clock, commit, lookMax, settled })
   }
 
   async begin(envelope: Envelope): Promise<Upload> {
@@ -220,6 +238,10 @@ export class PartitionStore implements OpenStore {
 
   expire(origin: Origin): Promise<boolean> {
     return inStoreWords(() => this.#expiry.round(origin))
+  }
+
+  expirePartials(origin: Origin, keepMs: number): Promise<boolean> {
+    return inStoreWords(() => this.#parts.housekeeping.expire(origin, keepMs))
   }
 
   get status(): StoreStatus {

@@ -1,6 +1,8 @@
 import type { Sequence } from '../../pool/index.ts'
 import { streamAfter } from '../appending/stream-state.ts'
 import { changed } from '../attributes.ts'
+import type { ObjectName } from '../envelope.ts'
+import { partialOf } from '../partials/partial-state.ts'
 import type {
   AppendRecord,
   ApplicationRecord,
@@ -64,6 +66,7 @@ export function fold({ record, digest }: DurableRecord, heads: Heads, operations
   switch (record.operation) {
     case 'put':
       foldPut(record, last, heads, operations)
+      if (record.prepared !== undefined) operations.del(partialKey(record.application, record))
       break
     case 'delete':
       foldDelete(record, last, heads, operations)
@@ -89,6 +92,12 @@ export function fold({ record, digest }: DurableRecord, heads: Heads, operations
     case 'delivery':
       foldDelivery(record, heads, operations)
       break
+    case 'prepare':
+      operations.put(partialKey(record.application, record), JSON.stringify(partialOf(record)))
+      break
+    case 'abandon':
+      operations.del(partialKey(record.owner, record))
+      break
     case 'key':
       operations.put(keyIn('k', sequenceText(record.sequence)), '')
       break
@@ -96,6 +105,11 @@ export function fold({ record, digest }: DurableRecord, heads: Heads, operations
       operations.put(keyIn('t', sequenceText(record.covers.last)), sequenceText(record.sequence))
       break
   }
+}
+
+/** Of an application there is one partial upload under a name. */
+function partialKey(application: string, { bucket, key }: ObjectName): string {
+  return keyIn('x', application, bucket, key)
 }
 
 function foldPut(record: PutRecord, last: Last, heads: Heads, operations: Operations): void {

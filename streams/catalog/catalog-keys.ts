@@ -26,6 +26,7 @@ import type { Sequence } from '../../pool/index.ts'
  *   u      subscription              its state, as JSON
  *   v      object, version ↓         an older version, as JSON            ("versions")
  *   w      attribute, word, object   ''
+ *   x      application, bucket, key  the partial upload under the name, as JSON
  *
  * Elements with ↓ are sequences inverted, so that the last one comes first.
  *
@@ -159,6 +160,7 @@ export type Space =
   | 'u'
   | 'v'
   | 'w'
+  | 'x'
 
 export function keyIn(space: Space, ...elements: readonly string[]): string {
   return space + encodeTuple(...elements)

@@ -2,6 +2,7 @@ import type { Sequence } from '../../pool/index.ts'
 import type { StreamState } from '../appending/stream-state.ts'
 import type { SubscriptionState } from '../delivery/subscription-state.ts'
 import type { ObjectName, Protocol } from '../envelope.ts'
+import type { PartialUpload } from '../partials/partial-port.ts'
 import type { ApplicationRegistration, AttributeRecord } from '../records/record.ts'
 import type {
   Explanation,
@@ -114,6 +115,7 @@ export interface Catalog {
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>>
   /** In the order of their ids. */
   subscriptions(): Promise<readonly SubscriptionState[]>
+  partials(): Promise<readonly PartialUpload[]>
   /** The sequences of an object's stream, in order: the first `limit` after `after`, or all of them. */
   streamOf(object: string, after?: Sequence, limit?: number): Promise<readonly Sequence[]>
   /** Undefined for an object of which nothing is kept. */

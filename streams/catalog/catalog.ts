@@ -1,6 +1,8 @@
 import type { Sequence } from '../../pool/index.ts'
 import { parseSubscription, type SubscriptionState } from '../delivery/subscription-state.ts'
 import type { ObjectName } from '../envelope.ts'
+import type { PartialUpload } from '../partials/partial-port.ts'
+import { parsePartial } from '../partials/partial-state.ts'
 import type { ApplicationRegistration } from '../records/record.ts'
 import type {
   Explanation,
@@ -228,6 +230,10 @@ class LevelCatalog implements Catalog {
 
   subscriptions(): Promise<readonly SubscriptionState[]> {
     return this.#guard(async () => (await this.#database.values(prefixRange('u')).all()).map(parseSubscription))
+  }
+
+  partials(): Promise<readonly PartialUpload[]> {
+    return this.#guard(async () => (await this.#database.values(prefixRange('x')).all()).map(parsePartial))
   }
 
   streamOf(object: string, after: Sequence = 0, limit = -1): Promise<readonly Sequence[]> {

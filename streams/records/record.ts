@@ -1,5 +1,6 @@
 import type { Sequence } from '../../pool/index.ts'
 import type { Attributes, Protocol } from '../envelope.ts'
+import type { Frozen } from '../pipeline.ts'
 import type { BucketSettings } from '../versions/bucket-settings.ts'
 
 /** Digests of an object's bytes in lower-case hex. */
@@ -46,6 +47,8 @@ export interface PutRecord extends RecordBase {
   readonly digests: Digests
   readonly attributes: Attributes
   readonly versioning?: RecordVersioning
+  /** The last record of a partial upload that ended with it: its payload was taken over, or let go. */
+  readonly prepared?: Sequence
 }
 
 /**
@@ -107,6 +110,34 @@ export interface BucketRecord extends RecordBase {
   readonly operation: 'bucket'
   readonly bucket: string
   readonly settings?: BucketSettings
+}
+
+/**
+ * What came of an upload so far: the bytes are this record's payload 0. Until another `prepare` of the same application
+ * and name, its put or an `abandon` it is the application's partial upload under the name.
+ */
+export interface PrepareRecord extends RecordBase {
+  readonly operation: 'prepare'
+  /** The upload's id: the sequence of its first record, as a 16-digit decimal string. */
+  readonly upload: string
+  readonly bucket: string
+  readonly key: string
+  readonly size: number
+  /** What its stages had found by then. */
+  readonly stages: Frozen
+}
+
+/** A partial upload was let go, its payload with it. */
+export interface AbandonRecord extends RecordBase {
+  readonly operation: 'abandon'
+  readonly upload: string
+  /** The application whose upload it was. */
+  readonly owner: string
+  readonly bucket: string
+  readonly key: string
+  /** Its last record. */
+  readonly prepared: Sequence
+  readonly reason: string
 }
 
 /** An application's registration in the reserved stream `application/<id>`; `registration` is null when removed. */
@@ -236,6 +267,8 @@ export type AttributeRecord =
   | ApplicationRecord
   | SubscriptionRecord
   | DeliveryRecord
+  | PrepareRecord
+  | AbandonRecord
   | KeyRecord
   | CheckpointRecord
 export type SignedRecord = KeyRecord | CheckpointRecord

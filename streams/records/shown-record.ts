@@ -1,9 +1,11 @@
 import type { Origin } from '../envelope.ts'
 import type {
+  AbandonRecord,
   ApplicationRecord,
   ApplicationRegistration,
   AttributeRecord,
   DeliveryRecord,
+  PrepareRecord,
   SubscriptionRecord,
   SubscriptionRegistration,
 } from './record.ts'
@@ -19,7 +21,8 @@ export interface ShownSubscriptionRecord extends Omit<SubscriptionRecord, 'regis
   readonly registration: Omit<SubscriptionRegistration, 'secret' | 'retiring'> | null
 }
 
-type Whole = Exclude<AttributeRecord, ApplicationRecord | SubscriptionRecord | DeliveryRecord>
+type Hidden = DeliveryRecord | PrepareRecord | AbandonRecord
+type Whole = Exclude<AttributeRecord, ApplicationRecord | SubscriptionRecord | Hidden>
 
 /** A record as applications get it. */
 export type ShownRecord = Whole | ShownApplicationRecord | ShownSubscriptionRecord
@@ -42,6 +45,8 @@ const SHOWN: { readonly [O in AttributeRecord['operation']]: Show<Extract<Attrib
   application: showApplication,
   subscription: showSubscription,
   delivery: hidden,
+  prepare: hidden,
+  abandon: hidden,
   key: whole,
   checkpoint: whole,
 }
@@ -69,7 +74,10 @@ function showSubscription(record: SubscriptionRecord, { principal }: Origin): Sh
   return { ...record, registration }
 }
 
-/** The server's own notes: who is told of a delivery and answers would be told of that, too, without end. */
+/**
+ * The server's own notes. Who is told of a delivery and answers would be told of that, too, without end; and of an upload
+ * nobody is told before it is whole.
+ */
 function hidden(): undefined {
   return undefined
 }

@@ -12,6 +12,9 @@ const byScanner = { application: 'scanner', protocol: 'ftp', peer: '192.0.2.7:51
 const scan = { object: '0000000000000003', bucket: 'inbox', key: 'grüße/scan.pdf' }
 const report = { object: '0000000000000009', bucket: 'inbox', key: 'report' }
 const log = { object: '0000000000000014', bucket: 'inbox', key: 'log' }
+const film = { bucket: 'inbox', key: 'film' }
+/** Of `abc`, as the stages of an upload over FTP have it. */
+const STAGES = { limiter: 3, ftp: null, content: 'YWJj' }
 const renamed = { ...scan, key: 'done/scan.pdf' }
 
 /** One of each operation, a registration removed, and what a bucket that keeps versions adds. */
@@ -111,6 +114,27 @@ const DRAFTS: readonly Draft[] = [
     set: { 'user.level': 3 },
     unset: [],
     producer: { id: 'sensor', epoch: 1, sequence: 7 },
+    ...byBootstrap,
+  },
+  { operation: 'prepare', upload: '0000000000000021', ...film, size: 3, stages: STAGES, ...byScanner },
+  {
+    operation: 'put',
+    object: '0000000000000022',
+    ...film,
+    size: 3,
+    digests: { sha256: 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad', crc32c: '364b3fb7' },
+    attributes: { 'object.size': 3 },
+    prepared: 21,
+    ...byScanner,
+  },
+  { operation: 'prepare', upload: '0000000000000023', ...film, size: 0, stages: {}, ...byScanner },
+  {
+    operation: 'abandon',
+    upload: '0000000000000023',
+    owner: 'scanner',
+    ...film,
+    prepared: 23,
+    reason: 'dropped on request',
     ...byBootstrap,
   },
 ]

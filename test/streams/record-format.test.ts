@@ -61,7 +61,7 @@ describe('CloudEvents', () => {
     expect(ids.size).toBe(records.length)
     const ofObject = events.filter(({ subject }) => subject?.includes('/'))
     expect(new Set(ofObject.map(({ partitionkey }) => partitionkey))).toEqual(
-      new Set(['0000000000000003', '0000000000000009', '0000000000000014']),
+      new Set(['0000000000000003', '0000000000000009', '0000000000000014', '0000000000000022']),
     )
     expect(events.map(({ type }) => type)).toContain('cenote.record.rename')
   })
@@ -112,6 +112,7 @@ describe("S3's event messages", () => {
       'ObjectRemoved:Delete',
       'LifecycleExpiration:Delete',
       'ObjectTagging:Put',
+      'ObjectCreated:Put',
     ])
   })
 

@@ -349,7 +349,7 @@ describe('the sequencer', () => {
     const recent = new RecentRecords({ recentRecordsMax: 8, recentBytesMax: 1 << 20 }, 0)
     const options = { pool, catalog, partition: 'main', clock: tickingClock(), bucketsMax: 100, recent }
     const known = buckets.map((bucket) => [bucket, { versioning: 'off' }] as const)
-    return new Sequencer(options, { sequence: 0, time: 0, digest: '' }, known)
+    return new Sequencer(options, { sequence: 0, time: 0, digest: '' }, { buckets: known, partials: [] })
   }
 
   test('hands records over in order and without gaps, whatever resolves first', async () => {

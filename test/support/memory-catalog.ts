@@ -17,6 +17,7 @@ import {
   type ObjectPlace,
   type ObjectStat,
   type OlderVersion,
+  type PartialUpload,
   type QueryOptions,
   type QueryResult,
   StoreError,
@@ -24,6 +25,7 @@ import {
   type VersionListing,
   type VersionListOptions,
 } from '../../streams/index.ts'
+import { partialOf, slotOf } from '../../streams/partials/partial-state.ts'
 import { comparePlaces, MemoryObjects, type VersionPlace } from './memory-objects.ts'
 
 export interface MemoryCatalogOptions {
@@ -37,6 +39,7 @@ interface State {
   readonly buckets: Map<string, BucketSettings>
   readonly applications: Map<string, ApplicationRegistration>
   readonly subscriptions: Map<string, SubscriptionState>
+  readonly partials: Map<string, PartialUpload>
   readonly streams: Map<string, Sequence[]>
   readonly keys: Sequence[]
   readonly checkpoints: { readonly last: Sequence; readonly sequence: Sequence }[]
@@ -199,6 +202,10 @@ export class MemoryCatalog implements Catalog {
     return [...this.#state.subscriptions.values()]
   }
 
+  async partials(): Promise<readonly PartialUpload[]> {
+    return [...this.#state.partials.values()]
+  }
+
   async streamOf(object: string, after: Sequence = 0, limit?: number): Promise<readonly Sequence[]> {
     const sequences = this.#state.streams.get(object) ?? []
     return sequences.filter((sequence) => sequence > after).slice(0, limit)
@@ -252,7 +259,7 @@ export class MemoryCatalog implements Catalog {
 
 function emptyState(): State {
   const maps = { buckets: new Map(), applications: new Map(), subscriptions: new Map(), streams: new Map() }
-  return { objects: new MemoryObjects(), ...maps, keys: [], checkpoints: [] }
+  return { objects: new MemoryObjects(), ...maps, partials: new Map(), keys: [], checkpoints: [] }
 }
 
 function fold(state: State, { record, digest }: DurableRecord): void {
@@ -267,11 +274,15 @@ function fold(state: State, { record, digest }: DurableRecord): void {
   } else if (record.operation === 'delivery') {
     const subscription = state.subscriptions.get(record.id)
     if (subscription) state.subscriptions.set(record.id, progressed(subscription, record))
-  } else if (record.operation === 'key') state.keys.push(record.sequence)
+  } else if (record.operation === 'prepare') state.partials.set(slotOf(record.application, record), partialOf(record))
+  else if (record.operation === 'abandon') state.partials.delete(slotOf(record.owner, record))
+  else if (record.operation === 'key') state.keys.push(record.sequence)
   else if (record.operation === 'checkpoint')
     state.checkpoints.push({ last: record.covers.last, sequence: record.sequence })
   else {
     const { object, sequence } = record
+    if (record.operation === 'put' && record.prepared !== undefined)
+      state.partials.delete(slotOf(record.application, record))
     state.streams.set(object, [...(state.streams.get(object) ?? []), sequence])
     state.objects.fold(record, digest)
   }

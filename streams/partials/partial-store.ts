@@ -1,0 +1,226 @@
+import type { Pool, Transaction } from '../../pool/index.ts'
+import type { Admission } from '../admission.ts'
+import type { Catalog, DurableRecord } from '../catalog/catalog-port.ts'
+import type { Change } from '../changes.ts'
+import type { Envelope, ObjectName, Origin } from '../envelope.ts'
+import { StoreError } from '../errors.ts'
+import type { Intake } from '../intake.ts'
+import { checkName } from '../names.ts'
+import { permit } from '../permission.ts'
+import { requireReleased } from '../quarantine/quarantine.ts'
+import { decodeRecord } from '../records/record-codec.ts'
+import type { Sequencer } from '../sequencer.ts'
+import { inStoreWords } from '../store-errors.ts'
+import type { Underway } from '../underway.ts'
+import { abandon } from './partial-changes.ts'
+import type { Housekeeping } from './partial-housekeeping.ts'
+import type { Partials, PartialUpload, ResumableUpload } from './partial-port.ts'
+import type { PartialSlots, SlotClaim } from './partial-slots.ts'
+import { type PartialStates, slotOf } from './partial-state.ts'
+import { type Beginning, type PreparingParts, PreparingUpload } from './preparing-upload.ts'
+
+export interface PartialStoreParts {
+  readonly pool: Pick<Pool, 'resume' | 'record' | 'read'>
+  readonly catalog: Pick<Catalog, 'head'>
+  readonly sequencer: Sequencer
+  readonly admission: Admission
+  readonly underway: Underway
+  readonly states: PartialStates
+  readonly slots: PartialSlots
+  readonly housekeeping: Housekeeping
+  readonly refuseLocked: (envelope: Envelope) => Promise<void>
+  readonly beginTransaction: () => Transaction
+  readonly commit: (change: Change) => Promise<readonly DurableRecord[]>
+  readonly settled: () => Promise<void>
+  readonly stepBytes: number
+}
+
+/** What an upload may go on from: what is under its name. */
+interface Source {
+  readonly size: number
+  /** Undefined where it is the current object. */
+  readonly partial?: PartialUpload
+  /** The record that owns the bytes. */
+  readonly sequence: number
+}
+
+type Start = Omit<Beginning, 'envelope' | 'claim'>
+
+/** Uploads that can be gone on with; what is durable of them is a fold of the records, and so there again after a crash. */
+export class PartialStore implements Partials {
+  readonly #parts: PartialStoreParts
+  readonly #preparing: PreparingParts
+
+  constructor(parts: PartialStoreParts) {
+    this.#parts = parts
+    const { admission, sequencer, underway, stepBytes, housekeeping } = parts
+    this.#preparing = {
+      admission,
+      sequencer,
+      underway,
+      stepBytes,
+      reserve: ({ origin }, transaction, bytes) => housekeeping.roomFor(origin, () => transaction.reserve(bytes)),
+      abandon: async ({ origin }, partial) =>
+        void (await parts.commit(abandon(origin, partial, 'its upload was refused'))),
+      suspended: ({ origin }) => housekeeping.displace(origin, origin.principal.application),
+    }
+  }
+
+  begin(envelope: Envelope): Promise<ResumableUpload> {
+    return inStoreWords(async () => {
+      const { origin, name } = envelope
+      const slot = slotOf(origin.principal.application, name)
+      const claim = this.#parts.slots.claim(slot)
+      return orRelease(claim, () => this.#anew(envelope, slot, claim))
+    })
+  }
+
+  resume(envelope: Envelope, offset?: number): Promise<ResumableUpload> {
+    return inStoreWords(async () => {
+      const { origin, name } = envelope
+      permit(origin, 'object:write')
+      checkName(name)
+      const slot = slotOf(origin.principal.application, name)
+      const claim = this.#parts.slots.claim(slot)
+      if (!claim) throw new StoreError('ERR_BUSY', 'another upload goes on under that name')
+      return orRelease(claim, async () => {
+        const source = await this.#source(origin, name, slot)
+        const size = source?.size ?? 0
+        const from = offset ?? size
+        if (from > size) throw new StoreError('ERR_RANGE', `${size} bytes are there to go on from`)
+        if (!source || from === 0) return this.#anew(envelope, slot, claim)
+        const { partial } = source
+        return partial && from === size
+          ? this.#goOn(envelope, partial, claim)
+          : this.#copy(envelope, source, from, claim)
+      })
+    })
+  }
+
+  find(origin: Origin, name: ObjectName): Promise<PartialUpload | undefined> {
+    return inStoreWords(async () => {
+      permit(origin, 'object:write')
+      const partial = this.#parts.states.get(slotOf(origin.principal.application, name))
+      return partial && (await this.#isLatest(partial)) ? partial : undefined
+    })
+  }
+
+  findAll(origin: Origin, bucket: string, prefix: string): Promise<readonly PartialUpload[]> {
+    return inStoreWords(async () => {
+      permit(origin, 'object:write')
+      const { application } = origin.principal
+      const own = [...this.#parts.states.values()].filter(
+        (partial) => partial.application === application && partial.bucket === bucket && partial.key.startsWith(prefix),
+      )
+      const isLatest = await Promise.all(own.map((partial) => this.#isLatest(partial)))
+      return own.filter((_, index) => isLatest[index])
+    })
+  }
+
+  async list(origin: Origin): Promise<readonly PartialUpload[]> {
+    permit(origin, 'bucket:manage')
+    return this.#parts.housekeeping.oldestFirst()
+  }
+
+  drop(origin: Origin, application: string, name: ObjectName): Promise<boolean> {
+    return inStoreWords(async () => {
+      const isOwn = application === origin.principal.application
+      permit(origin, isOwn ? 'object:write' : 'bucket:manage')
+      const partial = this.#parts.states.get(slotOf(application, name))
+      if (!partial) return false
+      const dropped = await this.#parts.housekeeping.drop(origin, partial, 'dropped on request')
+      if (dropped === 'claimed') throw new StoreError('ERR_BUSY', 'an upload goes on under that name')
+      return dropped === 'dropped'
+    })
+  }
+
+  /** Before what was there is gone on from by mistake, it is durable that something else begins. */
+  async #anew(envelope: Envelope, slot: string, claim: SlotClaim | undefined): Promise<PreparingUpload> {
+    const upload = await this.#start(envelope, claim, async (transaction) => ({
+      intake: this.#parts.admission.admit(envelope, () => transaction.stage()),
+    }))
+    const { states, sequencer } = this.#parts
+    if (claim && (states.has(slot) || (await sequencer.bound(envelope.name)))) await upload.mark()
+    return upload
+  }
+
+  /** The bytes are taken over, and so is what the stages had found by then. */
+  async #goOn(envelope: Envelope, own: PartialUpload, claim: SlotClaim): Promise<PreparingUpload> {
+    const { pool, admission } = this.#parts
+    const { transaction, payloads } = await pool.resume(own.prepared)
+    const readmit = async (): Promise<Intake> => {
+      const record = decodeRecord((await pool.record(own.prepared)).content)
+      if (record.operation !== 'prepare') throw new StoreError('ERR_CORRUPT', `record ${own.prepared} prepares nothing`)
+      const replay = pool.read(own.prepared, 0)
+      return admission.readmit(envelope, { frozen: record.stages, replay, staging: payloads[0]! })
+    }
+    return this.#start(envelope, claim, async () => ({ intake: await readmit(), own }), transaction)
+  }
+
+  async #copy(envelope: Envelope, source: Source, from: number, claim: SlotClaim): Promise<PreparingUpload> {
+    const { pool, admission } = this.#parts
+    return this.#start(envelope, claim, async (transaction) => ({
+      intake: admission.admit(envelope, () => transaction.stage()),
+      basis: pool.read(source.sequence, 0, { offset: 0, length: from }),
+      ...(!source.partial && { replaces: source.sequence }),
+    }))
+  }
+
+  async #start(
+    envelope: Envelope,
+    claim: SlotClaim | undefined,
+    begin: (transaction: Transaction) => Promise<Omit<Start, 'transaction'>>,
+    transaction: Transaction = this.#parts.beginTransaction(),
+  ): Promise<PreparingUpload> {
+    try {
+      const start = await begin(transaction)
+      await this.#admitted(envelope, transaction, start.intake)
+      return new PreparingUpload(this.#preparing, { envelope, transaction, claim, ...start })
+    } catch (error) {
+      await transaction.abort()
+      throw error
+    }
+  }
+
+  async #admitted(envelope: Envelope, transaction: Transaction, intake: Intake): Promise<void> {
+    const bytes = Math.max(0, (envelope.expected.size ?? 0) - intake.size)
+    try {
+      await this.#parts.refuseLocked(envelope)
+      await this.#preparing.reserve(envelope, transaction, bytes)
+    } catch (error) {
+      this.#parts.admission.leave(1)
+      throw error
+    }
+  }
+
+  /** What is quarantined goes on by whom it came from: that it was not whole is what is put right by this. */
+  async #source(origin: Origin, name: ObjectName, slot: string): Promise<Source | undefined> {
+    const { states, catalog, settled, pool } = this.#parts
+    const partial = states.get(slot)
+    if (partial && (await this.#isLatest(partial))) return { size: partial.size, sequence: partial.prepared, partial }
+    await settled()
+    const head = await catalog.head(name)
+    if (!head) return undefined
+    permit(origin, 'object:read')
+    const { sequence, size } = head.stat
+    const { application } = decodeRecord((await pool.record(sequence)).content)
+    if (application !== origin.principal.application) requireReleased(origin, head.stat)
+    return { size, sequence }
+  }
+
+  /** A version that was put later is what its name stands for; attributes that were set later say nothing of the bytes. */
+  async #isLatest(partial: PartialUpload): Promise<boolean> {
+    const binding = await this.#parts.sequencer.bound(partial)
+    return binding === undefined || binding.version < partial.prepared
+  }
+}
+
+/** A claim is given back when nothing came of it. */
+async function orRelease<T>(claim: SlotClaim | undefined, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    claim?.release()
+    throw error
+  }
+}

@@ -1,0 +1,217 @@
+import type { Sequence, Transaction } from '../../pool/index.ts'
+import type { Admission } from '../admission.ts'
+import type { Attributes, Envelope } from '../envelope.ts'
+import { StoreError, type StoreErrorCode } from '../errors.ts'
+import type { Intake } from '../intake.ts'
+import type { Sequencer } from '../sequencer.ts'
+import { toStoreError } from '../store-errors.ts'
+import type { Receipt } from '../store-port.ts'
+import { receiptsOf } from '../store-transaction.ts'
+import type { Underway } from '../underway.ts'
+import { prepare } from './partial-changes.ts'
+import type { PartialUpload, ResumableUpload } from './partial-port.ts'
+import type { SlotClaim } from './partial-slots.ts'
+import { partialOf } from './partial-state.ts'
+
+export interface PreparingParts {
+  readonly admission: Pick<Admission, 'leave'>
+  readonly sequencer: Pick<Sequencer, 'commit' | 'prepare'>
+  readonly underway: Underway
+  /** An upload is prepared at each multiple of so many bytes, and goes on meanwhile: what is not durable is twice as much at the most. */
+  readonly stepBytes: number
+  /** Reserves, and lets partial uploads go while there is no room. */
+  readonly reserve: (envelope: Envelope, transaction: Transaction, bytes: number) => Promise<void>
+  /** Lets go of what was prepared of an upload that has ended. */
+  readonly abandon: (envelope: Envelope, partial: PartialUpload) => Promise<void>
+  /** An upload has left something behind. */
+  readonly suspended: (envelope: Envelope) => Promise<void>
+}
+
+/** What an upload begins with. */
+export interface Beginning {
+  readonly envelope: Envelope
+  readonly transaction: Transaction
+  readonly intake: Intake
+  /** Its place among the partial uploads; undefined while another upload has that, and then this one leaves nothing. */
+  readonly claim: SlotClaim | undefined
+  /** What is durable of it. */
+  readonly own?: PartialUpload
+  /** Bytes that come before those of its client, to be copied. */
+  readonly basis?: AsyncIterable<Uint8Array>
+  /** The version that it goes on from, which must be the current one still at its end. */
+  readonly replaces?: Sequence
+}
+
+/** Refusals after which the same may be tried again: what is durable stays. */
+const TRANSIENT: ReadonlySet<StoreErrorCode> = new Set([
+  'ERR_NO_SPACE',
+  'ERR_BUSY',
+  'ERR_TIMEOUT',
+  'ERR_OUTCOME_UNKNOWN',
+  'ERR_HALTED',
+])
+
+type State = 'open' | 'sealed' | 'ended'
+
+/**
+ * An upload that is made durable now and then while it runs, without its bytes being copied: each time a record takes
+ * over what the one before it owned. If power fails here, the last such record is a partial upload.
+ *
+ * 1. What a record says of the stages is true of exactly the bytes that it owns: none comes between the two.
+ * 2. Nothing is prepared before all of its basis is there: what is left is never less than what was gone on from.
+ * 3. Whoever ends it waits for what is being prepared.
+ */
+export class PreparingUpload implements ResumableUpload {
+  readonly #parts: PreparingParts
+  readonly #beginning: Beginning
+  readonly #basis: Promise<void>
+  #own: PartialUpload | undefined
+  /** Bytes that it went on from; not to be reached before all of them are there. */
+  #begun = Number.POSITIVE_INFINITY
+  #state: State = 'open'
+  #failure: StoreError | undefined
+  #preparing: Promise<void> = Promise.resolve()
+
+  constructor(parts: PreparingParts, beginning: Beginning) {
+    this.#parts = parts
+    this.#beginning = beginning
+    this.#own = beginning.own
+    this.#basis = this.#copy(beginning.basis)
+    this.#basis.catch(() => {}) // Told to whoever writes or commits.
+  }
+
+  get size(): number {
+    return this.#beginning.intake.size
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    try {
+      await this.#basis
+      await this.#take(chunk)
+    } catch (error) {
+      this.#failure ??= toStoreError(error)
+      await this.#giveUp('open', this.#failure)
+      throw this.#failure
+    }
+  }
+
+  async commit(evidence: Attributes = {}): Promise<Receipt> {
+    this.#requireOpen()
+    return this.#parts.underway.during(async () => {
+      try {
+        await this.#basis
+        this.#requireOpen()
+        this.#state = 'sealed'
+        return await this.#commit(evidence)
+      } catch (error) {
+        const failure = toStoreError(error)
+        await this.#giveUp('sealed', failure)
+        throw failure
+      }
+    })
+  }
+
+  async suspend(): Promise<void> {
+    if (this.#state !== 'open') return
+    this.#state = 'ended'
+    await this.#preparing
+    const isNew = this.size > this.#begun && this.size !== this.#own?.size
+    if (this.#beginning.claim && isNew) await this.#prepare().catch(() => {})
+    await this.#leave()
+    if (this.#own) await this.#parts.suspended(this.#beginning.envelope).catch(() => {})
+  }
+
+  async abort(_reason?: Error): Promise<void> {
+    await this.#giveUp('open')
+  }
+
+  /** Makes it durable that an upload begins: what was there under its name is not to be taken for a part of it. */
+  async mark(): Promise<void> {
+    try {
+      await this.#prepare()
+    } catch (error) {
+      await this.#giveUp('open', toStoreError(error))
+      throw error
+    }
+  }
+
+  async #copy(basis: AsyncIterable<Uint8Array> = nothing()): Promise<void> {
+    for await (const chunk of basis) {
+      this.#requireOpen()
+      await this.#beginning.intake.write(chunk)
+    }
+    this.#begun = this.size
+  }
+
+  async #take(chunk: Uint8Array): Promise<void> {
+    const { stepBytes } = this.#parts
+    for (let offset = 0; offset < chunk.length; ) {
+      this.#requireOpen()
+      const room = stepBytes - (this.size % stepBytes)
+      const piece = chunk.subarray(offset, offset + room)
+      await this.#beginning.intake.write(piece)
+      offset += piece.length
+      if (piece.length === room) await this.#step()
+    }
+  }
+
+  /** That it cannot be prepared is no failure of the upload: less of it can be gone on with. */
+  async #step(): Promise<void> {
+    await this.#preparing
+    if (!this.#beginning.claim || this.#state !== 'open') return
+    await this.#reserve()
+    await new Promise<void>((resolve) => {
+      this.#preparing = this.#prepare(resolve).catch(resolve)
+    })
+  }
+
+  /** Of what nobody declared the size, so much as comes until the next step; where there is no room it may end before. */
+  async #reserve(): Promise<void> {
+    const { envelope, transaction } = this.#beginning
+    if (envelope.expected.size !== undefined) return
+    await this.#parts.reserve(envelope, transaction, this.#parts.stepBytes).catch(() => {})
+  }
+
+  async #prepare(sealed: () => void = () => {}): Promise<void> {
+    const { underway, sequencer } = this.#parts
+    const { envelope, intake, transaction } = this.#beginning
+    const { origin, name } = envelope
+    const change = prepare({ origin, name, ...intake.freeze(), own: this.#own })
+    const [durable] = await underway.during(() => sequencer.prepare(transaction, change, sealed))
+    if (durable?.record.operation === 'prepare') this.#own = partialOf(durable.record)
+  }
+
+  async #commit(evidence: Attributes): Promise<Receipt> {
+    const { intake, transaction, claim, replaces } = this.#beginning
+    await this.#preparing
+    const partial = claim && { own: this.#own }
+    const change = await intake.finish(evidence, { ...(partial && { partial }), ...(replaces && { replaces }) })
+    const [receipt] = receiptsOf(await this.#parts.sequencer.commit(transaction, [change]))
+    this.#state = 'ended'
+    await this.#leave()
+    return receipt!
+  }
+
+  /** Ends it unless it is past `state`. What is durable of it stays when it may be tried again. */
+  async #giveUp(state: State, failure?: StoreError): Promise<void> {
+    if (this.#state !== state) return
+    this.#state = 'ended'
+    await this.#preparing
+    await this.#beginning.transaction.abort().catch(() => {})
+    const isKept = failure !== undefined && TRANSIENT.has(failure.code)
+    if (this.#own && !isKept) await this.#parts.abandon(this.#beginning.envelope, this.#own).catch(() => {})
+    await this.#leave()
+  }
+
+  async #leave(): Promise<void> {
+    await this.#beginning.transaction.abort().catch(() => {}) // Void where it was committed.
+    this.#parts.admission.leave(1)
+    this.#beginning.claim?.release()
+  }
+
+  #requireOpen(): void {
+    if (this.#state !== 'open') throw this.#failure ?? new StoreError('ERR_INTERNAL', 'the upload has ended')
+  }
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
