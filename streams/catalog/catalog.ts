@@ -149,11 +149,17 @@ class LevelCatalog implements Catalog {
   }
 
   makeIndex(): Promise<void> {
-    return this.#guard(() => this.#writer.makeIndex())
+    return this.#guard(() => this.#watched(this.#writer.makeIndex()))
   }
 
   reindex(): Promise<void> {
-    return this.#guard(() => this.#writer.reindex())
+    return this.#guard(() => this.#watched(this.#writer.reindex()))
+  }
+
+  /** Damage that a later page meets is remembered, too, though nobody waits for it. */
+  async #watched(making: Promise<void>): Promise<void> {
+    await making
+    this.indexed().catch(() => undefined) // It shows in `failure`.
   }
 
   indexed(): Promise<void> {

@@ -69,6 +69,10 @@ test('an index of an older format is made anew while the server serves, through 
   expect((await progress(server)).phase).not.toBe('whole')
   expect(await keysFound(server)).toEqual(['key-4711'])
   expect(await isScan(server)).toBe(true)
+  const sorted = `${server.address('http')}/v1/query?q=&sort=-user.n`
+  const refused = await fetch(sorted, { headers: { authorization: rootAuthorization } })
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1'])
+  expect(await refused.json()).toMatchObject({ detail: expect.stringMatching(/index is being made anew \(\d+ %/) })
   expect(await get(server, '/readyz')).toMatchObject({ status: 'ready', indexPercent: expect.any(Number) })
   const { built } = await until(server, ({ phase, built }) => phase === 'building' && built > 0)
   await server.kill()

@@ -1,7 +1,8 @@
-import { cp, readdir } from 'node:fs/promises'
+import { access, cp, readdir, stat, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { Level } from 'level'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { parseEntry } from '../../streams/catalog/catalog-entry.ts'
 import { INDEXED_ELEMENTS_MAX, indexKeysOf } from '../../streams/catalog/catalog-index.ts'
 import { type Catalog, type CatalogOptions, openCatalog } from '../../streams/index.ts'
@@ -86,7 +87,9 @@ function shown(value: unknown): unknown {
 type Step =
   | { readonly kind: 'changes'; readonly changes: readonly Change[] }
   | { readonly kind: 'ask'; readonly text: string }
-  | { readonly kind: 'reindex' | 'close' | 'kill' | 'age' | 'clear' }
+  | { readonly kind: 'reindex' | 'close' | 'age' }
+  /** As much of the log is left. */
+  | { readonly kind: 'kill'; readonly left: number }
 
 const key = fc.tuple(fc.constantFrom('a/', 'b/', '', '\u{10000}'), fc.nat(12)).map(([folder, n]) => `${folder}${n}`)
 const names = fc.uniqueArray(fc.record({ bucket, key }), {
@@ -102,8 +105,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('ask' as const), text: query }) },
   {
-    weight: 4,
-    arbitrary: fc.record({ kind: fc.constantFrom('reindex', 'close', 'kill', 'age') }),
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constantFrom('reindex' as const, 'close' as const, 'age' as const) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('kill' as const), left: fc.constantFrom(1, 1, 0.97, 0.8, 0.3, 0) }),
   },
 )
 
@@ -151,13 +158,17 @@ class Life {
       if (made.kind === 'age') await age(this.directory)
       await this.open(this.directory)
     }
-    if (made.kind === 'kill') await this.#kill()
+    if (made.kind === 'kill') await this.#kill(made.left)
   }
 
-  /** Goes on with the files as they are while a page is on its way. */
-  async #kill(): Promise<void> {
+  /** Goes on with the files as they are while a page is on its way, but for an end of the log that is lost. */
+  async #kill(left: number): Promise<void> {
     let image: string | undefined
     while (image === undefined) image = await imageOf(this.directory)
+    for (const name of (await readdir(image)).filter((file) => file.endsWith('.log'))) {
+      const log = join(image, name)
+      await truncate(log, Math.floor(left * (await stat(log)).size))
+    }
     await this.catalog.close()
     await this.open(image)
   }
@@ -258,6 +269,24 @@ describe('before the index is whole', () => {
     expect(steps).toEqual([15, 30, 40])
     await catalog.makeIndex()
     expect(steps).toHaveLength(3)
+  })
+
+  test('damage that it meets ends it, and is remembered by the next open', async () => {
+    const directory = await newDirectory()
+    const { catalog } = await unindexed({ directory })
+    await catalog.close()
+    const level = new Level(directory)
+    for (const [key] of (await level.iterator({ gte: 'c', lt: 'd' }).all()).slice(-1)) await level.put(key, 'no entry')
+    await level.close()
+    const again = await open({ directory, indexEntriesMax: 15 })
+    await again.makeIndex()
+    const damage = { code: 'ERR_CORRUPT', message: 'an entry of the catalog is damaged' }
+    await vi.waitFor(() => access(join(directory, 'DAMAGED')))
+    expect(again.failure).toMatchObject(damage)
+    await again.close()
+    const reasons: string[] = []
+    const third = await open({ directory, onDamaged: (reason) => reasons.push(reason) })
+    expect([reasons, third.position.sequence]).toEqual([['it was found damaged before'], 0])
   })
 
   test('a catalog that is closed makes no more of it, and the next goes on', async () => {
