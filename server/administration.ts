@@ -1,21 +1,31 @@
 import type {
   Admitted,
   ApplicationAdministration,
+  ApplicationDetail,
   ApplicationRegistration,
   ApplicationRequest,
   ApplicationSummary,
   Origin,
+  PolicyChange,
   Store,
 } from '../streams/index.ts'
 import { permit, StoreError } from '../streams/index.ts'
-import { type Applications, applicationIdWords, isApplicationId, permissions, requestTypes } from './applications.ts'
+import {
+  type Application,
+  type Applications,
+  applicationIdWords,
+  isApplicationId,
+  permissions,
+  requestTypes,
+} from './applications.ts'
 import type { RandomBytes } from './master-key.ts'
 import { type Passwords, passwordBytesMax, passwordBytesMin } from './passwords.ts'
+import { changedPolicy } from './policies.ts'
 import { generateSecret } from './secrets.ts'
 
 export interface AdministrationOptions {
   readonly applications: Applications
-  readonly store: Pick<Store, 'register'>
+  readonly store: Pick<Store, 'register' | 'usage'>
   readonly passwords: Passwords
   readonly random: RandomBytes
   readonly applicationsMax?: number
@@ -24,7 +34,7 @@ export interface AdministrationOptions {
 /** Adds and removes applications: first in the store, then, once that is durable, in the memory of this process. */
 export class Administration implements ApplicationAdministration {
   readonly #applications: Applications
-  readonly #store: Pick<Store, 'register'>
+  readonly #store: Pick<Store, 'register' | 'usage'>
   readonly #passwords: Passwords
   readonly #random: RandomBytes
   readonly #applicationsMax: number
@@ -59,6 +69,27 @@ export class Administration implements ApplicationAdministration {
   async list(origin: Origin): Promise<readonly ApplicationSummary[]> {
     permit(origin, 'application:manage')
     return Array.from(this.#applications, summary).sort((one, other) => (one.id < other.id ? -1 : 1))
+  }
+
+  async show(origin: Origin, id: string): Promise<ApplicationDetail | undefined> {
+    permit(origin, 'application:manage')
+    const application = this.#applications.get(id)
+    return application && { ...summary(application), usage: await this.#store.usage(id) }
+  }
+
+  async set(origin: Origin, id: string, change: PolicyChange): Promise<ApplicationDetail | undefined> {
+    permit(origin, 'application:manage')
+    if (id === this.#applications.root) throw new StoreError('ERR_INVALID', `${id} is defined by CENOTE_ROOT_KEY`)
+    return this.#change(id, async () => {
+      const before = this.#applications.get(id)?.registration
+      if (before === undefined) return undefined
+      const { policy: was, ...rest } = before
+      const policy = changedPolicy(was, change)
+      const registration = policy ? { ...rest, policy } : rest
+      await this.#store.register(origin, id, registration)
+      this.#applications.hold(id, registration)
+      return this.show(origin, id)
+    })
   }
 
   /** Nobody removes itself: whoever removes remains, so that there is always one that may manage. */
@@ -106,6 +137,7 @@ function checkedGrant(origin: Origin, request: ApplicationRequest): Omit<Applica
     types: requestTypes.filter((type) => request.types.includes(type)),
     permissions: permissions.filter((permission) => request.permissions.includes(permission)),
   }
+  const policy = changedPolicy(undefined, request.policy ?? {})
   const unknown = [...request.types, ...request.permissions].find(
     (name) => ![...granted.types, ...granted.permissions].some((known) => known === name),
   )
@@ -113,15 +145,9 @@ function checkedGrant(origin: Origin, request: ApplicationRequest): Omit<Applica
   if (granted.types.length === 0)
     throw new StoreError('ERR_INVALID', 'an application needs a request type to be of use')
   for (const permission of granted.permissions) permit(origin, permission)
-  return granted
+  return policy ? { ...granted, policy } : granted
 }
 
-function summary({
-  principal,
-  registration,
-}: {
-  principal: { application: string }
-  registration: ApplicationRegistration
-}) {
-  return { id: principal.application, types: registration.types, permissions: registration.permissions }
+function summary({ principal, registration: { secret: _, ...shown } }: Application): ApplicationSummary {
+  return { id: principal.application, ...shown }
 }

@@ -97,7 +97,9 @@ export class Applications implements Iterable<Application> {
 
   hold(id: string, registration: ApplicationRegistration): void {
     const known = permissions.filter((permission) => registration.permissions.includes(permission))
-    const principal = Object.freeze({ application: id, partition, permissions: Object.freeze(known) })
+    const { policy } = registration
+    const held = { application: id, partition, permissions: Object.freeze(known) }
+    const principal = Object.freeze(policy ? { ...held, policy } : held)
     this.#applications.set(id, { principal, registration })
   }
 

@@ -28,7 +28,7 @@ export interface Gate {
 export interface GateParts {
   readonly configuration: Pick<Configuration, 'masterKey' | 'root'>
   readonly folder: DataFolder
-  readonly store: Pick<OpenStore, 'applications' | 'register' | 'subscriptions'>
+  readonly store: Pick<OpenStore, 'applications' | 'register' | 'subscriptions' | 'usage'>
   readonly now: () => number
   readonly random: RandomBytes
 }

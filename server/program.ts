@@ -106,18 +106,37 @@ function addTail(program: Command): void {
 
 function addApplications(program: Command): void {
   const app = program.command('app').description('applications: who may use the server, and how')
-  clientCommand(app, 'add <id>', 'add an application and show its secret, this once')
+  policyOptions(clientCommand(app, 'add <id>', 'add an application and show its secret, this once'))
     .requiredOption('--types <list>', 'request types that it may use: http,ftp,email')
     .option('--permissions <list>', 'what it may do', 'object:read,object:write')
     .option('--password-stdin', 'take the secret, one line, from standard input')
     .option('--partition <name>', 'the partition that it belongs to', 'main')
     .action(async (id: string, options) => (await import('./cli/app.ts')).add(await openShell(options), id, options))
+  clientCommand(app, 'show <id>', 'show what an application is held to, and what it has stored').action(
+    async (id: string, options) => (await import('./cli/policy.ts')).show(await openShell(options), id),
+  )
+  policyOptions(
+    clientCommand(app, 'set <id>', 'change what an application is held to, from its next session on'),
+  ).action(async (id: string, options) => (await import('./cli/policy.ts')).set(await openShell(options), id, options))
   clientCommand(app, 'list', 'list applications').action(async (options) =>
     (await import('./cli/app.ts')).list(await openShell(options)),
   )
   clientCommand(app, 'remove <id>', 'remove an application').action(async (id: string, options) =>
     (await import('./cli/app.ts')).remove(await openShell(options), id),
   )
+}
+
+function policyOptions(command: Command): Command {
+  return command
+    .option('--object-bytes-max <size>', 'of one object; or none')
+    .option('--names <patterns>', 'what it may store: *.pdf,inbox/scans/**; or none, for any name')
+    .option('--content-types <list>', 'what content may be found to be: application/pdf,image/*; or none, for anything')
+    .option('--quota-bytes <size>', 'of all that it has stored and is kept; or none')
+    .option('--quota-objects <n>', 'and their older versions; or none')
+    .option(
+      '--control-lost <fate>',
+      'of a file whose sender vanished: keep, quarantine or drop; or none, for quarantine',
+    )
 }
 
 /** Every command, its help, and what runs it. */

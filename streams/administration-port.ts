@@ -1,4 +1,6 @@
 import type { Origin, Permission, RequestType } from './envelope.ts'
+import type { Policy, PolicyChange } from './policy/policy.ts'
+import type { Usage } from './policy/usage.ts'
 
 export interface ApplicationRequest {
   readonly id: string
@@ -6,12 +8,19 @@ export interface ApplicationRequest {
   readonly permissions: readonly Permission[]
   /** A secret that a person chose; without one a secret is generated. */
   readonly password?: string
+  readonly policy?: PolicyChange
 }
 
 export interface ApplicationSummary {
   readonly id: string
   readonly types: readonly string[]
   readonly permissions: readonly string[]
+  readonly policy?: Policy
+}
+
+/** With what it has stored and is kept, older versions included. */
+export interface ApplicationDetail extends ApplicationSummary {
+  readonly usage: Usage
 }
 
 /** What an application shows from now on. */
@@ -26,6 +35,10 @@ export interface ApplicationAdministration {
   /** ERR_CONFLICT when `id` exists. */
   add(origin: Origin, request: ApplicationRequest): Promise<Admitted>
   list(origin: Origin): Promise<readonly ApplicationSummary[]>
+  /** Undefined when there is none. */
+  show(origin: Origin, id: string): Promise<ApplicationDetail | undefined>
+  /** Changes what an application is held to, from its next request and session on; undefined when there is none. */
+  set(origin: Origin, id: string, change: PolicyChange): Promise<ApplicationDetail | undefined>
   /** False when there was none. */
   remove(origin: Origin, id: string): Promise<boolean>
 }

@@ -6,6 +6,7 @@ import { Intake } from './intake.ts'
 import { checkName, noBucket } from './names.ts'
 import { permit } from './permission.ts'
 import { type Frozen, Pipeline } from './pipeline.ts'
+import { requireName } from './policy/checks.ts'
 import type { Stage } from './stage.ts'
 
 export interface AdmissionOptions {
@@ -37,7 +38,7 @@ export class Admission {
   }
 
   /**
-   * Throws ERR_FORBIDDEN, ERR_INVALID, ERR_NOT_FOUND for a bucket that is missing, ERR_TOO_LARGE for what was
+   * Throws ERR_FORBIDDEN, ERR_NAME, ERR_INVALID, ERR_NOT_FOUND for a bucket that is missing, ERR_TOO_LARGE for what was
    * declared, and ERR_BUSY when too many uploads are open. `stage` opens the payload.
    */
   admit(envelope: Envelope, stage: () => Staging): Intake {
@@ -69,6 +70,7 @@ export class Admission {
     const { origin, name, attributes } = envelope
     permit(origin, 'object:write')
     checkName(name)
+    requireName(origin, name)
     const createsBucket = mayCreateBucket(envelope)
     if (!createsBucket && !this.#options.buckets.has(name.bucket)) throw noBucket(name.bucket)
     checkDeclared(attributes)

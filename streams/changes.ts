@@ -12,6 +12,8 @@ import { checkBucket, checkName, isName, noBucket, noObject } from './names.ts'
 import type { PartialUpload } from './partials/partial-port.ts'
 import { slotOf } from './partials/partial-state.ts'
 import { permit } from './permission.ts'
+import type { Allowance } from './policy/allowance.ts'
+import { requireName } from './policy/checks.ts'
 import type { ApplicationRegistration, Digests, Producer } from './records/record.ts'
 import {
   type BucketChange,
@@ -53,13 +55,25 @@ export interface Put {
   readonly partial?: { readonly own: PartialUpload | undefined }
   /** The version that it was made from, which must be the current one still. */
   readonly replaces?: Sequence
+  /** The room that it takes; undefined where no quota bounds it. */
+  readonly allowance?: Allowance | undefined
 }
 
 /**
  * A new version under a name. The object that the name was bound to goes on; what was its current version is kept or let
  * go, as the bucket has it.
  */
-export function put({ origin, name, staging, digests, attributes, createsBucket, partial, replaces }: Put): Change {
+export function put({
+  origin,
+  name,
+  staging,
+  digests,
+  attributes,
+  createsBucket,
+  partial,
+  replaces,
+  allowance,
+}: Put): Change {
   return {
     names: [name],
     draft(draft) {
@@ -70,6 +84,7 @@ export function put({ origin, name, staging, digests, attributes, createsBucket,
       const before = draft.binding(name)
       if (replaces !== undefined && before?.version !== replaces)
         throw new StoreError('ERR_CONFLICT', `${bucket}/${key} was replaced meanwhile`)
+      allowance?.settle(staging.length, before?.version)
       const older = before && replace(draft, name, before, versioning).older
       const version = draft.nextSequence
       const object = before?.object ?? draft.nextId
@@ -152,8 +167,9 @@ function unbind(draft: Draft, origin: Origin, name: ObjectName, before: Binding,
  */
 export function rename(origin: Origin, from: ObjectName, to: ObjectName): Change {
   permit(origin, 'object:write')
-  requireName(from)
+  requireObjectName(from)
   checkName(to)
+  requireName(origin, to)
   return {
     names: [from, to],
     draft(draft) {
@@ -171,7 +187,10 @@ export interface Move {
 /** Renames many into `bucket`; those that are gone by now are left out. */
 export function renameAll(origin: Origin, bucket: string, moves: readonly Move[]): Change {
   permit(origin, 'object:write')
-  for (const { to } of moves) checkName(to)
+  for (const { to } of moves) {
+    checkName(to)
+    requireName(origin, to)
+  }
   return {
     names: moves.flatMap(({ from, to }) => [from, to]),
     draft(draft) {
@@ -212,7 +231,7 @@ export function annotate(
   producer?: Producer,
 ): Change {
   permit(origin, 'object:write')
-  requireName(name)
+  requireObjectName(name)
   checkChange(set, unset)
   return {
     names: [name],
@@ -270,7 +289,7 @@ export function register(origin: Origin, id: string, registration: ApplicationRe
   }
 }
 
-function requireName(name: ObjectName): void {
+function requireObjectName(name: ObjectName): void {
   if (!isName(name)) throw noObject(name)
 }
 

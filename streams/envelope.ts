@@ -1,4 +1,4 @@
-import type { Policy } from './policy.ts'
+import type { Policy } from './policy/policy.ts'
 
 /** Data with no identity and no behaviour: what JSON can carry. */
 export type Plain = null | boolean | number | string | readonly Plain[] | { readonly [key: string]: Plain }
@@ -94,6 +94,8 @@ export interface Envelope<F extends Facts = Facts> {
   readonly name: ObjectName
   readonly facts: F
   readonly expected: Expected
+  /** Bytes that the client said would come, perhaps not exactly: room is kept for them, and nothing is compared. */
+  readonly announced?: number
   /** Declared by the client, stored as given: `content.type`, `user.*`. */
   readonly attributes: Attributes
 }

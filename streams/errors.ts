@@ -11,6 +11,8 @@ export type StoreErrorCode =
   | 'ERR_CONFLICT'
   | 'ERR_LOCKED'
   | 'ERR_QUARANTINED'
+  | 'ERR_NAME'
+  | 'ERR_CONTENT'
   | 'ERR_UNSUPPORTED'
   | 'ERR_RANGE'
   | 'ERR_QUOTA'

@@ -66,7 +66,9 @@ export {
 export type * from './partials/partial-port.ts'
 export { permit } from './permission.ts'
 export { type Frozen, Pipeline } from './pipeline.ts'
-export type { Policy } from './policy.ts'
+export { meets, PATTERN_CHARACTERS_MAX } from './policy/glob.ts'
+export type * from './policy/policy.ts'
+export type { Owner, Usage } from './policy/usage.ts'
 export type * from './pool-port.ts'
 export type { Disposition, Verdict } from './quarantine/verdict.ts'
 export {

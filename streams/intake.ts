@@ -4,6 +4,10 @@ import { type Change, type Put, put } from './changes.ts'
 import type { Attributes, Envelope, Expected } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import type { Frozen, Pipeline } from './pipeline.ts'
+import { requireContent } from './policy/checks.ts'
+
+/** What an upload's end brings besides its bytes. */
+export type Ending = Pick<Put, 'partial' | 'replaces' | 'allowance'>
 
 const ALGORITHMS = ['sha256', 'md5', 'crc32c'] as const satisfies readonly (keyof Expected)[]
 
@@ -37,12 +41,14 @@ export class Intake {
   }
 
   /**
-   * Compares the bytes with what was declared of them (ERR_LENGTH_MISMATCH, ERR_DIGEST_MISMATCH), and draws up the put.
+   * Compares the bytes with what was declared of them (ERR_LENGTH_MISMATCH, ERR_DIGEST_MISMATCH) and with what may be
+   * stored (ERR_CONTENT), and draws up the put.
    */
-  async finish(evidence: Attributes, ending: Pick<Put, 'partial' | 'replaces'> = {}): Promise<Change> {
+  async finish(evidence: Attributes, ending: Ending = {}): Promise<Change> {
     const { origin, name, expected } = this.#envelope
     const found = await this.#pipeline.finish()
     compareDigests(expected, found)
+    requireContent(origin, found)
     const { 'checksum.sha256': sha256, 'checksum.crc32c': crc32c } = found
     assert(typeof sha256 === 'string' && typeof crc32c === 'string', 'the digest is one of the stages')
     const attributes = this.#attributes(found, evidence)

@@ -21,8 +21,8 @@ export function limiter(objectBytesMax: number): Stage<LimiterState> {
   }
   return {
     name: 'limiter',
-    start({ expected }) {
-      refuseOver(expected.size ?? 0)
+    start({ expected, announced = 0 }) {
+      refuseOver(expected.size ?? announced)
       return { declared: expected.size, length: 0 }
     },
     step(state, chunk) {

@@ -14,6 +14,8 @@ import { limiter } from './limiter.ts'
 import { Housekeeping } from './partials/partial-housekeeping.ts'
 import type { Partials } from './partials/partial-port.ts'
 import { PartialSlots } from './partials/partial-slots.ts'
+import { objectBytesMaxOf } from './policy/checks.ts'
+import { Quotas } from './policy/quotas.ts'
 import { Sequencer } from './sequencer.ts'
 import type { Stage } from './stage.ts'
 import { PartitionStore } from './store.ts'
@@ -133,20 +135,24 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const recent = new RecentRecords(limits, tail.sequence)
     const ground = { buckets: await catalog.settings(), partials: await catalog.partials() }
     const sequencer = new Sequencer({ ...options, bucketsMax, recent }, tail, ground)
-    const first = [limiter(objectBytesMax), digest]
-    const stages = (envelope: Envelope) => [...first, ...options.stages(envelope)]
+    const stages = (envelope: Envelope) => [
+      limiter(objectBytesMaxOf(envelope.origin, objectBytesMax)),
+      digest,
+      ...options.stages(envelope),
+    ]
     const admission = new Admission({ stages, uploadsMax, buckets: sequencer.buckets })
     const reader = new StoreReader({ pool, catalog, sequencer, recent, streamRecordsMax })
     const settled = () => sequencer.settled(pool.position.sequence)
     const versionReader = new VersionReader(pool, catalog, settled, streamRecordsMax)
     const refuseLocked = earlyLock({ catalog, buckets: sequencer.buckets, clock: options.clock, settled })
+    const quotas = new Quotas({ catalog, buckets: sequencer.buckets, settled })
     const underway = new Underway()
-    const writer = new StreamWriter({ catalog, sequencer, underway })
+    const writer = new StreamWriter({ catalog, sequencer, underway, quotas })
     const commit = (change: Change) => underway.during(() => sequencer.commit(pool.begin(), [change]))
     const slots = new PartialSlots()
     const { partials: states } = sequencer
     const housekeeping = new Housekeeping({ states, slots, limits, clock: options.clock, commit })
-    const room = { slots, housekeeping, prepareBytes: limits.prepareBytes }
+    const room = { slots, housekeeping, prepareBytes: limits.prepareBytes, quotas }
     const parts = { admission, sequencer, reader, versionReader, recent, writer, underway, refuseLocked, ...room }
     return new PartitionStore({
       pool,

@@ -1,6 +1,7 @@
 import type { PayloadRange, Sequence } from '../pool/index.ts'
 import type { Streams } from './appending/stream-port.ts'
 import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
+import type { Usage } from './policy/usage.ts'
 import type { Verdict } from './quarantine/verdict.ts'
 import type { ApplicationRegistration, AttributeRecord, Digests } from './records/record.ts'
 
@@ -179,6 +180,8 @@ export interface Reading {
 export interface Store extends Streams {
   begin(envelope: Envelope): Promise<Upload>
   transaction(): StoreTransaction
+  /** Bytes that may be stored yet: what the application's quota and the pool leave, whichever is less. */
+  available(origin: Origin): Promise<number>
   /** Throws ERR_NOT_FOUND, or ERR_RANGE when `range` starts beyond the end. */
   read(origin: Origin, name: ObjectName, range?: PayloadRange): Promise<Reading>
   stat(origin: Origin, name: ObjectName): Promise<ObjectStat>
@@ -203,6 +206,8 @@ export interface Store extends Streams {
   index(origin: Origin): IndexProgress
   /** Has the index made anew, while all else goes on, and tells how far it is; asks for `pool:manage`. */
   reindex(origin: Origin): Promise<IndexProgress>
+  /** What an application has stored and is kept, older versions included. */
+  usage(application: string): Promise<Usage>
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>>
   /** Registers or, with null, removes an application; durable when it resolves. */
   register(origin: Origin, id: string, registration: ApplicationRegistration | null): Promise<void>

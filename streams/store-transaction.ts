@@ -1,4 +1,4 @@
-import type { Transaction } from '../pool/index.ts'
+import type { Sequence, Transaction } from '../pool/index.ts'
 import type { Admission } from './admission.ts'
 import { sequenceText } from './catalog/catalog-keys.ts'
 import type { DurableRecord } from './catalog/catalog-port.ts'
@@ -7,6 +7,8 @@ import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import type { Intake } from './intake.ts'
 import type { Housekeeping } from './partials/partial-housekeeping.ts'
+import type { Allowance } from './policy/allowance.ts'
+import type { Quotas } from './policy/quotas.ts'
 import type { Sequencer } from './sequencer.ts'
 import { inStoreWords, toStoreError } from './store-errors.ts'
 import type { Receipt, StoreTransaction, TransactionUpload, Upload } from './store-port.ts'
@@ -18,6 +20,7 @@ export interface TransactionParts {
   readonly sequencer: Sequencer
   readonly underway: Underway
   readonly changesMax: number
+  readonly quotas: Quotas
   /** Throws ERR_LOCKED for an upload that would replace what is locked, as far as that is known by now. */
   readonly refuseLocked: (envelope: Envelope) => Promise<void>
   readonly housekeeping: Pick<Housekeeping, 'roomFor' | 'makeRoom'>
@@ -35,6 +38,7 @@ export class SequencedTransaction implements StoreTransaction {
   readonly #parts: TransactionParts
   readonly #transaction: Transaction
   readonly #steps: Step[] = []
+  readonly #allowances: Allowance[] = []
   #uploads = 0
   #isOpen = true
   #failure: StoreError | undefined
@@ -53,13 +57,16 @@ export class SequencedTransaction implements StoreTransaction {
       const intake = this.#parts.admission.admit(envelope, () => this.#transaction.stage())
       this.#uploads += 1
       this.#origin = envelope.origin
+      let allowance: Allowance | undefined
       await this.#orEnd(async () => {
         await this.#parts.refuseLocked(envelope)
+        allowance = await this.#allow(envelope)
         const { housekeeping } = this.#parts
-        await housekeeping.roomFor(envelope.origin, () => this.#transaction.reserve(envelope.expected.size ?? 0))
+        const bytes = envelope.expected.size ?? envelope.announced ?? 0
+        await housekeeping.roomFor(envelope.origin, () => this.#transaction.reserve(bytes))
       })
-      this.#steps.push((evidence) => intake.finish(evidence))
-      return new IntakeUpload(intake, (chunk) => this.#write(intake, chunk))
+      this.#steps.push((evidence) => intake.finish(evidence, { allowance }))
+      return new IntakeUpload(intake, (chunk) => this.#write(intake, chunk, allowance))
     })
   }
 
@@ -85,8 +92,11 @@ export class SequencedTransaction implements StoreTransaction {
     try {
       const changes: Change[] = []
       for (const step of this.#steps) changes.push(await step(evidence))
-      return receiptsOf(await this.#parts.sequencer.commit(this.#transaction, changes))
+      const records = await this.#parts.sequencer.commit(this.#transaction, changes)
+      this.#giveBack(records.at(-1)?.record.sequence)
+      return receiptsOf(records)
     } catch (error) {
+      this.#giveBack()
       await this.#transaction.abort()
       await this.#makeRoom(error)
       throw toStoreError(error)
@@ -99,12 +109,27 @@ export class SequencedTransaction implements StoreTransaction {
     if (!this.#isOpen) return
     this.#isOpen = false
     this.#parts.admission.leave(this.#uploads)
+    this.#giveBack()
     await inStoreWords(() => this.#transaction.abort())
   }
 
-  async #write(intake: Intake, chunk: Uint8Array): Promise<void> {
+  async #write(intake: Intake, chunk: Uint8Array, allowance: Allowance | undefined): Promise<void> {
     this.#requireOpen()
-    await this.#orEnd(() => intake.write(chunk))
+    await this.#orEnd(async () => {
+      if (allowance) await allowance.grow(intake.size + chunk.length)
+      await intake.write(chunk)
+    })
+  }
+
+  async #allow(envelope: Envelope): Promise<Allowance | undefined> {
+    const allowance = await this.#parts.quotas.allowUpload(envelope)
+    if (allowance) this.#allowances.push(allowance)
+    return allowance
+  }
+
+  /** With the sequence of the last record that was made, once that is counted. */
+  #giveBack(sequence?: Sequence): void {
+    for (const allowance of this.#allowances.splice(0)) void this.#parts.quotas.release(allowance, sequence)
   }
 
   async #orEnd(work: () => Promise<void>): Promise<void> {

@@ -22,6 +22,7 @@ import type { Housekeeping } from './partials/partial-housekeeping.ts'
 import type { PartialSlots } from './partials/partial-slots.ts'
 import { PartialStore } from './partials/partial-store.ts'
 import { permit } from './permission.ts'
+import type { Usage } from './policy/usage.ts'
 import { Judging } from './quarantine/judging.ts'
 import type { Verdict } from './quarantine/verdict.ts'
 import type { ApplicationRegistration, AttributeRecord, Producer } from './records/record.ts'
@@ -105,6 +106,14 @@ export class PartitionStore implements OpenStore {
     return new SequencedTransaction(this.#parts, this.#beginTransaction())
   }
 
+  async available(origin: Origin): Promise<number> {
+    permit(origin, 'object:write')
+    const { pool, quotas, reader } = this.#parts
+    await inStoreWords(() => reader.settled())
+    const { freeBytes, promisedBytes } = pool.status()
+    return Math.min(Math.max(0, freeBytes - promisedBytes - pool.limits.reserveBytes), quotas.left(origin))
+  }
+
   read(origin: Origin, name: ObjectName, range?: PayloadRange): Promise<Reading> {
     return this.#parts.reader.read(origin, name, range)
   }
@@ -172,6 +181,13 @@ export class PartitionStore implements OpenStore {
       permit(origin, 'pool:manage')
       await this.#parts.catalog.reindex()
       return this.#parts.catalog.index
+    })
+  }
+
+  usage(application: string): Promise<Usage> {
+    return inStoreWords(async () => {
+      await this.#parts.reader.settled()
+      return this.#parts.catalog.usage(application)
     })
   }
 

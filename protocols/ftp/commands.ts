@@ -4,6 +4,7 @@ import { fileCommands } from './file-commands.ts'
 import { protectionCommands } from './protection-commands.ts'
 import type { Session } from './session.ts'
 import { sessionCommands } from './session-commands.ts'
+import { spaceCommands } from './space-commands.ts'
 import { transferCommands } from './transfer-commands.ts'
 
 /** One command's answer. Refusals are thrown: a StoreError, or a Refusal with its reply code. */
@@ -21,6 +22,7 @@ export const commands: ReadonlyMap<string, Command> = new Map(
     ...digestCommands,
     ...channelCommands,
     ...transferCommands,
+    ...spaceCommands,
   }),
 )
 

@@ -9,6 +9,14 @@ export interface Listing {
   readonly pages: AsyncIterable<readonly Entry[]> | Iterable<readonly Entry[]>
 }
 
+/** What a client said of an upload before it came. */
+export interface Announced {
+  /** Its line ends are CR LF on the way (TYPE A). */
+  readonly ascii?: boolean
+  /** Bytes (ALLO). */
+  readonly announced?: number | undefined
+}
+
 /** What a client may do to the tree, from its current directory. Paths are as it wrote them; errors are StoreErrors. */
 export class FileSystem {
   readonly #store: Store
@@ -78,10 +86,18 @@ export class FileSystem {
     return reading
   }
 
-  async begin(text: string, ascii = false): Promise<Upload> {
+  /** Bytes that may be stored yet; below `text`, which must be a directory then. */
+  async available(text: string): Promise<number> {
+    const path = resolve(this.#directory, text, 'allowed')
+    if (!this.#tree.isWriteOnly && !(await this.#tree.isDirectory(path))) throw notFound(path, 'directory')
+    return this.#store.available(this.#origin)
+  }
+
+  async begin(text: string, { ascii = false, announced }: Announced = {}): Promise<Upload> {
     const path = this.#filePath(text)
     if (path.length < 2) throw new StoreError('ERR_INVALID', 'Files live in buckets: store to /bucket/name')
-    return this.#store.begin(envelopeOf(this.#login, objectAt(path), ascii))
+    const envelope = envelopeOf(this.#login, objectAt(path), ascii)
+    return this.#store.begin(announced === undefined ? envelope : { ...envelope, announced })
   }
 
   async remove(text: string): Promise<void> {

@@ -16,16 +16,7 @@ import { oneLine } from './refusal.ts'
  * small commands below. Lines, data connections, transfers and whatever touches a name are ours, because there it
  * frames no commands, takes a killed client's upload for whole, and leaves the listeners of data connections open.
  */
-export const smallCommands: ReadonlySet<string> = new Set([
-  'ALLO',
-  'MODE',
-  'NOOP',
-  'PWD',
-  'QUIT',
-  'STRU',
-  'SYST',
-  'XPWD',
-])
+export const smallCommands: ReadonlySet<string> = new Set(['MODE', 'NOOP', 'PWD', 'QUIT', 'STRU', 'SYST', 'XPWD'])
 
 /** ftp-srv traces what it is told, passwords too: it gets a log that keeps nothing. */
 const silent = { child: () => silent, trace() {}, debug() {}, info() {}, warn() {}, error() {} }

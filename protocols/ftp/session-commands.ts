@@ -4,6 +4,7 @@ import { Refusal } from './refusal.ts'
 
 /** What RFC 2389 lists for a client to rely on. */
 const features = [
+  'AVBL',
   'EPRT',
   'EPSV',
   'HOST',

@@ -31,6 +31,8 @@ export class Session {
   readonly verdicts: VerdictQueue
   /** Where the next transfer starts, in bytes (REST). */
   restart = 0
+  /** Bytes of the next upload, as the client said (ALLO). */
+  allocation: number | undefined
   /** What RNFR named, for RNTO. */
   renameSource: Entry | undefined
   /** EPSV ALL was said: no other way to a data connection is taken (RFC 2428 section 4). */
@@ -92,6 +94,7 @@ export class Session {
     this.connection.transferType = 'binary'
     this.restart = 0
     this.renameSource = undefined
+    this.allocation = undefined
     this.hashName = 'SHA-256'
     this.hashRange = undefined
     this.prepare(undefined)
@@ -160,9 +163,9 @@ export class Session {
    * Asked between an upload's last byte and its commit. The end of a data connection is all that FTP has for the end
    * of a file, and a client that died ends it too; one that died has lost its control connection with it.
    */
-  confirm = async (): Promise<Attributes> => {
+  async confirm(evidence: Attributes): Promise<Attributes> {
     if (this.#gone) throw new Refusal(426, 'The control connection was lost')
-    return {}
+    return evidence
   }
 
   /** Takes note of what is durable: how it ended is known by what the client says next. */

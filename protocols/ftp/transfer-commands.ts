@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { StoreError } from '../../streams/index.ts'
 import { UploadSink } from '../sink.ts'
 import type { Command } from './commands.ts'
+import { COMPLETION } from './completion.ts'
 import { type Entry, factLine, listLine } from './entry.ts'
 import type { Listing } from './file-system.ts'
 import { fromAscii, toAscii } from './line-ends.ts'
 import { Refusal } from './refusal.ts'
 import type { Session } from './session.ts'
+import { allocationEvidence } from './space-commands.ts'
 import type { Transfer } from './transfer.ts'
 
 /** What goes over a data connection, whole or from an offset on. */
@@ -56,9 +58,12 @@ async function store(session: Session, text: string): Promise<void> {
 async function receive(session: Session, transfer: Transfer, text: string): Promise<UploadSink> {
   await session.verdicts.ready()
   const ascii = session.connection.transferType === 'ascii'
-  const sink = new UploadSink(await session.files.begin(text, ascii), session.confirm)
+  const announced = spendAllocation(session)
+  const upload = await session.files.begin(text, { ascii, announced })
+  const evidence = () => allocationEvidence(ascii ? undefined : announced, upload.size) // TYPE A counts otherwise.
+  const sink = new UploadSink(upload, () => session.confirm(evidence()))
   await transfer.receive(sink, ascii ? fromAscii : undefined)
-  if (sink.receipt) session.stored(sink.receipt)
+  if (sink.receipt && !(COMPLETION in evidence())) session.stored(sink.receipt)
   return sink
 }
 
@@ -119,6 +124,13 @@ async function listFacts(session: Session, text: string): Promise<void> {
 
 async function* lines({ pages }: Listing, format: (entry: Entry) => string): AsyncGenerator<string> {
   for await (const page of pages) yield page.map((entry) => `${format(entry)}\r\n`).join('')
+}
+
+/** ALLO counts for the one upload that follows it. */
+function spendAllocation(session: Session): number | undefined {
+  const { allocation } = session
+  session.allocation = undefined
+  return allocation
 }
 
 /** REST counts for the one transfer that follows it. */

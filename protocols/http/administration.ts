@@ -28,14 +28,36 @@ function applications(application: Application, { applications }: Door): void {
     },
   })
   application.route({
+    method: 'GET',
+    url: '/applications/:id',
+    schema: { params: schemas.IdParams, response: answers(200, schemas.ApplicationDetail) },
+    handler: async ({ origin, params: { id } }) => (await applications.show(origin, id)) ?? missing(id),
+  })
+  application.route({
+    method: 'PATCH',
+    url: '/applications/:id',
+    ...jsonBody,
+    schema: {
+      params: schemas.IdParams,
+      body: schemas.ApplicationChange,
+      response: answers(200, schemas.ApplicationDetail),
+    },
+    handler: async ({ origin, params: { id }, body: { policy } }) =>
+      (await applications.set(origin, id, policy)) ?? missing(id),
+  })
+  application.route({
     method: 'DELETE',
     url: '/applications/:id',
     schema: { params: schemas.IdParams, response: answersNothing('Removed') },
     async handler({ origin, params: { id } }, reply) {
       if (await applications.remove(origin, id)) return reply.code(204).send()
-      throw new StoreError('ERR_NOT_FOUND', `there is no application ${id}`)
+      return missing(id)
     },
   })
+}
+
+function missing(id: string): never {
+  throw new StoreError('ERR_NOT_FOUND', `there is no application ${id}`)
 }
 
 function pools(application: Application, { pool }: Door): void {

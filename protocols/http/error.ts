@@ -35,6 +35,8 @@ const titles = {
   ERR_CONFLICT: 'Conflict',
   ERR_LOCKED: 'Locked',
   ERR_QUARANTINED: 'Quarantined',
+  ERR_NAME: 'Name not allowed',
+  ERR_CONTENT: 'Content not allowed',
   ERR_UNSUPPORTED: 'Not supported',
   ERR_RANGE: 'Range beyond the end',
   ERR_QUOTA: 'Quota exceeded',

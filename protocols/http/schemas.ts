@@ -291,6 +291,7 @@ const permissions = Type.Array(
     Type.Literal('object:write'),
     Type.Literal('object:retain'),
     Type.Literal('object:hold'),
+    Type.Literal('object:quarantine'),
     Type.Literal('bucket:create'),
     Type.Literal('bucket:manage'),
     Type.Literal('pool:inspect'),
@@ -299,20 +300,55 @@ const permissions = Type.Array(
     Type.Literal('application:manage'),
   ]),
 )
+const disposition = Type.Union([Type.Literal('keep'), Type.Literal('quarantine'), Type.Literal('drop')])
+const size = Type.Integer({ minimum: 0 })
+const policyMembers = {
+  objectBytesMax: Type.Integer({ minimum: 1, ...description('Of one object.') }),
+  names: Type.Array(Type.String(), description('Patterns, one of which what is stored meets: `*.pdf`, `inbox/**`.')),
+  contentTypes: Type.Array(Type.String(), description('Media types that content may be found to have.')),
+  quotaBytes: Type.Integer({ ...size, ...description('Of all that it has stored and is kept.') }),
+  quotaObjects: Type.Integer({ ...size, ...description('And their older versions.') }),
+  controlLost: disposition,
+}
+const Policy = Type.Partial(Type.Object(policyMembers), description('What is absent bounds nothing.'))
+export const PolicyChange = Type.Partial(
+  Type.Object({
+    objectBytesMax: Type.Union([policyMembers.objectBytesMax, Type.Null()]),
+    names: Type.Union([policyMembers.names, Type.Null()]),
+    contentTypes: Type.Union([policyMembers.contentTypes, Type.Null()]),
+    quotaBytes: Type.Union([policyMembers.quotaBytes, Type.Null()]),
+    quotaObjects: Type.Union([policyMembers.quotaObjects, Type.Null()]),
+    controlLost: Type.Union([disposition, Type.Null()]),
+  }),
+  { ...closed, ...description('null takes a member away; what is absent stays.') },
+)
 export const NewApplication = Type.Object(
-  { id: Type.String(), types: requestTypes, permissions, password: Type.Optional(Type.String()) },
+  {
+    id: Type.String(),
+    types: requestTypes,
+    permissions,
+    password: Type.Optional(Type.String()),
+    policy: Type.Optional(PolicyChange),
+  },
   closed,
 )
+export const ApplicationChange = Type.Object({ policy: PolicyChange }, closed)
 export const Admitted = Type.Object({
   key: Type.String(),
   secret: Type.Optional(
     Type.String(description('Generated, and told this once; a password that was chosen is not repeated.')),
   ),
 })
-export const ApplicationList = Type.Object({
-  applications: Type.Array(
-    Type.Object({ id: Type.String(), types: Type.Array(Type.String()), permissions: Type.Array(Type.String()) }),
-  ),
+const application = {
+  id: Type.String(),
+  types: Type.Array(Type.String()),
+  permissions: Type.Array(Type.String()),
+  policy: Type.Optional(Policy),
+}
+export const ApplicationList = Type.Object({ applications: Type.Array(Type.Object(application)) })
+export const ApplicationDetail = Type.Object({
+  ...application,
+  usage: Type.Object({ bytes: size, objects: size }, description('Stored by it, and kept; older versions included.')),
 })
 
 const bytes = Type.Integer({ minimum: 0 })

@@ -14,6 +14,8 @@ export const enhancedStatus = {
   ERR_CONFLICT: '4.5.0',
   ERR_LOCKED: '4.2.0',
   ERR_QUARANTINED: '5.7.1',
+  ERR_NAME: '5.7.1',
+  ERR_CONTENT: '5.6.1',
   ERR_UNSUPPORTED: '5.3.3',
   ERR_RANGE: '5.5.4',
   ERR_QUOTA: '4.2.2',

@@ -3,10 +3,11 @@ import type { ApplicationSummary, Credentials } from '../../streams/index.ts'
 import { permissions, requestTypes } from '../applications.ts'
 import { sending } from './client.ts'
 import { CommandError, exitCode } from './exit.ts'
+import { type PolicyOptions, policyOf } from './policy.ts'
 import { type Shell, tell } from './shell.ts'
 import { table } from './table.ts'
 
-export interface AddOptions {
+export interface AddOptions extends PolicyOptions {
   /** Comma-separated. */
   readonly types: string
   readonly permissions: string
@@ -24,10 +25,12 @@ export async function add(shell: Shell, id: string, options: AddOptions): Promis
   }
   const types = names('--types', options.types, requestTypes)
   if (types.length === 0) throw wrong('--types', options.types, requestTypes)
+  const policy = policyOf(options)
   const content = {
     id,
     types,
     permissions: names('--permissions', options.permissions, permissions),
+    ...(policy && { policy }),
     ...(options.passwordStdin ? { password: await readPassword(shell) } : {}),
   }
   const { key, secret } = await shell.client.json<Shown>(sending('POST', ['applications'], content))

@@ -1,10 +1,10 @@
-import type { Staging } from '../../pool/index.ts'
 import type { Binding } from '../bindings.ts'
-import { type Change, put, requireBinding } from '../changes.ts'
+import { type Change, type Put, put, requireBinding } from '../changes.ts'
 import type { Attributes, ObjectName, Origin } from '../envelope.ts'
 import { StoreError } from '../errors.ts'
 import { checkName } from '../names.ts'
 import { permit } from '../permission.ts'
+import { requireName } from '../policy/checks.ts'
 import type { AppendRecord, Digests } from '../records/record.ts'
 import { appendTo, checkMessages, isSameType, placeOf, type StreamPlace } from './appending.ts'
 import { STREAM_TYPE, streamTypeOf } from './stream-state.ts'
@@ -30,18 +30,19 @@ export function createStream(
   origin: Origin,
   name: ObjectName,
   request: StreamRequest,
-  staging: Staging,
+  { staging, allowance }: Pick<Put, 'staging' | 'allowance'>,
   tell: (outcome: CreateOutcome) => void,
 ): Change {
   permit(origin, 'object:write')
   checkName(name)
+  requireName(origin, name)
   checkMessages(request.messages)
   const { contentType, ...content } = request
   if (Buffer.byteLength(contentType) > STREAM_TYPE_BYTES_MAX)
     throw new StoreError('ERR_INVALID', `a media type has at most ${STREAM_TYPE_BYTES_MAX} bytes`)
   const createsBucket = origin.principal.permissions.includes('bucket:create')
   const attributes = attributesOf(name, contentType)
-  const begin = put({ origin, name, staging, digests: NOTHING, attributes, createsBucket })
+  const begin = put({ origin, name, staging, digests: NOTHING, attributes, createsBucket, allowance })
   return {
     names: [name],
     draft(draft) {

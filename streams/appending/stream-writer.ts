@@ -5,6 +5,7 @@ import type { Catalog } from '../catalog/catalog-port.ts'
 import type { Change } from '../changes.ts'
 import type { ObjectName, Origin } from '../envelope.ts'
 import { StoreError } from '../errors.ts'
+import type { Quotas } from '../policy/quotas.ts'
 import type { Producer } from '../records/record.ts'
 import type { Sequencer } from '../sequencer.ts'
 import { inStoreWords } from '../store-errors.ts'
@@ -16,6 +17,7 @@ export interface StreamWriterParts {
   readonly catalog: Catalog
   readonly sequencer: Sequencer
   readonly underway: Underway
+  readonly quotas: Quotas
 }
 
 /** What applications append. */
@@ -26,10 +28,21 @@ export class StreamWriter {
     this.#parts = parts
   }
 
-  create(transaction: Transaction, origin: Origin, name: ObjectName, request: StreamRequest): Promise<CreateOutcome> {
-    return this.#commit<CreateOutcome>(transaction, (tell) =>
-      createStream(origin, name, request, transaction.stage(), tell),
-    )
+  async create(
+    transaction: Transaction,
+    origin: Origin,
+    name: ObjectName,
+    request: StreamRequest,
+  ): Promise<CreateOutcome> {
+    const { quotas, sequencer } = this.#parts
+    const allowance = await inStoreWords(() => quotas.allow({ origin, name, bytes: 0 }))
+    try {
+      return await this.#commit<CreateOutcome>(transaction, (tell) =>
+        createStream(origin, name, request, { staging: transaction.stage(), allowance }, tell),
+      )
+    } finally {
+      if (allowance) void quotas.release(allowance, sequencer.applied)
+    }
   }
 
   async append(transaction: Transaction, origin: Origin, name: ObjectName, content: Append): Promise<AppendOutcome> {

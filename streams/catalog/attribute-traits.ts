@@ -35,6 +35,7 @@ const TRAITS: ReadonlyMap<string, Traits> = new Map<string, Traits>([
   ['email.secure', { type: 'boolean' }],
   ['email.subject', { words: true, ...UNIQUE }],
   ['email.to', ADDRESS],
+  ['ftp.allocated', { type: 'number', ...UNIQUE }],
   ['ftp.path', UNIQUE],
   ['ftp.secure', { type: 'boolean' }],
   ['http.header.last-modified', UNIQUE],

@@ -1,3 +1,4 @@
+import type { Owner } from '../policy/usage.ts'
 import { type Entry, parseEntry } from './catalog-entry.ts'
 import { indexKeysOf } from './catalog-index.ts'
 import { encodeTuple, keyIn } from './catalog-keys.ts'
@@ -13,6 +14,8 @@ export interface Operations {
   del(key: string): unknown
   /** An object has another entry now; none before, or none any more. */
   changed(before: Entry | undefined, after: Entry | undefined): unknown
+  /** A version that is not current came to be kept, or is kept no more. */
+  kept(owner: Owner | undefined, by: 1 | -1): unknown
 }
 
 /**

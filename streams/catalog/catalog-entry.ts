@@ -1,13 +1,18 @@
 import { plainText, scalarsOf, type TypedText, timeText, typedText } from '../attributes.ts'
 import type { Protocol } from '../envelope.ts'
 import { StoreError } from '../errors.ts'
+import type { Owner } from '../policy/usage.ts'
 import type { ObjectHead } from './catalog-port.ts'
 
 /** What the catalog keeps of a current object. */
 export interface Entry extends ObjectHead {
   /** Of the put. */
   readonly protocol: Protocol
-  readonly application: string
+}
+
+/** Whose a version is, and what it takes. */
+export function ownerOf({ stat: { size }, application }: Pick<Entry, 'stat' | 'application'>): Owner {
+  return { application, bytes: size }
 }
 
 type Field = (entry: Entry) => TypedText

@@ -1,10 +1,11 @@
 import type { Sequence } from '../../pool/index.ts'
 import { changed } from '../attributes.ts'
 import { StoreError } from '../errors.ts'
+import type { Owner } from '../policy/usage.ts'
 import type { AttributesRecord, DeleteRecord } from '../records/record.ts'
 import { type Older, withChanged, withoutOlder, withoutPromoted } from '../versions/versions.ts'
 import { bind, erase, type Heads, type Operations, store, unbind } from './catalog-current.ts'
-import type { Entry } from './catalog-entry.ts'
+import { type Entry, ownerOf } from './catalog-entry.ts'
 import { invertedText, keyIn } from './catalog-keys.ts'
 import type { HiddenHead, OlderVersion } from './catalog-port.ts'
 
@@ -27,8 +28,21 @@ export function keepVersion(
   heads: Heads,
   operations: Operations,
 ): void {
+  operations.kept({ application, bytes: stat.size }, 1)
   const version: OlderVersion = { stat, protocol, application, ...(kept && { kept }), since }
   store(olderKey(stat.object, stat.sequence), version, heads, operations)
+}
+
+/** An older version is kept no more, or is the current one again. */
+export function eraseOlder(
+  object: string,
+  version: Sequence,
+  owner: Owner | undefined,
+  heads: Heads,
+  operations: Operations,
+): void {
+  operations.kept(owner, -1)
+  erase(olderKey(object, version), heads, operations)
 }
 
 /** The object is under a delete marker, which is `record`. */
@@ -56,8 +70,10 @@ export function foldVersionDelete(
   const hidden = hiddenAt(object, heads)
   if (before?.stat.sequence === version) replaceCurrent(record, last, before, heads, operations)
   else if (hidden?.marker === version) unhide(record, last, hidden, heads, operations)
-  else if (heads.get(olderKey(object, version)) !== undefined) {
-    erase(olderKey(object, version), heads, operations)
+  else {
+    const text = heads.get(olderKey(object, version))
+    if (text === undefined) return
+    eraseOlder(object, version, ownerOf(parseOlder(text)), heads, operations)
     changeHead(before, hidden, last, (older) => older && withoutOlder(older, version), heads, operations)
   }
 }
@@ -68,7 +84,7 @@ function replaceCurrent(record: DeleteRecord, last: Last, before: Entry, heads: 
   if (next === undefined) {
     unbind(key, before, heads, operations)
   } else {
-    erase(olderKey(record.object, next.stat.sequence), heads, operations)
+    eraseOlder(record.object, next.stat.sequence, ownerOf(next), heads, operations)
     bind(key, promoted(next, record, last, before), before, heads, operations)
   }
 }
@@ -78,7 +94,7 @@ function unhide(record: DeleteRecord, last: Last, hidden: HiddenHead, heads: Hea
   operations.del(hiddenKey(hidden))
   const next = nextOf(record, heads)
   if (next === undefined) return
-  erase(olderKey(record.object, next.stat.sequence), heads, operations)
+  eraseOlder(record.object, next.stat.sequence, ownerOf(next), heads, operations)
   const key = keyIn('c', record.bucket, record.key)
   bind(key, promoted(next, record, last, hidden), undefined, heads, operations)
 }

@@ -14,10 +14,17 @@ import type {
   RenameRecord,
 } from '../records/record.ts'
 import { leavesMarker, type Older, type Standing, supersede } from '../versions/versions.ts'
-import { bind, entryAt, erase, type Heads, type Operations, unbind } from './catalog-current.ts'
-import type { Entry } from './catalog-entry.ts'
+import { bind, entryAt, type Heads, type Operations, unbind } from './catalog-current.ts'
+import { type Entry, ownerOf } from './catalog-entry.ts'
 import { foldDelivery, foldSubscription, subscriptionKey } from './catalog-fold-subscriptions.ts'
-import { foldVersionAttributes, foldVersionDelete, hide, keepVersion, olderKey } from './catalog-fold-versions.ts'
+import {
+  eraseOlder,
+  foldVersionAttributes,
+  foldVersionDelete,
+  hide,
+  keepVersion,
+  olderKey,
+} from './catalog-fold-versions.ts'
 import { encodeTuple, keyIn, sequenceText } from './catalog-keys.ts'
 import type { DurableRecord } from './catalog-port.ts'
 
@@ -119,7 +126,7 @@ function foldPut(record: PutRecord, last: Last, heads: Heads, operations: Operat
   if (bound !== undefined && before === undefined) unbind(key, bound, heads, operations)
   const after = before && supersede(standingOf(before), record.versioning)
   if (before && after?.keeps) keepVersion(before, record.time, heads, operations)
-  if (after?.drops) erase(olderKey(record.object, after.drops.version), heads, operations)
+  if (after?.drops) eraseOlder(record.object, after.drops.version, after.drops.owner, heads, operations)
   const stream = before?.stream
   bind(key, { ...entryOf(record, last, after?.older), ...(stream && { stream }) }, before, heads, operations)
 }
@@ -137,8 +144,9 @@ function entryOf(record: PutRecord, last: Last, older: Older | undefined): Entry
   }
 }
 
-function standingOf({ stat: { sequence, attributes }, kept, older }: Entry): Standing {
-  return { version: sequence, attributes, kept, older }
+function standingOf(entry: Entry): Standing {
+  const { stat, kept, older } = entry
+  return { version: stat.sequence, attributes: stat.attributes, kept, older, owner: ownerOf(entry) }
 }
 
 function foldDelete(record: DeleteRecord, last: Last, heads: Heads, operations: Operations): void {
@@ -153,7 +161,7 @@ function foldRemoval(record: DeleteRecord, last: Last, before: Entry, heads: Hea
   const key = keyIn('c', record.bucket, record.key)
   unbind(key, before, heads, operations)
   const after = supersede(standingOf(before), record.versioning)
-  if (after.drops) erase(olderKey(record.object, after.drops.version), heads, operations)
+  if (after.drops) eraseOlder(record.object, after.drops.version, after.drops.owner, heads, operations)
   if (after.keeps) keepVersion(before, record.time, heads, operations)
   if (record.versioning !== undefined && leavesMarker(after))
     hide(record, last, { ...before, older: after.older }, heads, operations)

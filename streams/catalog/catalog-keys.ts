@@ -20,6 +20,7 @@ import type { Sequence } from '../../pool/index.ts'
  *   n      object                    the name it is bound to, as a tuple
  *   o      object                    '', when the index has not all its values ("overflow")
  *   p                                the position, as JSON
+ *   q      application               what it has stored, as JSON            ("quota")
  *   r      attribute, value, object  '', the value from its end to its beginning
  *   s      object, sequence          ''                                   ("stream")
  *   t      last record covered       the sequence of its checkpoint
@@ -154,6 +155,7 @@ export type Space =
   | 'm'
   | 'n'
   | 'o'
+  | 'q'
   | 'r'
   | 's'
   | 't'

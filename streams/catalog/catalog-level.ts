@@ -71,7 +71,7 @@ const NodeLevel = Level as unknown as {
 }
 
 /** Of keys and values but for those of the index, which has a format of its own; a catalog of another one is made new. */
-const FORMAT = 4
+const FORMAT = 5
 const MARKS = 16_384
 export const SYNC_BATCHES = 1024
 const DAMAGED_FILE = 'DAMAGED'

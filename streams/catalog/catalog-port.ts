@@ -3,6 +3,7 @@ import type { StreamState } from '../appending/stream-state.ts'
 import type { SubscriptionState } from '../delivery/subscription-state.ts'
 import type { ObjectName, Protocol } from '../envelope.ts'
 import type { PartialUpload } from '../partials/partial-port.ts'
+import type { Usage } from '../policy/usage.ts'
 import type { ApplicationRegistration, AttributeRecord } from '../records/record.ts'
 import type {
   Explanation,
@@ -47,6 +48,8 @@ export interface ObjectHead {
   readonly older?: Older | undefined
   /** What was appended to it. */
   readonly stream?: StreamState | undefined
+  /** Whose put it was. */
+  readonly application: string
 }
 
 /** An object under a delete marker. */
@@ -130,6 +133,8 @@ export interface Catalog {
   keyRecords(): Promise<readonly Sequence[]>
   /** The checkpoint that covers the record at `sequence`, or the last one; undefined when there is none. */
   checkpointOf(sequence?: Sequence): Promise<Sequence | undefined>
+  /** What an application has stored, as of the position. */
+  usage(application: string): Usage
   /** Throws ERR_INVALID, with the column, for a text that is no query, and for a cursor that is none of ours. */
   query(text: string, options: QueryOptions): Promise<QueryResult>
   /** How query() would go about it, with its estimates. */

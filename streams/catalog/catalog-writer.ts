@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Sequence } from '../../pool/index.ts'
 import { StoreError } from '../errors.ts'
+import { UsageDelta } from '../policy/usage.ts'
 import type { IndexProgress } from '../store-port.ts'
 import type { Heads, Operations } from './catalog-current.ts'
 import { fold, headKeysOf } from './catalog-fold.ts'
@@ -19,6 +20,7 @@ import type { EntryChange } from './facet-counters.ts'
 import { FacetWriter } from './facet-writer.ts'
 import { makePage } from './index-maker.ts'
 import { added, afterChanges, CLEARING, changesIn, progressOf } from './index-state.ts'
+import type { UsageCounters } from './usage-counters.ts'
 
 interface Queued {
   readonly durable: DurableRecord
@@ -30,6 +32,12 @@ interface Waiter {
   due(): boolean
   resolve(): void
   reject(error: StoreError): void
+}
+
+/** What the writer keeps true, and others read. */
+export interface WriterMemory {
+  readonly heads: RecentHeads
+  readonly usages: UsageCounters
 }
 
 export interface WriterOptions {
@@ -57,6 +65,7 @@ export interface WriterOptions {
 export class CatalogWriter {
   readonly #database: CatalogLevel
   readonly #heads: RecentHeads
+  readonly #usages: UsageCounters
   #facets: FacetWriter
   readonly #options: WriterOptions
   #position: StoredPosition
@@ -73,11 +82,12 @@ export class CatalogWriter {
   /** Of the index, written so far. */
   #pages = 0
 
-  constructor(database: CatalogLevel, position: StoredPosition, heads: RecentHeads, options: WriterOptions) {
+  constructor(database: CatalogLevel, position: StoredPosition, memory: WriterMemory, options: WriterOptions) {
     this.#database = database
     this.#position = position
     this.#queuedSequence = position.sequence
-    this.#heads = heads
+    this.#heads = memory.heads
+    this.#usages = memory.usages
     this.#options = options
     this.#facets = this.#newFacets()
   }
@@ -178,6 +188,7 @@ export class CatalogWriter {
     const heads = await this.#lookUp(queued)
     await using batch = batchOf(this.#database)
     const changes: EntryChange[] = []
+    const kept = new UsageDelta()
     let { overflowing } = this.#position
     const { index } = this.#position
     const operations: Operations = {
@@ -191,15 +202,20 @@ export class CatalogWriter {
         batch.del(key)
       },
       changed: (before, after) => changes.push({ before, after }),
+      kept(owner, by) {
+        if (owner) kept.add(owner, by)
+      },
     }
     for (const { durable } of queued) fold(durable, heads, operations)
     const indexed = changesIn(index, changes)
     await this.#facets.count(indexed, batch)
+    const counted = this.#usages.count(changes, kept, batch)
     const counts = { objects: this.#position.objects + added(changes), overflowing }
     const position = { ...after(this.#position, queued), ...counts, index: afterChanges(index, indexed) }
     batch.put(markKey(position.ordinal), position.ordinal.toString())
     await batch.write(POSITION_KEY, JSON.stringify(position), { sync: position.ordinal % SYNC_BATCHES === 0 })
     this.#heads.written(heads)
+    counted()
     this.#position = position
     this.#unwritten -= queued.length
   }

@@ -3,6 +3,7 @@ import { parseSubscription, type SubscriptionState } from '../delivery/subscript
 import type { ObjectName } from '../envelope.ts'
 import type { PartialUpload } from '../partials/partial-port.ts'
 import { parsePartial } from '../partials/partial-state.ts'
+import type { Usage } from '../policy/usage.ts'
 import type { ApplicationRegistration } from '../records/record.ts'
 import type {
   Explanation,
@@ -28,6 +29,7 @@ import {
   type OpenLevel,
   openLevel,
   rememberDamage,
+  type StoredPosition,
   startOf,
   storeErrorOf,
 } from './catalog-level.ts'
@@ -50,6 +52,7 @@ import { CatalogWriter } from './catalog-writer.ts'
 import { FACET_COUNTERS_MAX } from './facet-counters.ts'
 import { INDEX_ENTRIES_MAX } from './index-maker.ts'
 import { BUILDING } from './index-state.ts'
+import { UsageCounters } from './usage-counters.ts'
 
 export interface CatalogOptions {
   /** Holds nothing but the catalog; it is made when it is not there. */
@@ -105,7 +108,8 @@ const DEFAULTS = {
  */
 export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
   const complete = { ...DEFAULTS, ...options }
-  return new LevelCatalog(complete, await openLevel(complete.directory, complete.onDamaged))
+  const level = await openLevel(complete.directory, complete.onDamaged)
+  return new LevelCatalog(complete, level, await UsageCounters.load(level.database))
 }
 
 class LevelCatalog implements Catalog {
@@ -113,14 +117,21 @@ class LevelCatalog implements Catalog {
   readonly #heads = new RecentHeads()
   readonly #database: CatalogLevel
   readonly #lookup: CatalogLookup
+  readonly #usages: UsageCounters
   #damage: Error | undefined
   #writer: CatalogWriter
 
-  constructor(options: Required<CatalogOptions>, { database, position }: OpenLevel) {
+  constructor(options: Required<CatalogOptions>, { database, position }: OpenLevel, usages: UsageCounters) {
     this.#options = options
     this.#database = database
     this.#lookup = new CatalogLookup(database, this.#heads)
-    this.#writer = new CatalogWriter(database, position, this.#heads, options)
+    this.#usages = usages
+    this.#writer = this.#writerAt(position)
+  }
+
+  #writerAt(position: StoredPosition): CatalogWriter {
+    const memory = { heads: this.#heads, usages: this.#usages }
+    return new CatalogWriter(this.#database, position, memory, this.#options)
   }
 
   get position(): CatalogPosition {
@@ -176,7 +187,8 @@ class LevelCatalog implements Catalog {
       await this.#database.open()
       await this.#database.put(POSITION_KEY, JSON.stringify(start), { sync: true })
       this.#heads.clear()
-      this.#writer = new CatalogWriter(this.#database, start, this.#heads, this.#options)
+      this.#usages.clear()
+      this.#writer = this.#writerAt(start)
     })
   }
 
@@ -184,8 +196,8 @@ class LevelCatalog implements Catalog {
     return this.#guard(async () => {
       const text = await this.#lookup.get(keyIn('c', bucket, key))
       if (text === undefined) return undefined
-      const { stat, last, kept, older, stream } = parseEntry(text)
-      return { stat, last, kept, older, stream }
+      const { stat, last, kept, older, stream, application } = parseEntry(text)
+      return { stat, last, kept, older, stream, application }
     })
   }
 
@@ -264,6 +276,10 @@ class LevelCatalog implements Catalog {
       const [found] = await this.#database.values({ ...range, reverse: isLast, limit: 1 }).all()
       return found === undefined ? undefined : Number(found)
     })
+  }
+
+  usage(application: string): Usage {
+    return this.#usages.of(application)
   }
 
   query(text: string, options: QueryOptions): Promise<QueryResult> {

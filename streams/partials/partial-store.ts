@@ -7,6 +7,8 @@ import { StoreError } from '../errors.ts'
 import type { Intake } from '../intake.ts'
 import { checkName } from '../names.ts'
 import { permit } from '../permission.ts'
+import type { Allowance } from '../policy/allowance.ts'
+import type { Quotas } from '../policy/quotas.ts'
 import { requireReleased } from '../quarantine/quarantine.ts'
 import { decodeRecord } from '../records/record-codec.ts'
 import type { Sequencer } from '../sequencer.ts'
@@ -28,6 +30,7 @@ export interface PartialStoreParts {
   readonly states: PartialStates
   readonly slots: PartialSlots
   readonly housekeeping: Housekeeping
+  readonly quotas: Quotas
   readonly refuseLocked: (envelope: Envelope) => Promise<void>
   readonly beginTransaction: () => Transaction
   readonly commit: (change: Change) => Promise<readonly DurableRecord[]>
@@ -44,7 +47,7 @@ interface Source {
   readonly sequence: number
 }
 
-type Start = Omit<Beginning, 'envelope' | 'claim'>
+type Start = Omit<Beginning, 'envelope' | 'claim' | 'allowance'>
 
 /** Uploads that can be gone on with; what is durable of them is a fold of the records, and so there again after a crash. */
 export class PartialStore implements Partials {
@@ -53,12 +56,13 @@ export class PartialStore implements Partials {
 
   constructor(parts: PartialStoreParts) {
     this.#parts = parts
-    const { admission, sequencer, underway, stepBytes, housekeeping } = parts
+    const { admission, sequencer, underway, stepBytes, housekeeping, quotas } = parts
     this.#preparing = {
       admission,
       sequencer,
       underway,
       stepBytes,
+      quotas,
       reserve: ({ origin }, transaction, bytes) => housekeeping.roomFor(origin, () => transaction.reserve(bytes)),
       abandon: async ({ origin }, partial) =>
         void (await parts.commit(abandon(origin, partial, 'its upload was refused'))),
@@ -174,20 +178,26 @@ export class PartialStore implements Partials {
   ): Promise<PreparingUpload> {
     try {
       const start = await begin(transaction)
-      await this.#admitted(envelope, transaction, start.intake)
-      return new PreparingUpload(this.#preparing, { envelope, transaction, claim, ...start })
+      const allowance = await this.#admitted(envelope, transaction, start.intake)
+      return new PreparingUpload(this.#preparing, { envelope, transaction, claim, allowance, ...start })
     } catch (error) {
       await transaction.abort()
       throw error
     }
   }
 
-  async #admitted(envelope: Envelope, transaction: Transaction, intake: Intake): Promise<void> {
-    const bytes = Math.max(0, (envelope.expected.size ?? 0) - intake.size)
+  async #admitted(envelope: Envelope, transaction: Transaction, intake: Intake): Promise<Allowance | undefined> {
+    const { quotas } = this.#parts
+    const { expected, announced = 0 } = envelope
+    const bytes = Math.max(0, (expected.size ?? announced) - intake.size)
+    let allowance: Allowance | undefined
     try {
       await this.#parts.refuseLocked(envelope)
+      allowance = await quotas.allowUpload(envelope, intake.size)
       await this.#preparing.reserve(envelope, transaction, bytes)
+      return allowance
     } catch (error) {
+      if (allowance) void quotas.release(allowance)
       this.#parts.admission.leave(1)
       throw error
     }

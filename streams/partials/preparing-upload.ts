@@ -3,6 +3,8 @@ import type { Admission } from '../admission.ts'
 import type { Attributes, Envelope } from '../envelope.ts'
 import { StoreError, type StoreErrorCode } from '../errors.ts'
 import type { Intake } from '../intake.ts'
+import type { Allowance } from '../policy/allowance.ts'
+import type { Quotas } from '../policy/quotas.ts'
 import type { Sequencer } from '../sequencer.ts'
 import { toStoreError } from '../store-errors.ts'
 import type { Receipt } from '../store-port.ts'
@@ -17,6 +19,7 @@ export interface PreparingParts {
   readonly admission: Pick<Admission, 'leave'>
   readonly sequencer: Pick<Sequencer, 'commit' | 'prepare'>
   readonly underway: Underway
+  readonly quotas: Pick<Quotas, 'release'>
   /** An upload is prepared at each multiple of so many bytes, and goes on meanwhile: what is not durable is twice as much at the most. */
   readonly stepBytes: number
   /** Reserves, and lets partial uploads go while there is no room. */
@@ -34,6 +37,8 @@ export interface Beginning {
   readonly intake: Intake
   /** Its place among the partial uploads; undefined while another upload has that, and then this one leaves nothing. */
   readonly claim: SlotClaim | undefined
+  /** The room that it holds; undefined where no quota bounds it. */
+  readonly allowance: Allowance | undefined
   /** What is durable of it. */
   readonly own?: PartialUpload
   /** Bytes that come before those of its client, to be copied. */
@@ -149,6 +154,7 @@ export class PreparingUpload implements ResumableUpload {
       this.#requireOpen()
       const room = stepBytes - (this.size % stepBytes)
       const piece = chunk.subarray(offset, offset + room)
+      await this.#beginning.allowance?.grow(this.size + piece.length)
       await this.#beginning.intake.write(piece)
       offset += piece.length
       if (piece.length === room) await this.#step()
@@ -182,13 +188,14 @@ export class PreparingUpload implements ResumableUpload {
   }
 
   async #commit(evidence: Attributes): Promise<Receipt> {
-    const { intake, transaction, claim, replaces } = this.#beginning
+    const { intake, transaction, claim, replaces, allowance } = this.#beginning
     await this.#preparing
     const partial = claim && { own: this.#own }
-    const change = await intake.finish(evidence, { ...(partial && { partial }), ...(replaces && { replaces }) })
+    const ending = { ...(partial && { partial }), ...(replaces && { replaces }), allowance }
+    const change = await intake.finish(evidence, ending)
     const [receipt] = receiptsOf(await this.#parts.sequencer.commit(transaction, [change]))
     this.#state = 'ended'
-    await this.#leave()
+    await this.#leave(receipt!.sequence)
     return receipt!
   }
 
@@ -203,7 +210,10 @@ export class PreparingUpload implements ResumableUpload {
     await this.#leave()
   }
 
-  async #leave(): Promise<void> {
+  /** `sequence` is that of its record, when it came to one. */
+  async #leave(sequence?: Sequence): Promise<void> {
+    const { allowance } = this.#beginning
+    if (allowance) void this.#parts.quotas.release(allowance, sequence)
     await this.#beginning.transaction.abort().catch(() => {}) // Void where it was committed.
     this.#parts.admission.leave(1)
     this.#beginning.claim?.release()

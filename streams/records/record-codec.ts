@@ -82,7 +82,20 @@ const isVersioning: Check = (value) => value === 'enabled' || value === 'suspend
 const NAME: Shape = { bucket: isText, key: isText }
 const OBJECT: Shape = { object: isText, ...NAME }
 const PRODUCER = shaped({ id: isText, epoch: isInteger, sequence: isInteger })
-const REGISTRATION = shaped({ types: isTexts, permissions: isTexts, secret: shaped({ kind: isText, value: isText }) })
+const POLICY = shaped({
+  objectBytesMax: optional(isInteger),
+  names: optional(isTexts),
+  contentTypes: optional(isTexts),
+  quotaBytes: optional(isInteger),
+  quotaObjects: optional(isInteger),
+  controlLost: optional((value) => value === 'keep' || value === 'quarantine' || value === 'drop'),
+})
+const REGISTRATION = shaped({
+  types: isTexts,
+  permissions: isTexts,
+  secret: shaped({ kind: isText, value: isText }),
+  policy: optional(POLICY),
+})
 
 const SETTINGS = shaped({
   versioning: (value) => value === 'off' || isVersioning(value),

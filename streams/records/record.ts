@@ -1,6 +1,7 @@
 import type { Sequence } from '../../pool/index.ts'
 import type { Attributes, Protocol } from '../envelope.ts'
 import type { Frozen } from '../pipeline.ts'
+import type { Policy } from '../policy/policy.ts'
 import type { BucketSettings } from '../versions/bucket-settings.ts'
 
 /** Digests of an object's bytes in lower-case hex. */
@@ -152,6 +153,7 @@ export interface ApplicationRegistration {
   readonly types: readonly string[]
   readonly permissions: readonly string[]
   readonly secret: { readonly kind: 'sealed' | 'argon2id'; readonly value: string }
+  readonly policy?: Policy
 }
 
 /**

@@ -61,8 +61,8 @@ export function shown(record: AttributeRecord, origin: Origin): ShownRecord | un
 function showApplication(record: ApplicationRecord, { principal }: Origin): ShownRecord | undefined {
   if (!principal.permissions.includes('application:manage')) return undefined
   if (record.registration === null) return { ...record, registration: null }
-  const { types, permissions } = record.registration
-  return { ...record, registration: { types, permissions } }
+  const { secret: _, ...registration } = record.registration
+  return { ...record, registration }
 }
 
 /** Where an application is told of what is told to it, and to those who manage applications. */

@@ -1,5 +1,6 @@
 import type { Sequence } from '../../pool/index.ts'
 import type { Attributes } from '../envelope.ts'
+import type { Owner } from '../policy/usage.ts'
 import { type Lock, lockIn } from './retention.ts'
 
 /*
@@ -19,11 +20,17 @@ import { type Lock, lockIn } from './retention.ts'
  *    replaceable, and an object has one of these at most.
  */
 
+/** `owner` is known where the catalog is folded, and to nobody else. */
+export interface Replaceable extends Lock {
+  readonly version: Sequence
+  readonly owner?: Owner | undefined
+}
+
 /** The versions that an object keeps besides the current one, as far as its next record needs to know. */
 export interface Older {
   readonly count: number
   /** The one among them that the next put in a suspended bucket replaces. */
-  readonly replaceable?: (Lock & { readonly version: Sequence }) | undefined
+  readonly replaceable?: Replaceable | undefined
   /** No version among them is retained longer. */
   readonly until?: number | undefined
   /** Versions among them that are held. */
@@ -37,6 +44,7 @@ export interface Standing {
   /** Put while its bucket was enabled. */
   readonly kept?: true | undefined
   readonly older?: Older | undefined
+  readonly owner?: Owner | undefined
 }
 
 /** What a put or a delete makes of the version that was current, and of the older ones. */
@@ -44,17 +52,17 @@ export interface Superseded {
   /** The version that was current stays, as an older one; its payload is let go otherwise. */
   readonly keeps: boolean
   /** An older version that is replaced, too. */
-  readonly drops?: (Lock & { readonly version: Sequence }) | undefined
+  readonly drops?: Replaceable | undefined
   readonly older?: Older | undefined
 }
 
 /** `versioning` is that of the bucket; undefined for off. */
 export function supersede(standing: Standing, versioning: 'enabled' | 'suspended' | undefined): Superseded {
-  const { version, attributes, kept, older } = standing
+  const { kept, older } = standing
   if (versioning === undefined || (versioning === 'suspended' && !kept)) return { keeps: false, older }
   const drops = versioning === 'suspended' ? older?.replaceable : undefined
   const left = drops && older ? withoutOlder(older, drops.version) : older
-  return { keeps: true, drops, older: withOlder(left, version, attributes, kept) }
+  return { keeps: true, drops, older: withOlder(left, standing) }
 }
 
 /** Whether a delete leaves a marker: some version is kept under it. */
@@ -62,13 +70,13 @@ export function leavesMarker({ older }: Superseded): boolean {
   return (older?.count ?? 0) > 0
 }
 
-function withOlder(older: Older | undefined, version: Sequence, attributes: Attributes, kept?: true): Older {
+function withOlder(older: Older | undefined, { version, attributes, kept, owner }: Standing): Older {
   const lock = lockIn(attributes)
   const until = Math.max(older?.until ?? 0, lock.until ?? 0)
   const holds = (older?.holds ?? 0) + Number(lock.held ?? 0)
   return {
     count: (older?.count ?? 0) + 1,
-    replaceable: kept ? older?.replaceable : { version, ...lock },
+    replaceable: kept ? older?.replaceable : { version, ...lock, ...(owner && { owner }) },
     ...(until > 0 && { until }),
     ...(holds > 0 && { holds }),
   }
@@ -106,10 +114,14 @@ export function withChanged(
   const { count, replaceable } = older
   return {
     count,
-    replaceable: replaceable?.version === version ? { version, ...lock } : replaceable,
+    replaceable: replaceable?.version === version ? { version, ...lock, ...ownerIn(replaceable) } : replaceable,
     ...(until > 0 && { until }),
     ...(holds > 0 && { holds }),
   }
+}
+
+function ownerIn({ owner }: Replaceable): Pick<Replaceable, 'owner'> {
+  return owner ? { owner } : {}
 }
 
 /** What locks an object as a whole, its name included: any of its versions. */

@@ -23,7 +23,12 @@ const DRAFTS: readonly Draft[] = [
   {
     operation: 'application',
     id: 'scanner',
-    registration: { types: ['ftp'], permissions: ['object:write'], secret: { kind: 'argon2id', value: '$argon2id$…' } },
+    registration: {
+      types: ['ftp'],
+      permissions: ['object:write'],
+      secret: { kind: 'argon2id', value: '$argon2id$…' },
+      policy: { names: ['*.pdf'], quotaBytes: 1024, controlLost: 'drop' },
+    },
     ...byBootstrap,
   },
   {

@@ -124,6 +124,7 @@ describe('what is offered', () => {
     const client = await FtpClient.greeted(door.address)
     const features = (await client.command('FEAT')).split('\r\n').slice(1, -1)
     expect(features.map((line) => line.trim())).toEqual([
+      'AVBL',
       'EPRT',
       'EPSV',
       'HASH SHA-256*;SHA-1;MD5;CRC32',
@@ -166,7 +167,7 @@ describe('what is offered', () => {
       'MODE B': /^504 /,
       'STRU F': /^200 /,
       'STRU R': /^504 /,
-      'ALLO 10': /^202 /,
+      'ALLO 10': /^200 /,
       'OPTS UTF8 ON': /^200 /,
       'OPTS UTF8 OFF': /^501 /,
       HELP: /^214 /,

@@ -57,6 +57,8 @@ const routes: [method: string, path: string, target: string, status: number, bod
   ['get', '/v1/evidence/{bucket}/{key}', '/v1/evidence/inbox/a', 200],
   ['post', '/v1/applications', '/v1/applications', 201, { id: 'a', types: ['http'], permissions: ['object:read'] }],
   ['get', '/v1/applications', '/v1/applications', 200],
+  ['get', '/v1/applications/{id}', '/v1/applications/a', 200],
+  ['patch', '/v1/applications/{id}', '/v1/applications/a', 200, { policy: { quotaBytes: 10, names: ['*.pdf'] } }],
   ['delete', '/v1/applications/{id}', '/v1/applications/a', 204],
   ['post', '/v1/subscriptions', '/v1/subscriptions', 201, { url: 'https://example.org/', after: 0 }],
   ['get', '/v1/subscriptions', '/v1/subscriptions', 200],

@@ -246,6 +246,71 @@ describe('administration', () => {
   })
 })
 
+describe('the policy of an application', () => {
+  const policy = { quotaBytes: 0, names: ['*.pdf'], controlLost: 'drop' } as const
+
+  test('is part of its principal, from its next request on, and is there after a restart', async () => {
+    const { access, administration } = await open(store)
+    const shown = await credentials(administration.add(manager, { ...camera, policy }))
+    expect((await access.verify(shown, 'ftp')).policy).toEqual(policy)
+    const detail = await administration.set(manager, 'camera', { quotaBytes: 7, names: null, objectBytesMax: 3 })
+    const changed = { quotaBytes: 7, objectBytesMax: 3, controlLost: 'drop' }
+    expect(detail).toEqual({
+      id: 'camera',
+      types: ['ftp'],
+      permissions: ['object:write'],
+      policy: changed,
+      usage: { bytes: 'camera'.length, objects: 1 },
+    })
+    expect((await access.verify(shown, 'ftp')).policy).toEqual(changed)
+    const again = await open(store)
+    expect((await again.access.verify(shown, 'ftp')).policy).toEqual(changed)
+    expect(await again.administration.list(manager)).toMatchObject([{ policy: changed }])
+    const all = { quotaBytes: null, objectBytesMax: null, controlLost: null }
+    expect(await again.administration.set(manager, 'camera', all)).not.toHaveProperty('policy')
+    expect(await again.access.verify(shown, 'ftp')).not.toHaveProperty('policy')
+  })
+
+  test('is for managers to see and to set, of applications there are and that are stored', async () => {
+    const { administration } = await open(store, { root: { key: 'boss', secret: 'the root secret' } })
+    const other = originOf('other', 'object:read', 'object:write')
+    await expect(administration.show(other, 'camera')).rejects.toEqual(code('ERR_FORBIDDEN'))
+    await expect(administration.set(other, 'camera', {})).rejects.toEqual(code('ERR_FORBIDDEN'))
+    expect(await administration.show(manager, 'camera')).toBeUndefined()
+    expect(await administration.set(manager, 'camera', {})).toBeUndefined()
+    await expect(administration.set(manager, 'boss', {})).rejects.toEqual(code('ERR_INVALID'))
+  })
+
+  test.each<[string, unknown]>([
+    ['objectBytesMax', 0],
+    ['objectBytesMax', 1.5],
+    ['objectBytesMax', '1'],
+    ['names', []],
+    ['names', ['']],
+    ['names', ['x'.repeat(257)]],
+    ['names', Array(33).fill('*')],
+    ['names', '*.pdf'],
+    ['contentTypes', ['pdf']],
+    ['contentTypes', ['*/*']],
+    ['contentTypes', ['Image/png']],
+    ['contentTypes', ['image/*x']],
+    ['quotaBytes', -1],
+    ['quotaBytes', 2 ** 53],
+    ['quotaObjects', Number.NaN],
+    ['controlLost', 'burn'],
+    ['colour', 'red'],
+    ['__proto__x', 1],
+  ])('refuses %s %j, and changes nothing', async (member, value) => {
+    const { administration } = await open(store)
+    await administration.add(manager, { ...camera, policy })
+    const change = { [member]: value }
+    await expect(administration.set(manager, 'camera', change)).rejects.toEqual(code('ERR_INVALID'))
+    await expect(administration.add(manager, { ...person, policy: change })).rejects.toEqual(code('ERR_INVALID'))
+    expect([...store.registrations.keys()]).toEqual(['camera'])
+    expect(store.registrations.get('camera')?.policy).toEqual(policy)
+  })
+})
+
 test('a start with another master key is refused, and names the application', async () => {
   await (await open(store)).administration.add(manager, camera)
   const other = new SecretSeal(createSecretKey(randomBytes(32)), randomBytes)

@@ -1,4 +1,4 @@
-import type { ApplicationRegistration, Origin, SubscriptionState } from '../../streams/index.ts'
+import type { ApplicationRegistration, Origin, SubscriptionState, Usage } from '../../streams/index.ts'
 
 /** What access needs of a store. */
 export class RegistryStore {
@@ -13,6 +13,10 @@ export class RegistryStore {
 
   async subscriptions(): Promise<readonly SubscriptionState[]> {
     return this.subscribed
+  }
+
+  async usage(application: string): Promise<Usage> {
+    return { bytes: application.length, objects: 1 }
   }
 
   async register(_origin: Origin, id: string, registration: ApplicationRegistration | null) {

@@ -175,7 +175,7 @@ describe('a sound directory', () => {
     batch.put(
       'p',
       JSON.stringify({
-        format: 4,
+        format: 5,
         index: { format: 1, phase: 'whole', upTo: '', built: 0 },
         ordinal,
         objects: 0,

@@ -3,10 +3,12 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { RecentHeads } from '../../streams/catalog/catalog-heads.ts'
 import { openLevel } from '../../streams/catalog/catalog-level.ts'
 import { CatalogWriter } from '../../streams/catalog/catalog-writer.ts'
+import { UsageCounters } from '../../streams/catalog/usage-counters.ts'
 import { openCatalog } from '../../streams/index.ts'
 import { CatalogModel } from './catalog-model.ts'
 import { folded, newDirectory, open } from './catalog-support.ts'
 
+const memory = () => ({ heads: new RecentHeads(), usages: new UsageCounters() })
 const HALTED = { code: 'ERR_HALTED' }
 
 function modelOf(objects: number): CatalogModel {
@@ -91,7 +93,7 @@ describe('the queue', () => {
         },
       })
     })
-    const writer = new CatalogWriter(database, position, new RecentHeads(), {
+    const writer = new CatalogWriter(database, position, memory(), {
       lagMax: 100,
       batchRecordsMax: 1,
       facetCountersMax: 100,
@@ -133,7 +135,7 @@ describe('a write that fails', () => {
   test('ends the fold: what is written stays, and nothing more is taken', async () => {
     const { database, position } = await openLevel(await newDirectory(), () => expect.unreachable())
     onTestFinished(() => database.close())
-    const writer = new CatalogWriter(database, position, new RecentHeads(), {
+    const writer = new CatalogWriter(database, position, memory(), {
       lagMax: 100,
       batchRecordsMax: 2,
       facetCountersMax: 100,

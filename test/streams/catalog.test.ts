@@ -64,7 +64,9 @@ async function same(catalog: Catalog, model: CatalogModel): Promise<void> {
   for (const { record } of model.records) {
     if (!('key' in record)) continue
     const expected = model.head(record)
-    expect(await catalog.head(record)).toEqual(expected && { stat: expected.stat, last: expected.last })
+    expect(await catalog.head(record)).toEqual(
+      expected && { stat: expected.stat, last: expected.last, application: expected.application },
+    )
   }
   expect(await catalog.buckets()).toEqual([...model.buckets].sort())
   expect(await catalog.hasBucket('inbox')).toBe(model.buckets.has('inbox'))

@@ -255,6 +255,8 @@ class Run {
     }
     for (const bucket of ['inbox', 'other'])
       expect(await this.#catalog.versions(bucket, {})).toEqual(await catalog.versions(bucket, {}))
+    const { application } = origin.principal
+    expect(this.#catalog.usage(application)).toEqual(catalog.usage(application))
     await assertChains(this.#pool)
     const source = { pool: this.#pool, settled: async () => {} }
     for await (const event of verifyStream(source, {})) expect(event.type).not.toBe('finding')
@@ -315,12 +317,15 @@ test('many at once leave what a fold of their records says', { timeout: 30_000 }
     await assertChains(pool)
     const anew = new MemoryCatalog()
     await openHarness({ pool, catalog: anew })
-    let kept = 0
+    let [kept, objects] = [0, 0]
     for (const bucket of ['inbox', 'other']) {
       const { versions } = await store.versions.listVersions(origin, bucket)
       expect(versions).toEqual((await anew.versions(bucket, {})).versions)
-      for (const version of versions) if (version.state !== 'marker') kept += version.size
+      const all = versions.filter((version) => version.state !== 'marker')
+      kept += all.reduce((sum, { size }) => sum + size, 0)
+      objects += all.length
     }
+    expect(catalog.usage(origin.principal.application)).toEqual({ bytes: kept, objects })
     expect(pool.status()).toMatchObject({ freeBytes: BYTES_MAX - kept, stagedBytes: 0 })
   }
   await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), scenario), { numRuns: 60 })

@@ -37,6 +37,7 @@ import {
   type TailPage,
   type TransactionUpload,
   type Upload,
+  type Usage,
   type Verdict,
 } from '../../streams/index.ts'
 
@@ -155,6 +156,14 @@ export class FakeStore implements Store {
       },
       abort: (reason) => this.abandon([incoming], reason),
     }
+  }
+
+  /** What a test says is left. */
+  left = 1 << 30
+
+  async available(origin: Origin): Promise<number> {
+    permit(origin, 'object:write')
+    return this.left
   }
 
   transaction(): StoreTransaction {
@@ -352,6 +361,10 @@ export class FakeStore implements Store {
   async reindex(origin: Origin): Promise<IndexProgress> {
     permit(origin, 'pool:manage')
     return { phase: 'clearing', built: 0, objects: 1 }
+  }
+
+  async usage(): Promise<Usage> {
+    return { bytes: 0, objects: 0 }
   }
 
   async applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {

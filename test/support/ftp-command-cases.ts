@@ -85,7 +85,20 @@ const without: CaseTable = {
     ['STRU F', '200'],
     ['STRU R', '504'],
   ],
-  ALLO: [['ALLO 10', '202']],
+  ALLO: [
+    ['ALLO 10', '200 There is room for 10 bytes'],
+    ['ALLO 10 R 5', '200'],
+    ['ALLO', '501'],
+    ['ALLO ten', '501 ALLO needs a number of bytes'],
+    ['ALLO -1', '501'],
+    ['ALLO 1073741825', '552 There is room for 1073741824 bytes'],
+  ],
+  AVBL: [
+    ['AVBL', '213 1073741824'],
+    ['AVBL inbox/dir', '213 1073741824'],
+    ['AVBL inbox/five', '550'],
+    ['AVBL nowhere', '550'],
+  ],
   CWD: [
     ['CWD inbox', '250 Directory is "/inbox"'],
     ['CWD inbox/five', '550 No such directory'],

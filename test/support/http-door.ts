@@ -9,6 +9,7 @@ import {
   type MemberRequest,
   type Origin,
   type Permission,
+  type Policy,
   type PoolAtomicity,
   type PoolInspection,
   type PoolManagement,
@@ -70,15 +71,27 @@ export function fakeAdministration(): ApplicationAdministration {
   const known = new Map<string, ApplicationSummary>()
   const permit = (origin: Origin): void => require(origin, 'application:manage')
   return {
-    async add(origin, { id, types, permissions, password }) {
+    async add(origin, { id, types, permissions, password, policy }) {
       permit(origin)
       if (known.has(id)) throw new StoreError('ERR_CONFLICT', `an application ${id} exists`)
-      known.set(id, { id, types, permissions })
+      known.set(id, { id, types, permissions, ...(policy && { policy: policy as Policy }) })
       return password === undefined ? { key: id, secret: 'generated' } : { key: id }
     },
     async list(origin) {
       permit(origin)
       return [...known.values()]
+    },
+    async show(origin, id) {
+      permit(origin)
+      const found = known.get(id)
+      return found && { ...found, usage: { bytes: 0, objects: 0 } }
+    },
+    async set(origin, id, policy) {
+      permit(origin)
+      const found = known.get(id)
+      if (!found) return undefined
+      known.set(id, { ...found, policy: policy as Policy })
+      return this.show(origin, id)
     },
     async remove(origin, id) {
       permit(origin)

@@ -22,6 +22,7 @@ import {
   type QueryResult,
   StoreError,
   type SubscriptionState,
+  type Usage,
   type VersionListing,
   type VersionListOptions,
 } from '../../streams/index.ts'
@@ -219,6 +220,10 @@ export class MemoryCatalog implements Catalog {
     const { checkpoints } = this.#state
     const found = sequence === undefined ? checkpoints.at(-1) : checkpoints.find(({ last }) => last >= sequence)
     return found?.sequence
+  }
+
+  usage(application: string): Usage {
+    return this.#state.objects.usage(application)
   }
 
   /** `name:value` terms joined by AND, of attributes; no more of the language. */

@@ -9,7 +9,9 @@ import type {
   ObjectStat,
   ObjectVersion,
   OlderVersion,
+  Owner,
   PutRecord,
+  Usage,
 } from '../../streams/index.ts'
 
 interface MemoryVersion extends Omit<OlderVersion, 'since'> {
@@ -55,6 +57,13 @@ export class MemoryObjects {
 
   heads(): readonly ObjectHead[] {
     return [...this.#objects.values()].filter(({ marker }) => !marker).map(headOf)
+  }
+
+  /** Of all versions there are, current or not. */
+  usage(application: string): Usage {
+    const versions = [...this.#objects.values()].flatMap((object) => object.versions)
+    const own = versions.filter((version) => version.application === application)
+    return { bytes: own.reduce((sum, { stat }) => sum + stat.size, 0), objects: own.length }
   }
 
   place(id: string): ObjectPlace | undefined {
@@ -149,7 +158,7 @@ function standingOf(object: MemoryObject): Pick<ObjectHead, 'older'> {
   return {
     older: {
       count: older.length,
-      ...(replaceable && { replaceable: lockOf(replaceable.stat) }),
+      ...(replaceable && { replaceable: { ...lockOf(replaceable.stat), owner: ownerOf(replaceable) } }),
       ...(until > 0 && { until }),
       ...(holds > 0 && { holds }),
     },
@@ -162,15 +171,19 @@ function lockOf(stat: ObjectStat) {
   return { version: stat.sequence, ...(until > 0 && { until }), ...held }
 }
 
+function ownerOf({ stat, application }: MemoryVersion): Owner {
+  return { application, bytes: stat.size }
+}
+
 function untilOf({ attributes }: ObjectStat): number {
   const until = attributes['retention.until']
   return typeof until === 'string' ? Date.parse(until) : 0
 }
 
 function headOf(object: MemoryObject): ObjectHead {
-  const { stat, kept } = object.versions.at(-1)!
+  const { stat, kept, application } = object.versions.at(-1)!
   const { last, stream } = object
-  return { stat: { ...stat, ...object.name }, last, stream, ...(kept && { kept }), ...standingOf(object) }
+  return { stat: { ...stat, ...object.name }, last, stream, application, ...(kept && { kept }), ...standingOf(object) }
 }
 
 function hiddenOf(object: MemoryObject): HiddenHead {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { add, list, remove } from '../../../server/cli/app.ts'
 import { attributes } from '../../../server/cli/attributes.ts'
 import { findConnection } from '../../../server/cli/client.ts'
+import { set, show } from '../../../server/cli/policy.ts'
 import { check, report } from '../../../server/cli/pool.ts'
 import { add as addDevice, replace, status } from '../../../server/cli/pool-devices.ts'
 import { scrub, report as scrubReport } from '../../../server/cli/scrub.ts'
@@ -57,7 +58,8 @@ describe('app', () => {
 
   const types = '--types must be some of http, ftp, email, not'
   const permissions =
-    '--permissions must be some of object:read, object:write, object:retain, object:hold, bucket:create, ' +
+    '--permissions must be some of object:read, object:write, object:retain, object:hold, object:quarantine, ' +
+    'bucket:create, ' +
     'bucket:manage, pool:inspect, pool:manage,'
   test.each([
     [{ types: 'http,nope' }, `${types} "nope"`],
@@ -71,6 +73,47 @@ describe('app', () => {
     const refused = add(shell, 'a', { ...options, ...change, passwordStdin: true })
     await expect(refused).rejects.toMatchObject({ exit: 2, message })
     expect(server.exchanges).toEqual([])
+  })
+
+  test('adds and sets what an application is held to, and shows it with what it has stored', async () => {
+    const detail = {
+      id: 'camera',
+      types: ['ftp'],
+      permissions: [],
+      policy: { quotaBytes: 1024, names: ['*.pdf', 'a\u0007'] },
+      usage: { bytes: 7, objects: 2 },
+    }
+    server.answer = json(detail)
+    const { shell, said } = server.shell()
+    await set(shell, 'camera', {
+      quotaBytes: '1KiB',
+      names: ' *.pdf , inbox/** ',
+      contentTypes: 'none',
+      quotaObjects: '0',
+      objectBytesMax: '0',
+      controlLost: 'keep',
+    })
+    expect(JSON.parse(String(server.exchanges[0]?.body))).toEqual({
+      policy: {
+        quotaBytes: 1024,
+        names: ['*.pdf', 'inbox/**'],
+        contentTypes: null,
+        quotaObjects: 0,
+        objectBytesMax: 0,
+        controlLost: 'keep',
+      },
+    })
+    await show(shell, 'camera')
+    expect(`${server.exchanges[1]?.method} ${server.exchanges[1]?.url}`).toBe('GET /v1/applications/camera')
+    const words = said()
+    expect(words).toContain('quota bytes  1024\n')
+    expect(words).toContain('names        *.pdf,a\\u{7}\n')
+    expect(words).toContain('stored       7 bytes, 2 objects\n')
+    await add(shell, 'camera', { ...options, quotaObjects: '3' })
+    expect(JSON.parse(String(server.exchanges[2]?.body)).policy).toEqual({ quotaObjects: 3 })
+    for (const wrong of [{}, { quotaBytes: 'much' }, { quotaObjects: '-1' }, { objectBytesMax: '1 KB' }])
+      await expect(set(shell, 'camera', wrong)).rejects.toEqual(exit(2))
+    expect(server.exchanges.length).toBe(3)
   })
 
   test('lists applications in a table', async () => {

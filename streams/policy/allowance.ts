@@ -1,0 +1,101 @@
+import type { Sequence } from '../../pool/index.ts'
+import { StoreError } from '../errors.ts'
+import type { Usage } from './usage.ts'
+
+/** Of one application: what it has stored, and what its uploads underway hold. */
+export interface Ledger {
+  readonly application: string
+  readonly held: { bytes: number; objects: number }
+  readonly usage: () => Usage
+}
+
+export interface QuotaBounds {
+  readonly bytesMax: number
+  readonly objectsMax: number
+}
+
+/** A version that goes as another one comes: its room is the other's. */
+export interface Replaced {
+  readonly version: Sequence
+  readonly bytes: number
+}
+
+export interface AllowanceSources {
+  readonly settled: () => Promise<void>
+  readonly replaced: () => Promise<Replaced | undefined>
+}
+
+/** Held beyond what is there already of an upload of unknown length, where there is room for it. */
+const STEP_BYTES = 8 << 20
+
+/**
+ * The room that one upload holds within its application's quota.
+ *
+ * 1. What is counted and what is held never pass the quota.
+ * 2. An upload that replaces a version holds only what it takes beyond that. Should the version be gone when the upload
+ *    gets its place, and its room somebody else's, the upload is refused then.
+ */
+export class Allowance {
+  readonly #ledger: Ledger
+  readonly #bounds: QuotaBounds
+  readonly #sources: AllowanceSources
+  #replaced: Replaced | undefined
+  /** Of the upload, allowed. */
+  #allowed = -1
+  #held = { bytes: 0, objects: 0 }
+
+  constructor(ledger: Ledger, bounds: QuotaBounds, sources: AllowanceSources) {
+    this.#ledger = ledger
+    this.#bounds = bounds
+    this.#sources = sources
+  }
+
+  /** Resolves when the upload may have `bytes`; ERR_QUOTA. */
+  async grow(bytes: number): Promise<void> {
+    if (bytes <= this.#allowed) return
+    if (this.#allowed >= 0 && this.#hold(bytes + STEP_BYTES)) return
+    if (this.#hold(bytes)) return
+    await this.#sources.settled() // What was removed is perhaps not counted out yet.
+    if (this.#hold(bytes)) return
+    this.#replaced ??= await this.#sources.replaced()
+    if (!this.#hold(bytes)) throw this.#exceeded(bytes)
+  }
+
+  /** As the upload of `bytes` gets its place, over the version `replaced` or none. Throws ERR_QUOTA. */
+  settle(bytes: number, replaced: Sequence | undefined): void {
+    if (this.#replaced?.version !== replaced) this.#replaced = undefined
+    if (!this.#hold(bytes)) throw this.#exceeded(bytes)
+  }
+
+  end(): void {
+    this.#change({ bytes: 0, objects: 0 })
+  }
+
+  #hold(allowed: number): boolean {
+    const { bytes, objects } = this.#ledger.usage()
+    const wanted = { bytes: Math.max(0, allowed - (this.#replaced?.bytes ?? 0)), objects: this.#replaced ? 0 : 1 }
+    const bytesAfter = bytes + this.#ledger.held.bytes - this.#held.bytes + wanted.bytes
+    const objectsAfter = objects + this.#ledger.held.objects - this.#held.objects + wanted.objects
+    if (bytesAfter > this.#bounds.bytesMax || objectsAfter > this.#bounds.objectsMax) return false
+    this.#allowed = allowed
+    this.#change(wanted)
+    return true
+  }
+
+  #change(held: { bytes: number; objects: number }): void {
+    this.#ledger.held.bytes += held.bytes - this.#held.bytes
+    this.#ledger.held.objects += held.objects - this.#held.objects
+    this.#held = held
+  }
+
+  #exceeded(bytes: number): StoreError {
+    const { application, usage } = this.#ledger
+    const { bytesMax, objectsMax } = this.#bounds
+    const used = usage()
+    const words =
+      used.objects >= objectsMax
+        ? `may keep ${objectsMax} objects and has ${used.objects}`
+        : `may keep ${bytesMax} bytes and has ${used.bytes}: there is no room for ${bytes} more`
+    return new StoreError('ERR_QUOTA', `${application} ${words}`)
+  }
+}
