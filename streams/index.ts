@@ -96,7 +96,7 @@ export type { ShownApplicationRecord, ShownRecord, ShownRegistration } from './r
 export type { Stage } from './stage.ts'
 export { inStoreWords, toStoreError } from './store-errors.ts'
 export type * from './store-port.ts'
-export type { TailOptions } from './tail/tail.ts'
+export type { PageRoom, TailOptions } from './tail/tail.ts'
 export type { TailPage } from './tail/tail-page.ts'
 export type { BucketChange, BucketSettings, Expiry, Versioning } from './versions/bucket-settings.ts'
 export type { Expired } from './versions/expiry.ts'

@@ -6,6 +6,7 @@ import { hostPort } from '../address.ts'
 import type { Frontend } from '../frontend.ts'
 import { createApplication } from './application.ts'
 import { Exchanges } from './exchanges.ts'
+import { HeldPages } from './held-pages.ts'
 import { LiveReads } from './live-reads.ts'
 import { HttpMetrics } from './metrics.ts'
 import { type HttpOptions, httpLimits } from './options.ts'
@@ -33,7 +34,7 @@ class HttpFrontend implements Frontend {
     const limits = { ...httpLimits, ...given }
     const exchanges = new Exchanges((method, route, status) => metrics.answered(method, route, status))
     const metrics = new HttpMetrics(options.registry, () => exchanges.size)
-    this.#door = { ...options, limits, clock, metrics, exchanges, live: new LiveReads() }
+    this.#door = { ...options, limits, clock, metrics, exchanges, live: new LiveReads(), held: new HeldPages(limits) }
     this.#application = createApplication(this.#door, {
       serve: (listener) => createHttpServer({ listener, limits, exchanges }),
       requestId: requestIds(random),

@@ -9,8 +9,9 @@ import type {
   SubscriptionAdministration,
   Versions,
 } from '../../streams/index.ts'
+import type { HeldLimits } from './held-pages.ts'
 
-export interface HttpLimits {
+export interface HttpLimits extends HeldLimits {
   /** Bytes of one object. */
   readonly objectBytesMax: number
   /** Bytes of a JSON body. */
@@ -54,6 +55,10 @@ export const httpLimits: HttpLimits = {
   appendBytesMax: 1024 * 1024,
   longPollMsMax: 20_000,
   eventsMsMax: 60_000,
+  heldBytesMax: 64 * 1024 * 1024,
+  pageBytesMax: 8 * 1024 * 1024,
+  roomMsMax: 5_000,
+  stalledMsMax: 10_000,
 }
 
 export interface HttpLogger {

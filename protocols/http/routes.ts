@@ -11,6 +11,7 @@ import type { TSchema } from 'typebox'
 import { type PoolInspection, StoreError } from '../../streams/index.ts'
 import type { Exchanges } from './exchanges.ts'
 import { continueBody } from './expect.ts'
+import type { HeldPages } from './held-pages.ts'
 import type { LiveReads } from './live-reads.ts'
 import type { HttpMetrics } from './metrics.ts'
 import type { HttpLimits, HttpOptions } from './options.ts'
@@ -23,6 +24,7 @@ export interface Door extends Omit<HttpOptions, 'limits' | 'clock' | 'random'> {
   readonly metrics: HttpMetrics
   readonly exchanges: Exchanges
   readonly live: LiveReads
+  readonly held: HeldPages
 }
 
 export type Application = FastifyInstance<

@@ -14,16 +14,18 @@ export interface EventsQuestion {
 /**
  * Server-sent events (WHATWG HTML, section 9.2): `data` with what came, and after each a `control` that tells where the
  * client is. The connection ends after a while, so that clients find one another at a cache, and goes on at that place.
- * A client that takes its time is waited for, and nothing is kept for it meanwhile.
+ * A client that takes its time is waited for, and holds a page meanwhile, within the bound on all (held-pages.ts).
  */
 export async function sendEvents(
-  { live, limits }: Door,
+  { live, held, limits }: Door,
   view: StreamView,
   { after, cursor }: EventsQuestion,
   reply: FastifyReply,
 ): Promise<void> {
   const response = reply.raw
-  const pages = view.pages(after, live.begin(response, limits.eventsMsMax))
+  const signal = live.begin(response, limits.eventsMsMax)
+  const holding = held.open(response, signal)
+  const pages = view.pages(after, signal, holding)
   const first = await pages.next() // What is refused is refused with a status.
   if (first.done) throw new StoreError('ERR_BUSY', 'the server is closing')
   reply.hijack()
@@ -35,7 +37,7 @@ export async function sendEvents(
       page = next.value
       if (told !== undefined && page.records.length === 0) continue
       told = page.next
-      if (!response.write(eventsOf(view, page, cursor))) await drained(response)
+      await sendPieces(response, holding.pieces(Buffer.from(eventsOf(view, page, cursor))))
       if (isEnd(view, page)) break
     }
   } catch {
@@ -44,6 +46,14 @@ export async function sendEvents(
   await pages.return(undefined)
   if (response.destroyed) return
   response.end(page.next === told ? '' : controlEvent(view, { ...page, records: [] }, cursor))
+}
+
+/** At the client's pace. */
+async function sendPieces(response: ServerResponse, pieces: AsyncIterable<Buffer>): Promise<void> {
+  for await (const piece of pieces) {
+    if (response.destroyed) return
+    if (!response.write(piece)) await drained(response)
+  }
 }
 
 function begin(response: ServerResponse, { dataEncoding }: StreamView): void {

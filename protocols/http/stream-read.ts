@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Sequence, StoreError, type TailPage } from '../../streams/index.ts'
-import { answer, answerNothing } from './answer.ts'
+import { answerNothing } from './answer.ts'
+import { openBody, send } from './body.ts'
 import { evaluate } from './conditions.ts'
+import type { HeldPage } from './held-pages.ts'
 import type { Door } from './routes.ts'
 import { sendEvents } from './stream-events.ts'
 import { cursorAt, fields, invalid, offsetText, parameterOf, parseOffset } from './stream-fields.ts'
@@ -47,9 +49,10 @@ export async function getStream(
   if (question.live === 'sse') return sendEvents(door, view, question, reply)
   const msMax = question.live ? door.limits.longPollMsMax : door.limits.bodyIdleMsMax
   const signal = door.live.begin(reply.raw, msMax)
-  const page = await firstOf(view, question, signal)
+  const held = door.held.open(reply.raw, signal)
+  const page = await firstOf(view, question, signal, held)
   reply.hijack()
-  answerPage(view, question, page, request, reply)
+  await answerPage(view, question, page, held, request, reply)
 }
 
 function questionOf(parameters: URLSearchParams, view: StreamView): Question {
@@ -62,9 +65,14 @@ function questionOf(parameters: URLSearchParams, view: StreamView): Question {
 }
 
 /** The first page; of a long poll the first with a record, or what there is when it has waited long enough. */
-async function firstOf(view: StreamView, { after, live }: Question, signal: AbortSignal): Promise<TailPage> {
+async function firstOf(
+  view: StreamView,
+  { after, live }: Question,
+  signal: AbortSignal,
+  held: HeldPage,
+): Promise<TailPage> {
   let last: TailPage | undefined
-  for await (const page of view.pages(after, signal)) {
+  for await (const page of view.pages(after, signal, held)) {
     last = page
     if (live === undefined || page.records.length > 0 || isEnd(view, page)) break
   }
@@ -72,22 +80,23 @@ async function firstOf(view: StreamView, { after, live }: Question, signal: Abor
   return last
 }
 
-function answerPage(
+async function answerPage(
   view: StreamView,
   { after, live, cursor }: Question,
   page: TailPage,
+  held: HeldPage,
   { raw }: FastifyRequest,
   { raw: response }: FastifyReply,
-): void {
+): Promise<void> {
   const place = placeOf(view, page, cursor)
   const isWaitOver = live !== undefined && page.records.length === 0
   if (isWaitOver) answerNothing(response, 204, ['Cache-Control', 'no-store', ...place])
-  else if (after === 'now') answerBody(response, view, page, ['Cache-Control', 'no-store', ...place])
+  else if (after === 'now') await answerBody(response, view, page, held, ['Cache-Control', 'no-store', ...place])
   else {
     const etag = `"${offsetText(after)}-${offsetText(page.next)}${isEnd(view, page) ? '-closed' : ''}"`
     const headers = ['ETag', etag, 'Cache-Control', 'private, no-cache', ...place]
     if (isKnown(raw, etag)) answerNothing(response, 304, headers)
-    else answerBody(response, view, page, headers)
+    else await answerBody(response, view, page, held, headers)
   }
 }
 
@@ -105,11 +114,18 @@ function isKnown({ headers }: IncomingMessage, etag: string): boolean {
   return noneMatch !== undefined && evaluate({ 'if-none-match': noneMatch }, { etag, modified: 0 }) === 'not-modified'
 }
 
-function answerBody(
+/** Resolves when the client has taken all of it, or went away. */
+async function answerBody(
   response: ServerResponse,
   view: StreamView,
   { records }: TailPage,
+  held: HeldPage,
   headers: readonly string[],
-): void {
-  answer(response, 200, ['Content-Type', view.contentType, ...headers], view.body(records))
+): Promise<void> {
+  if (response.destroyed) return
+  const text = view.body(records)
+  const body = typeof text === 'string' ? Buffer.from(text) : text
+  const length = ['Content-Length', String(body.length)]
+  response.writeHead(200, ['Content-Type', view.contentType, ...headers, ...length])
+  await send(response, await openBody(held.pieces(body), body.length))
 }

@@ -4,6 +4,7 @@ import {
   isRecordFormat,
   type ObjectName,
   type Origin,
+  type PageRoom,
   RECORD_FORMATS,
   type Sequence,
   type ShownRecord,
@@ -30,7 +31,7 @@ export interface StreamView {
   readonly isClosed: boolean
   /** Whether it ends with a record; that a stream of messages does is but news among the records. */
   isLast(record: ShownRecord): boolean
-  pages(after: TailOptions['after'], signal: AbortSignal): AsyncGenerator<TailPage>
+  pages(after: TailOptions['after'], signal: AbortSignal, room?: PageRoom): AsyncGenerator<TailPage>
   body(records: readonly ShownRecord[]): string | Buffer
 }
 
@@ -50,8 +51,9 @@ export async function recordsView(question: RecordsQuestion): Promise<StreamView
   const { store, origin, name, query, format = 'json', source } = question
   if (!isRecordFormat(format)) throw invalid(`format is one of ${Object.keys(RECORD_FORMATS).join(', ')}`)
   const { batchMediaType, batch } = RECORD_FORMATS[format]
-  const pages = (after: TailOptions['after'], signal: AbortSignal) =>
-    store.tail(origin, { after, signal, ...(name && { name }), ...(query !== undefined && { query }) })
+  const asked = { ...(name && { name }), ...(query !== undefined && { query }) }
+  const pages: StreamView['pages'] = (after, signal, room) =>
+    store.tail(origin, { after, signal, ...(room && { room }), ...asked })
   const [start, next] = name ? await endsOf(store, origin, name) : [0, await endOf(pages)]
   return {
     contentType: batchMediaType,
@@ -88,7 +90,7 @@ export async function messagesView(store: Store, origin: Origin, name: ObjectNam
     next,
     isClosed,
     isLast: (record) => record.operation === 'append' && record.closes === true,
-    pages: (after, signal) => store.tail(origin, { after, signal, name, messages: true }),
+    pages: (after, signal, room) => store.tail(origin, { after, signal, ...(room && { room }), name, messages: true }),
     body: (records) => (isJson ? jsonOf(appended(records)) : bytesOf(appended(records))),
   }
 }

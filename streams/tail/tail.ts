@@ -16,8 +16,18 @@ export interface TailOptions {
   readonly messages?: boolean
   /** Only records that meet it, each by what it says itself. */
   readonly query?: string
+  /** Asked before each page. */
+  readonly room?: PageRoom
   /** Ends it. */
   readonly signal: AbortSignal
+}
+
+/** Whoever follows says when there is room for a page. */
+export interface PageRoom {
+  /** Resolves when a page may be made, or when none is wanted any more. */
+  take(): Promise<void>
+  /** There is none to be made for now. */
+  leave(): void
 }
 
 export interface TailGround {
@@ -32,6 +42,7 @@ export interface Followed {
   readonly last: Sequence
 }
 
+const anyRoom: PageRoom = { take: async () => {}, leave: () => {} }
 const everything: RecordTest = () => true
 
 /**
@@ -48,14 +59,14 @@ const everything: RecordTest = () => true
 export function follow(
   origin: Origin,
   { pool, catalog, recent }: TailGround,
-  { after, query, messages = false, signal }: TailOptions,
+  { after, query, messages = false, room = anyRoom, signal }: TailOptions,
   followed: Followed | undefined,
 ): AsyncGenerator<TailPage> {
   const test = query === undefined ? everything : recordTest(query)
   const source = followed ? objectSource({ pool, catalog, object: followed.object, messages }) : partitionSource(pool)
   const end = Math.max(recent.last, pool.position.sequence)
   const next = after === 'now' ? (followed?.last ?? recent.last) : placeWithin(after, end)
-  return new Tail(source, recent, () => new TailPageBuilder(origin, test), signal).pages(next)
+  return new Tail(source, recent, () => new TailPageBuilder(origin, test), room, signal).pages(next)
 }
 
 function placeWithin(after: Sequence, end: Sequence): Sequence {
@@ -67,15 +78,23 @@ class Tail {
   readonly #source: TailSource
   readonly #recent: RecentRecords
   readonly #open: () => TailPageBuilder
+  readonly #room: PageRoom
   readonly #signal: AbortSignal
   /** All up to it were looked at; the place of an object's reader lies before it as a rule. */
   #looked: Sequence = 0
   #isEnded = false
 
-  constructor(source: TailSource, recent: RecentRecords, open: () => TailPageBuilder, signal: AbortSignal) {
+  constructor(
+    source: TailSource,
+    recent: RecentRecords,
+    open: () => TailPageBuilder,
+    room: PageRoom,
+    signal: AbortSignal,
+  ) {
     this.#source = source
     this.#recent = recent
     this.#open = open
+    this.#room = room
     this.#signal = signal
   }
 
@@ -85,13 +104,29 @@ class Tail {
     this.#looked = start
     while (!this.#isEnded && !this.#signal.aborted) {
       if (hasTold) await this.#recent.changed(this.#looked, this.#signal)
-      for await (const page of this.#more(next)) {
+      for await (const page of this.#roomy(this.#more(next))) {
         if (hasTold && page.next === next) continue
         yield page
         if (this.#signal.aborted) return
         hasTold = true
         next = page.next
       }
+    }
+  }
+
+  /** Has room taken before each page is made, and left when there is none. */
+  async *#roomy(pages: AsyncGenerator<TailPage>): AsyncGenerator<TailPage> {
+    try {
+      for (;;) {
+        await this.#room.take()
+        if (this.#signal.aborted) return
+        const page = await pages.next()
+        if (page.done) return
+        yield page.value
+      }
+    } finally {
+      this.#room.leave()
+      await pages.return(undefined)
     }
   }
 
