@@ -5,6 +5,7 @@ import { checkEntry, decodeEntry, entryChecksum } from './entry.ts'
 import { isUnreadable, PoolError } from './errors.ts'
 import type { ReadRightOptions } from './read-right.ts'
 import { decodeSegmentHeader, type Segment, type SegmentHeader } from './segment.ts'
+import type { BatchPlace } from './segment-index.ts'
 import type { Zones } from './zones.ts'
 
 /** A batch of a segment's durable part, with its entries decoded. `offset` is from the segment's start. */
@@ -37,6 +38,8 @@ interface Place {
   readonly block: number
   readonly previous: Buffer | undefined
   readonly sequence: Sequence | undefined
+  /** Of its first entry. */
+  readonly checksum?: number
 }
 
 /** A batch that is whole and fits what came before it, and what mends the copies that are not it. */
@@ -54,7 +57,8 @@ interface Settled extends Found {
  * The batches of one segment, in order. A batch that a write has failed to replace is whole, too, so its checksum does
  * not tell that it is the one that belongs there:
  *
- * 1. It follows from the one before: by its digest, and by the number of its first record.
+ * 1. It follows from the one before: by its digest, and by the number of its first record. Where the walk begins with a
+ *    batch that the offset table knows, its first record tells that it is the one, by its number and its checksum.
  * 2. What comes after follows from it: the next batch, or the segment that follows, or what the caller knows.
  * 3. One that fits before but not after gives way to another copy's that does; where there is none it is refused. Where
  *    nothing after it is whole, the newest that fits is taken.
@@ -79,14 +83,21 @@ export class BatchWalk {
   }
 
   /** From the batch in block `from` on. ERR_CORRUPT names the block of one that is lost. */
-  async *batches(from = 1): AsyncGenerator<StoredBatch> {
-    if (from >= this.#end) return
+  batches(from = 1): AsyncGenerator<StoredBatch> {
+    const sequence = from === 1 ? this.#segment.firstSequence : undefined
+    return this.#walk({ block: from, previous: undefined, sequence })
+  }
+
+  /** From a batch on whose place is known. */
+  batchesFrom({ offset, record, checksum }: BatchPlace): AsyncGenerator<StoredBatch> {
+    const block = offset / this.#ground.zones.blockBytes
+    return this.#walk({ block, previous: undefined, sequence: this.#segment.firstSequence + record, checksum })
+  }
+
+  async *#walk(from: Place): AsyncGenerator<StoredBatch> {
+    if (from.block >= this.#end) return
     this.#last ??= (await this.#headerAfter())?.previous
-    let place: Place = {
-      block: from,
-      previous: undefined,
-      sequence: from === 1 ? this.#segment.firstSequence : undefined,
-    }
+    let place = from
     let found: Found | undefined
     while (place.block < this.#end) {
       const { batch, mends, next } = await this.#settled(place, found)
@@ -213,13 +224,14 @@ export class BatchWalk {
     return { header, offset, entries: decodeEntries(bytes, header, offset), ahead: bytes }
   }
 
-  #decode(bytes: Buffer, { block, previous, sequence }: Place): BatchHeader | undefined {
+  #decode(bytes: Buffer, { block, previous, sequence, checksum }: Place): BatchHeader | undefined {
     const { zones, pool } = this.#ground
     const header = decodeBatchHeader(bytes, this.#segment.ordinal * zones.blocksPerSegment + block, pool)
     if (!header || header.blocks === 0 || block + header.blocks > this.#end) return undefined
     const isExpected =
       (previous === undefined || header.previous.equals(previous)) &&
-      (sequence === undefined || header.firstSequence === sequence)
+      (sequence === undefined || header.firstSequence === sequence) &&
+      (checksum === undefined || entryChecksum(bytes, BATCH_HEADER_BYTES) === checksum)
     return isExpected ? header : undefined
   }
 

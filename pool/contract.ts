@@ -240,8 +240,8 @@ export interface Pool {
   /** Payload bytes in order; no byte leaves before its 64 KiB block's checksum was verified. */
   read(sequence: Sequence, payload: number, range?: PayloadRange): AsyncIterable<Uint8Array>
   /**
-   * Durable records from `from` on, in order; the one way to rebuild anything derived. Ends at the last durable one. With
-   * `onLost` it goes on behind records that are damaged, and tells which.
+   * Durable records from `from` on, in order; the one way to rebuild anything derived. Ends at the last durable one. What
+   * lies before them in their segment is read once, and not again for those that follow. With `onLost` it goes on behind records that are damaged, and tells which.
    */
   replay(from: Sequence, onLost?: OnLost): AsyncIterable<PoolRecord>
   checkpoint(): Promise<void>

@@ -165,7 +165,7 @@ export class BlockPool implements ManagedPool {
       const segment = segments.find(next)
       segments.pin(segment)
       try {
-        for await (const { entries } of segments.batches(segment, 1, journal.lastOf(segment))) {
+        for await (const { entries } of segments.batchesFrom(segment, next, journal.lastOf(segment))) {
           for (const { entry } of entries) {
             if (entry.sequence !== next) continue
             yield toRecord(entry)

@@ -1,4 +1,4 @@
-import { payloadOffset } from './batch.ts'
+import { BATCH_HEADER_BYTES, payloadOffset } from './batch.ts'
 import type { StoredBatch } from './batch-walk.ts'
 import type { Entry } from './entry.ts'
 
@@ -14,6 +14,13 @@ export interface EntryPlace {
   readonly payloadsOffset: number
   /** Number, within the segment, of the record's first payload. */
   readonly firstPayload: number
+}
+
+/** Where a batch is in its segment, and what tells that it is the one: its first record, by its number there. */
+export interface BatchPlace {
+  readonly offset: number
+  readonly record: number
+  readonly checksum: number
 }
 
 /** The entries of a batch with their places. `payloads` of its segment lie before it. */
@@ -40,6 +47,14 @@ export class SegmentIndex {
     this.#checksums.push(place.checksum)
     this.#payloadsOffsets.push(place.payloadsOffset)
     this.#firstPayloads.push(place.firstPayload)
+  }
+
+  /** The batch that a record is in: all that are in it have their payloads behind the same place. */
+  batchOf(record: number): BatchPlace {
+    let first = record
+    while (first > 0 && this.#payloadsOffsets[first - 1] === this.#payloadsOffsets[record]) first -= 1
+    const { offset, checksum } = this.at(first)
+    return { offset: offset - BATCH_HEADER_BYTES, record: first, checksum }
   }
 
   at(record: number): EntryPlace {

@@ -169,6 +169,17 @@ export class Segments {
     return new BatchWalk(this, segment, last).batches(from)
   }
 
+  /**
+   * The same, from the batch on that holds `sequence`, as far as the offset table can be had; else from the first one on,
+   * which tells what is damaged.
+   */
+  async *batchesFrom(segment: Segment, sequence: Sequence, last?: Buffer): AsyncGenerator<StoredBatch> {
+    const record = sequence - segment.firstSequence
+    const index = record === 0 ? undefined : await this.index(segment, last).catch(() => undefined)
+    const walk = new BatchWalk(this, segment, last)
+    yield* index ? walk.batchesFrom(index.batchOf(record)) : walk.batches()
+  }
+
   /** Some blocks from `block` on, up to `end`, in which anything may be; nothing when they cannot be read together. */
   async readAhead({ region }: Segment, block: number, end: number): Promise<Buffer> {
     const { blockBytes } = this.zones

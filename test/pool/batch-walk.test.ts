@@ -58,6 +58,11 @@ async function leftOverIn(at: { last: boolean; lengths?: readonly number[]; drop
 /** No index stays in memory for long: every record is looked up on the medium. */
 const open = (mirror: ScrubbedPool) => mirror.open({ tuning: { ...TINY_TUNING, indexesMax: 1 } })
 
+async function firstFrom(pool: Pool, from: number): Promise<string | undefined> {
+  for await (const { content } of pool.replay(from)) return Buffer.from(content).toString()
+  return undefined
+}
+
 async function expectWhole(pool: Pool, last = RECORDS): Promise<void> {
   for (let i = 1; i <= last; i++) expect(await readAll(pool, i)).toEqual(pattern(400, i))
   expect((await contents(pool)).length).toBe(last)
@@ -86,6 +91,23 @@ describe('a batch left where a write got lost, whole and following from the one 
     await expect(pool.record(DROPPED)).rejects.toMatchObject({ code: 'ERR_CORRUPT' })
     await expect(readAll(pool, DROPPED)).rejects.toMatchObject({ code: 'ERR_CORRUPT' })
     await expect(contents(pool)).rejects.toMatchObject({ code: 'ERR_CORRUPT' })
+  })
+
+  test.each([true, false])('gives way where a replay begins with it, the last: %s', async (last) => {
+    const { pool, stale, legs } = await leftOverIn({ last })
+    stale.copy(legs[0]!.device.bytes, legs[0]!.offset)
+    expect(await firstFrom(pool, DROPPED)).toBe(`record ${DROPPED}`)
+    for (const { device, offset } of legs) stale.copy(device.bytes, offset)
+    await expect(firstFrom(pool, DROPPED)).rejects.toMatchObject({ code: 'ERR_CORRUPT' })
+    if (!last) expect(await firstFrom(pool, DROPPED + 1)).toBe(`record ${DROPPED + 1}`)
+  })
+
+  test('is refused where a replay begins with it, though what follows is lost', async () => {
+    const { mirror, pool, stale, legs } = await leftOverIn({ last: false })
+    const next = await batchOf(mirror, DROPPED + 1)
+    for (const spot of next.legs) rot({ ...spot, length: 128 })
+    for (const { device, offset } of legs) stale.copy(device.bytes, offset)
+    await expect(firstFrom(pool, DROPPED)).rejects.toMatchObject({ code: 'ERR_CORRUPT' })
   })
 
   test('on both legs is refused: the records concerned, and nothing of it is shown', async () => {

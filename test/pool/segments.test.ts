@@ -5,6 +5,8 @@ import { formatDevice, openDevice } from '../support/single-device.ts'
 import { identity, TINY_BYTES, TINY_FORMAT, tiny } from '../support/tiny-pool.ts'
 
 const RECORDS = 40
+/** How often a segment is read at the most, in pages of two records: four batches are read ahead, and its table once. */
+const PAGES_READ_MAX = 5
 /** What a segment is read in: eight blocks. */
 const AHEAD_BYTES = 8 * TINY_FORMAT.blockBytes
 
@@ -49,4 +51,37 @@ test('a block that cannot be read hides only the batch in it from who reads ahea
   expect(shown).toEqual(Array.from({ length: before }, (_, i) => `record ${i + 1}`))
   device.bad = -1
   expect(await contents(pool)).toHaveLength(RECORDS)
+})
+
+test('a replay reads no more of a segment than what it asks for, page after page', async () => {
+  const { device, pool } = await filled()
+  await contents(pool)
+  const whole = device.lengths.splice(0).reduce((sum, length) => sum + length)
+  const shown: string[] = []
+  for (let from = 1; from <= RECORDS; from += 2) {
+    for await (const { sequence, content } of pool.replay(from)) {
+      shown.push(Buffer.from(content).toString())
+      if (sequence > from) break
+    }
+  }
+  expect(shown).toEqual(Array.from({ length: RECORDS }, (_, i) => `record ${i + 1}`))
+  const pages = device.lengths.reduce((sum, length) => sum + length)
+  expect(pages).toBeLessThan(PAGES_READ_MAX * whole)
+})
+
+test('a replay begins with any record of a batch of several', async () => {
+  const device = new MemoryDevice(TINY_BYTES)
+  await formatDevice(device, TINY_FORMAT, identity())
+  const pool = await openDevice(device, tiny())
+  for (let first = 1; first < RECORDS; first += 4) {
+    const records = [0, 1, 2, 3].map((at) => ({ content: Buffer.from(`record ${first + at}`), payloads: [] }))
+    await pool.begin().commit(() => ({ records, releases: [] }))
+  }
+  const all = await contents(pool)
+  expect(all).toHaveLength(RECORDS)
+  for (let from = 1; from <= RECORDS; from += 1) {
+    const shown: string[] = []
+    for await (const { content } of pool.replay(from)) shown.push(Buffer.from(content).toString())
+    expect(shown).toEqual(all.slice(from - 1))
+  }
 })
