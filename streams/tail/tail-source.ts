@@ -15,11 +15,11 @@ export type OpenPage = () => TailPageBuilder
 export interface TailSource {
   /** Whether a record is of this stream. */
   has(record: AttributeRecord): boolean
-  /** Whether nothing follows it. */
-  ends(record: AttributeRecord): boolean
+  /** Whether it is over with the record, if that stays the last one of its own; `before` is what was so before it. */
+  isOver(record: AttributeRecord, before: boolean): boolean
   /** Where a reader is that was at `next`, after `record` was looked at. */
   passed(record: AttributeRecord, next: Sequence): Sequence
-  /** What the pool holds of it after `next`, up to the record `end`. Returns whether nothing follows it. */
+  /** What the pool holds of it after `next`, up to the record `end`. Returns whether it is over with that. */
   past(next: Sequence, end: Sequence, open: OpenPage): AsyncGenerator<TailPage, boolean>
 }
 
@@ -27,7 +27,7 @@ export interface TailSource {
 export function partitionSource(pool: Pool): TailSource {
   return {
     has: () => true,
-    ends: () => false,
+    isOver: () => false,
     passed: ({ sequence }) => sequence,
     past: (next, end, open) => partitionPast(pool, next, end, open),
   }
@@ -59,13 +59,13 @@ export function objectSource(ground: ObjectGround): TailSource {
   const has = (record: AttributeRecord) => isIts(record) && (!messages || record.operation === 'append')
   return {
     has,
-    ends: (record) => isIts(record) && isRemoval(record),
+    isOver: (record, before) => (isIts(record) ? isRemoval(record) : before),
     passed: (record, next) => (has(record) ? record.sequence : next),
     past: (next, end, open) => objectPast(ground, has, next, end, open),
   }
 }
 
-/** The object is gone, or hidden; the removal of one of its older versions is no end. */
+/** The object is gone, or hidden until its delete marker is removed; the removal of an older version is no end. */
 function isRemoval(record: AttributeRecord): boolean {
   return record.operation === 'delete' && record.version === undefined
 }

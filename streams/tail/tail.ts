@@ -82,6 +82,8 @@ class Tail {
   readonly #signal: AbortSignal
   /** All up to it were looked at; the place of an object's reader lies before it as a rule. */
   #looked: Sequence = 0
+  /** With what was looked at the stream is over; it goes on when a delete marker is removed. */
+  #isOver = false
   #isEnded = false
 
   constructor(
@@ -134,8 +136,9 @@ class Tail {
   async *#more(next: Sequence): AsyncGenerator<TailPage> {
     if (this.#recent.after(this.#looked, 0)) return yield this.#present(next)
     const end = this.#recent.last
-    this.#isEnded = yield* this.#source.past(next, end, this.#open)
+    this.#isOver = yield* this.#source.past(next, end, this.#open)
     this.#looked = end
+    this.#isEnded = this.#isOver && end >= this.#recent.last
   }
 
   #present(start: Sequence): TailPage {
@@ -147,9 +150,10 @@ class Tail {
       if (this.#source.has(record)) page.take(sized)
       next = this.#source.passed(record, next)
       this.#looked = record.sequence
-      this.#isEnded = this.#source.ends(record)
-      if (this.#isEnded) break
+      this.#isOver = this.#source.isOver(record, this.#isOver)
     }
-    return page.page(next, this.#looked >= this.#recent.last)
+    const upToDate = this.#looked >= this.#recent.last
+    this.#isEnded = this.#isOver && upToDate
+    return page.page(next, upToDate)
   }
 }

@@ -154,6 +154,47 @@ describe('the stream of an object', () => {
     expect(await pages.next()).toEqual({ done: true, value: undefined })
   })
 
+  test.each([1, 100])(
+    'goes on past a delete marker that was removed meanwhile, where %d records are kept',
+    async (kept) => {
+      const { store } = await openHarness({ limits: { recentRecordsMax: kept } })
+      await store.versions.configure(origin, 'inbox', { versioning: 'enabled' })
+      const { sequence } = await putText(store, named('a'), 'one')
+      const { next, pages } = following(store, { name: named('a'), after: sequence })
+      expect(await next()).toMatchObject({ records: [], upToDate: true })
+      await store.remove(origin, named('a'))
+      const [{ version } = expect.fail()] = (await store.versions.listVersions(origin, 'inbox')).versions
+      await store.versions.removeVersion(origin, named('a'), version)
+      await putText(store, named('other'), 'x')
+      const records = (await next()).records
+      expect(records.map(({ operation }) => operation)).toEqual(['delete', 'delete'])
+      const waiting = next()
+      await putText(store, named('a'), 'two')
+      expect(await waiting).toMatchObject({ records: [{ operation: 'put' }] })
+      await store.remove(origin, named('a'))
+      expect(await next()).toMatchObject({ records: [{ operation: 'delete' }], upToDate: true })
+      expect((await pages.next()).done).toBe(true)
+    },
+  )
+
+  test('goes on past such a marker when its removal is on another page', async () => {
+    const { store } = await openHarness({ limits: { recentRecordsMax: 2 * PAGE_RECORDS_MAX } })
+    await store.versions.configure(origin, 'inbox', { versioning: 'enabled' })
+    const { sequence } = await putText(store, named('a'), 'one')
+    await putText(store, named('other'), 'x')
+    const { next } = following(store, { name: named('a'), after: sequence })
+    await next()
+    await store.remove(origin, named('a'))
+    const [{ version } = expect.fail()] = (await store.versions.listVersions(origin, 'inbox')).versions
+    for (let at = 0; at < PAGE_RECORDS_MAX; at++) await store.annotate(origin, named('other'), { 'user.at': at })
+    await store.versions.removeVersion(origin, named('a'), version)
+    const [first, second] = [await next(), await next()]
+    expect([first.upToDate, second.upToDate]).toEqual([false, true])
+    const waiting = next()
+    await putText(store, named('a'), 'two')
+    expect(await waiting).toMatchObject({ records: [{ operation: 'put' }] })
+  })
+
   test.each([1, 100])('goes on after an older version was removed, where %d records are kept', async (kept) => {
     const { store } = await openHarness({ limits: { recentRecordsMax: kept } })
     await store.versions.configure(origin, 'inbox', { versioning: 'enabled' })
