@@ -77,7 +77,7 @@ function addObjects(program: Command): void {
     .option('--all', 'show every object')
     .option('--columns <names>', 'show these attributes, parted by commas')
     .option('--csv', 'as CSV')
-    .option('--facet <name...>', 'count the values of attributes; --limit says how many of each are shown')
+    .option('--facet <names>', 'count the values of attributes, parted by commas; --limit says how many of each')
     .option('--explain', 'tell how the answer would be found, and not the answer')
     .action(async (text: string, options) =>
       (await import('./cli/query.ts')).query(await openShell(options), text, options),

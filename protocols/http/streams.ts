@@ -1,10 +1,12 @@
 import type { FastifyRequest } from 'fastify'
+import type { TSchema } from 'typebox'
 import { type ObjectName, type Origin, StoreError } from '../../streams/index.ts'
 import { objectNameOf } from './envelope.ts'
 import { type Application, answersBytes, answersNothing, type Door } from './routes.ts'
 import { postChanges, postMessages, putStream } from './stream-append.ts'
 import { parameterOf } from './stream-fields.ts'
 import { getStream, headStream, type OpenView } from './stream-read.ts'
+import * as schemas from './stream-schemas.ts'
 import { messagesView, recordsView } from './stream-view.ts'
 
 /**
@@ -16,26 +18,37 @@ export function streams(application: Application, door: Door): void {
   application.register((scope: Application, _options, done) => {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', (_request, _payload, parsed) => parsed(null))
-    reads(scope, door, '/streams/records', recordsOf(door))
-    reads(scope, door, '/streams/records/:bucket/*', recordsOf(door))
-    reads(scope, door, '/streams/messages/:bucket/*', messagesOf(door))
+    const records = { get: schemas.RecordsQuery, head: schemas.RecordsHeadQuery }
+    const messages = { get: schemas.MessagesQuery, head: schemas.MessagesHeadQuery }
+    reads(scope, door, '/streams/records', recordsOf(door), records)
+    reads(scope, door, '/streams/records/:bucket/*', recordsOf(door), records)
+    reads(scope, door, '/streams/messages/:bucket/*', messagesOf(door), messages)
     writes(scope, door)
     done()
   })
 }
 
 const answersOfReads = answersBytes({ 200: 'What the stream holds', 204: 'Nothing came', 304: 'Not modified' })
-const read = { exposeHeadRoute: false, schema: { response: answersOfReads } }
+const reading = (querystring: TSchema) => ({
+  exposeHeadRoute: false,
+  schema: { querystring, response: answersOfReads },
+})
 
-function reads(application: Application, door: Door, url: string, open: OpenView): void {
+function reads(
+  application: Application,
+  door: Door,
+  url: string,
+  open: OpenView,
+  queries: { readonly get: TSchema; readonly head: TSchema },
+): void {
   application.route({
-    ...read,
+    ...reading(queries.get),
     method: 'GET',
     url,
     handler: (request, reply) => getStream(door, open, request, reply),
   })
   application.route({
-    ...read,
+    ...reading(queries.head),
     method: 'HEAD',
     url,
     config: { swagger: { exposeHeadRoute: true } },

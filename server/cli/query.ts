@@ -26,8 +26,8 @@ export interface QueryFlags {
   readonly columns?: string
   readonly csv?: boolean
   readonly explain?: boolean
-  /** Names of attributes whose values are counted, and not shown one by one. */
-  readonly facet?: readonly string[]
+  /** Names of attributes, parted by commas, whose values are counted, and not shown one by one. */
+  readonly facet?: string
 }
 
 const pageObjects = 1000
@@ -37,7 +37,7 @@ const limitDefault = 1000
 export async function query(shell: Shell, text: string, flags: QueryFlags = {}): Promise<void> {
   const { sort, limit = flags.all ? Number.POSITIVE_INFINITY : limitDefault } = flags
   if (flags.explain) return explain(shell, { q: text, sort, limit: flags.limit })
-  if (flags.facet) return facets(shell, { q: text, by: flags.facet.join(), values: flags.limit })
+  if (flags.facet !== undefined) return facets(shell, { q: text, by: flags.facet, values: flags.limit })
   const show = shower(shell, flags)
   let cursor: string | undefined
   let left = limit

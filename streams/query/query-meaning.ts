@@ -14,6 +14,7 @@ import {
   within,
 } from './query-interval.ts'
 import { misread } from './query-parser.ts'
+import { timeExpected } from './query-slips.ts'
 import { parseSpan } from './query-times.ts'
 
 /*
@@ -107,7 +108,7 @@ function extentsOf(literal: Literal, traits: Traits, now: number): readonly Exte
 
 function timeExtent({ text, column }: Literal, now: number): Extent {
   const span = parseSpan(text, now)
-  if (span === undefined) throw misread(column, 'a time, as 2026-11, 2026-11-01, 2026-11-01T10:00Z or now-7d,', text)
+  if (span === undefined) throw misread(column, timeExpected(text), text)
   return { low: timeText(span.from), high: span.to > LAST_TIME ? TIMES_END : timeText(span.to), highIncluded: false }
 }
 

@@ -11,6 +11,7 @@ import {
   type Query,
   type Term,
 } from './query.ts'
+import { type Slip, slipBehind, slipInOperator, slipInValue } from './query-slips.ts'
 
 /*
  * The query language, by a Pratt parser: an operator binds as tightly as its power says.
@@ -59,6 +60,8 @@ class Parser {
   #at = 0
   #terms = 0
   #depth = 0
+  /** Of the last term. */
+  #operator = ''
 
   constructor(text: string) {
     this.#text = text
@@ -69,7 +72,7 @@ class Parser {
     if (this.#ended) return { kind: 'and', parts: [] }
     const query = this.#expression(0)
     if (this.#ended) return query
-    throw this.#expected('AND, OR or the end of the query')
+    throw this.#unjoined('AND, OR or the end of the query')
   }
 
   get #ended(): boolean {
@@ -105,7 +108,7 @@ class Parser {
 
   #group(): Query {
     const query = this.#expression(0)
-    this.#require(/\)/y, 'AND, OR or )')
+    if (!this.#skip(/\)/y)) throw this.#unjoined('AND, OR or )')
     return query
   }
 
@@ -123,7 +126,8 @@ class Parser {
     if (name === undefined) throw this.#expected('the name of an attribute')
     this.#take(SPACE)
     const symbol = this.#take(OPERATOR)?.[0].toUpperCase()
-    if (symbol === undefined) throw this.#expected('one of : = < <= > >= ~ IN')
+    if (symbol === undefined) throw this.#expected('one of : = < <= > >= ~ IN', slipInOperator(this.#text, this.#at))
+    this.#operator = symbol
     this.#take(SPACE)
     const [operator, values] = symbol === ':' ? this.#pattern() : symbol === 'IN' ? this.#set() : this.#compared(symbol)
     this.#take(SPACE)
@@ -147,7 +151,7 @@ class Parser {
     const value = this.#valueIfAny(BARE)
     if (value === undefined) {
       if (isOpen) return ['exists', []]
-      throw this.#expected('a value')
+      throw this.#expected('a value', slipInValue(this.#text, this.#at, this.#operator))
     }
     if (this.#take(/\*/y) === undefined) return [isOpen ? 'suffix' : 'equals', [value]]
     return [isOpen ? 'contains' : 'prefix', [value]]
@@ -181,7 +185,7 @@ class Parser {
 
   #value(bare: RegExp): Literal {
     const value = this.#valueIfAny(bare)
-    if (value === undefined) throw this.#expected('a value')
+    if (value === undefined) throw this.#expected('a value', slipInValue(this.#text, this.#at, this.#operator))
     return value
   }
 
@@ -223,9 +227,14 @@ class Parser {
     if (!this.#skip(pattern)) throw this.#expected(what)
   }
 
-  #expected(what: string): StoreError {
-    const found = this.#text.slice(this.#at, this.#at + FOUND_CHARACTERS_MAX)
-    return misread(this.#at + 1, what, found)
+  /** Two terms are not joined as they are to be. */
+  #unjoined(what: string): StoreError {
+    return this.#expected(what, slipBehind(this.#text, this.#at, this.#operator))
+  }
+
+  #expected(expected: string, slip: Slip = { at: this.#at, expected }): StoreError {
+    const found = this.#text.slice(slip.at, slip.at + FOUND_CHARACTERS_MAX)
+    return misread(slip.at + 1, slip.expected, found)
   }
 }
 

@@ -1,5 +1,5 @@
 import Schema from 'typebox/schema'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { call } from '../support/http-client.ts'
 import { type Door, openDoor } from '../support/http-door.ts'
 
@@ -114,6 +114,35 @@ test.each(routes)('%s %s answers as it says', async (method, path, target, statu
   if (schema) expect(Schema.Check(schema, JSON.parse(answer.body.toString()))).toBe(true)
   else if (answer.body.length > 0)
     expect(Object.keys(said)[0]).toMatch(/^\*\/\*$|^text\/plain|^application\/x-(tar|ndjson)$/)
+})
+
+const queried = (method: string, path: string): readonly string[] =>
+  (document.paths[path]![method]!.parameters ?? []).flatMap((one) => (one.in === 'query' ? [one.name] : [])).sort()
+
+/** A handler that asks for a parameter otherwise than through its schema asks URLSearchParams for it. */
+test.each(routes.filter(([method, path]) => path.includes('/streams/') && /get|head/.test(method)))(
+  '%s %s reads the parameters that the document lists',
+  async (method, path, target) => {
+    await call(door.port, 'PUT', '/v1/objects/inbox/a', { body: 'x' })
+    await call(door.port, 'PUT', '/v1/streams/messages/inbox/log', { headers: { 'content-type': 'text/plain' } })
+    const asked = vi.spyOn(URLSearchParams.prototype, 'getAll')
+    onTestFinished(() => asked.mockRestore())
+    await call(door.port, method.toUpperCase(), target)
+    const names = new Set(asked.mock.calls.map(([name]) => name))
+    expect([...names].sort()).toEqual(queried(method, path))
+  },
+)
+
+/** What the schemas name is validated, and nothing that they do not name goes unnoticed. */
+test.each(routes)('%s %s takes each parameter once, and no other one', async (method, path, target) => {
+  const [bare = ''] = target.split('?')
+  const names = queried(method, path)
+  for (const name of names) {
+    const { status } = await call(door.port, method.toUpperCase(), `${bare}?${name}=1&${name}=1`)
+    expect(status, name).toBe(400)
+  }
+  if (names.length > 0 && !path.includes('/streams/'))
+    expect((await call(door.port, method.toUpperCase(), `${target.split('?')[0]}?nope=1`)).status).toBe(400)
 })
 
 test('a refusal is the problem that the document says', async () => {

@@ -286,7 +286,7 @@ describe('query', () => {
     const part = { ...facet, name: 'user.x', distinct: 9, complete: false }
     server.answer = json({ sequence: 9, facets: [facet, part] })
     const { shell, said } = server.shell()
-    await query(shell, '', { facet: ['content.type', 'user.x'], limit: 5 })
+    await query(shell, '', { facet: 'content.type,user.x', limit: 5 })
     expect(server.exchanges[0]?.url).toBe('/v1/facets?q=&by=content.type%2Cuser.x&values=5')
     expect(said().split('\n')).toEqual([
       'content.type',
