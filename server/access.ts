@@ -23,12 +23,20 @@ export class ApplicationAccess implements Access {
     this.#evidence = evidence
   }
 
-  async verify(credentials: Credentials, type: RequestType): Promise<Principal> {
+  async verify(credentials: Credentials, type: RequestType, address?: string): Promise<Principal> {
     const digest = this.#evidence.digest(credentials)
     const known = this.#evidence.get(digest)
     const application = known && this.#applications.holds(known) ? known : await this.#proofOf(digest, credentials)
-    if (application === undefined) throw new StoreError('ERR_UNAUTHENTICATED', 'unknown key or wrong secret')
-    if (application.registration.types.includes(type)) return application.principal
+    return this.admit(application, type, address) ?? unknown()
+  }
+
+  /** Whether an application that is known may do what it asks; undefined for none. */
+  admit(application: Application | undefined, type: RequestType, address: string | undefined): Principal | undefined {
+    if (application === undefined) return undefined
+    const { principal, registration, networks } = application
+    if (networks && !networks.has(address ?? ''))
+      throw new StoreError('ERR_FORBIDDEN', `application ${principal.application} may not come from ${address}`)
+    if (registration.types.includes(type)) return principal
     throw new StoreError('ERR_FORBIDDEN', `application ${application.principal.application} may not use ${type}`)
   }
 
@@ -57,6 +65,10 @@ export class ApplicationAccess implements Access {
       ? this.#passwords.refuse()
       : this.#passwords.verify(secret.value, shown)
   }
+}
+
+function unknown(): never {
+  throw new StoreError('ERR_UNAUTHENTICATED', 'unknown key or wrong secret')
 }
 
 /** Compares digests, which have one length, in constant time. */

@@ -1,3 +1,4 @@
+import { Networks } from '../protocols/index.ts'
 import type {
   ApplicationRegistration,
   Credentials,
@@ -43,6 +44,8 @@ const reservedIds = [serverPrincipal.application, networkPrincipal.application]
 export interface Application {
   readonly principal: Principal
   readonly registration: ApplicationRegistration
+  /** Where it may come from; undefined for anywhere. */
+  readonly networks: Networks | undefined
 }
 
 export interface ApplicationsOptions {
@@ -100,7 +103,8 @@ export class Applications implements Iterable<Application> {
     const { policy } = registration
     const held = { application: id, partition, permissions: Object.freeze(known) }
     const principal = Object.freeze(policy ? { ...held, policy } : held)
-    this.#applications.set(id, { principal, registration })
+    const networks = policy?.networks && new Networks(policy.networks)
+    this.#applications.set(id, { principal, registration, networks })
   }
 
   drop(id: string): boolean {

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import type { Credentials, OpenStore, Origin, Principal } from '../streams/index.ts'
+import type { Credentials, OpenStore, Origin, Principal, RequestType } from '../streams/index.ts'
 import { StoreError } from '../streams/index.ts'
 import { ApplicationAccess } from './access.ts'
 import { Administration } from './administration.ts'
@@ -23,6 +23,8 @@ export interface Gate {
   readonly master: KeyObject
   /** An application as it is now; undefined for one that is not registered. */
   principalOf(application: string): Principal | undefined
+  /** An application that may use a request type without a secret, where somebody named it for that. */
+  guestOf(application: string, type: RequestType, address: string): Principal | undefined
 }
 
 export interface GateParts {
@@ -44,7 +46,9 @@ export async function openGate({ configuration, folder, store, now, random }: Ga
   const first = { id: generateKey(random), types: requestTypes, permissions }
   if (applications.size === 0) await administration.add(serverOrigin, first)
   const principalOf = (application: string) => applications.get(application)?.principal
-  return { access, administration, root: rootOf(applications), master, principalOf }
+  const guestOf: Gate['guestOf'] = (application, type, address) =>
+    access.admit(applications.get(application), type, address)
+  return { access, administration, root: rootOf(applications), master, principalOf, guestOf }
 }
 
 /**

@@ -12,20 +12,26 @@ export const CERTIFICATE_LOOK_MS = 5_000
 /** A self-signed one that ends sooner than this is made again at a start. */
 const RENEW_MS = 30 * 86_400_000
 
+/** One certificate, as it is shown to those who speak TLS of today and of before. */
+interface Contexts {
+  readonly modern: SecureContext
+  readonly legacy: SecureContext
+}
+
 /** The certificate that the doors show: read once, and again whenever its files change. */
 export class Certificates {
   readonly #files: CertificateFiles
   readonly #log: Logger
   readonly #timer: NodeJS.Timeout
-  #context: SecureContext
+  #contexts: Contexts
   /** The files as they were just before they were read: a change in between is seen at the next look. */
   #marks: string
   #looking: Promise<void> = Promise.resolve()
 
-  private constructor(files: CertificateFiles, marks: string, context: SecureContext, log: Logger, lookMs: number) {
+  private constructor(files: CertificateFiles, marks: string, contexts: Contexts, log: Logger, lookMs: number) {
     this.#files = files
     this.#marks = marks
-    this.#context = context
+    this.#contexts = contexts
     this.#log = log
     this.#timer = setInterval(() => this.#look(), lookMs).unref()
   }
@@ -37,7 +43,12 @@ export class Certificates {
   }
 
   context(): SecureContext {
-    return this.#context
+    return this.#contexts.modern
+  }
+
+  /** For devices that know no TLS but 1.0 and 1.1: with their ciphers and digests, which OpenSSL has at level 0 alone. */
+  legacyContext(): SecureContext {
+    return this.#contexts.legacy
   }
 
   async close(): Promise<void> {
@@ -57,7 +68,7 @@ export class Certificates {
   /** Two files cannot change at once: while they do not belong together the certificate of before serves on. */
   async #readAgain(): Promise<void> {
     try {
-      this.#context = await load(this.#files)
+      this.#contexts = await load(this.#files)
       this.#log.info({ certificate: this.#files.certificate }, 'the certificate was read again')
     } catch (error) {
       this.#log.warn({ err: error }, 'the certificate of before serves on')
@@ -72,13 +83,17 @@ async function marksOf(files: CertificateFiles): Promise<string> {
 }
 
 /** Nobody else's eyes on the key; both files in PEM, and belonging together. */
-async function load(files: CertificateFiles): Promise<SecureContext> {
+async function load(files: CertificateFiles): Promise<Contexts> {
   const { mode } = await stat(files.key).catch(unreadable(files.key))
   if ((mode & 0o007) !== 0) throw new Error(`${files.key} can be read by everybody; run: chmod 640 ${files.key}`)
   const certificate = await readFile(files.certificate, 'utf8').catch(unreadable(files.certificate))
   const key = await readFile(files.key, 'utf8').catch(unreadable(files.key))
   check(files, { certificate, key })
-  return createSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' })
+  const pair = { cert: certificate, key }
+  return {
+    modern: createSecureContext({ ...pair, minVersion: 'TLSv1.2' }),
+    legacy: createSecureContext({ ...pair, minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' }),
+  }
 }
 
 /** OpenSSL would say much the same, without a word of which file. */

@@ -2,6 +2,7 @@ import { BlockList, isIP, isIPv4 } from 'node:net'
 import { domainToASCII } from 'node:url'
 import { POOL_BYTES_MIN } from '../pool/index.ts'
 import { applicationIdWords, isApplicationId } from './applications.ts'
+import { RATE_MIN } from './policies.ts'
 
 /** What is wrong with a setting, and where it was set. */
 export class ConfigurationError extends Error {
@@ -69,6 +70,13 @@ export function parseSize(setting: Setting): number {
 /** A size, or `off`, which is null. */
 export function parseBound(setting: Setting): number | null {
   return setting.value === 'off' ? null : parseSize(setting)
+}
+
+/** Of bytes a second: a size that is no slower than what can be told from a standstill, or `off`, which is null. */
+export function parseRate(setting: Setting): number | null {
+  const rate = parseBound(setting)
+  if (rate === null || rate >= RATE_MIN) return rate
+  throw wrong(setting, `at least ${RATE_MIN} bytes a second, or "off"`)
 }
 
 /** The size of a pool, which may not be too small for one. */
@@ -173,6 +181,17 @@ export function parseApplicationId(setting: Setting): string {
   const id = String(setting.value)
   if (isApplicationId(id)) return id
   throw wrong(setting, `an application id (${applicationIdWords})`)
+}
+
+/** The same, or '' for none. */
+export function parseApplication(setting: Setting): string {
+  return setting.value === '' ? '' : parseApplicationId(setting)
+}
+
+export function parseLegacyMode(setting: Setting): 'required' | 'implicit' {
+  const { value } = setting
+  if (value === 'required' || value === 'implicit') return value
+  throw wrong(setting, 'required or implicit')
 }
 
 function wrong({ value, source }: Setting, wanted: string): ConfigurationError {

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { ftpLimits, guestLimits } from '../protocols/index.ts'
 import { CHECKPOINT_RECORDS_LIMIT, type Credentials, CUSTODY_LIMITS } from '../streams/index.ts'
 import {
   type CertificateFiles,
@@ -9,12 +10,14 @@ import {
   MILLISECONDS_MAX,
   type PortRange,
   parseAddress,
+  parseApplication,
   parseApplicationId,
   parseBound,
   parseCertificate,
   parseCount,
   parseDomain,
   parseHours,
+  parseLegacyMode,
   parseLevel,
   parseMilliseconds,
   parseNetwork,
@@ -22,6 +25,7 @@ import {
   parsePoolSize,
   parsePorts,
   parsePositive,
+  parseRate,
   parseSize,
   parseSwitch,
   parseText,
@@ -29,6 +33,7 @@ import {
   type Setting,
 } from './config-values.ts'
 
+const FTP_COUNT_MAX = 1_000_000
 const WEBHOOK_TIMEOUT_MS_MAX = 600_000
 const WEBHOOK_ATTEMPTS_MAX = 1000
 
@@ -42,6 +47,20 @@ const settings = {
   'ftp.tlsReuse': { fallback: false },
   'ftp.passivePorts': { fallback: 'any' },
   'ftp.passiveHost': { fallback: '' },
+  'ftp.networks': { fallback: [] },
+  'ftp.anonymous': { fallback: '' },
+  'ftp.connectionsMax': { fallback: ftpLimits.connectionsMax },
+  'ftp.connectionsPerAddressMax': { fallback: guestLimits.connectionsPerAddressMax },
+  'ftp.failuresPerAddressMax': { fallback: guestLimits.failuresPerAddressMax },
+  'ftp.failuresPerUserMax': { fallback: guestLimits.failuresPerUserMax },
+  'ftp.failuresWindowMs': { fallback: guestLimits.failuresWindowMs },
+  'ftp.loginMsMax': { fallback: ftpLimits.loginMsMax },
+  'ftp.idleMsMax': { fallback: ftpLimits.controlIdleMsMax },
+  'ftp.dataIdleMsMax': { fallback: ftpLimits.dataIdleMsMax },
+  'ftp.bytesPerSecond': { fallback: 'off' },
+  'ftp.legacyTls': { fallback: 'off' },
+  'ftp.legacyTlsMode': { fallback: 'required' },
+  'ftp.legacyNetworks': { fallback: [] },
   'tls.certificate': { fallback: '' },
   'tls.key': { fallback: '' },
   'smtp.listen': { fallback: '127.0.0.1:2525', environment: 'CENOTE_SMTP', flag: 'smtp' },
@@ -82,6 +101,26 @@ export interface Configuration {
     readonly passivePorts: PortRange
     /** The address told to clients for passive connections; '' for the one they came to. */
     readonly passiveHost: string
+    /** Networks that connections are taken from; none for any. */
+    readonly networks: readonly string[]
+    /** The application that `anonymous` acts as; '' for none. */
+    readonly anonymous: string
+    readonly connectionsMax: number
+    readonly connectionsPerAddressMax: number
+    readonly failuresPerAddressMax: number
+    readonly failuresPerUserMax: number
+    readonly failuresWindowMs: number
+    readonly loginMsMax: number
+    readonly idleMsMax: number
+    readonly dataIdleMsMax: number
+    /** Of one session; null for as fast as it goes. */
+    readonly bytesPerSecond: number | null
+    /** Where TLS 1.0 and 1.1 are spoken, too, for devices that know no other, from `networks` alone. */
+    readonly legacy: {
+      readonly listen: ListenAddress | null
+      readonly mode: 'required' | 'implicit'
+      readonly networks: readonly string[]
+    }
   }
   /** PEM files; null for the self-signed certificate of the data folder. */
   readonly tls: CertificateFiles | null
@@ -174,6 +213,18 @@ export function parseConfiguration(
       tlsReuse: parseSwitch(setting('ftp.tlsReuse')),
       passivePorts: parsePorts(setting('ftp.passivePorts')),
       passiveHost: parsePassiveHost(setting('ftp.passiveHost')),
+      networks: list(setting('ftp.networks')).map(parseNetwork),
+      anonymous: parseApplication(setting('ftp.anonymous')),
+      connectionsMax: parsePositive(setting('ftp.connectionsMax'), FTP_COUNT_MAX),
+      connectionsPerAddressMax: parsePositive(setting('ftp.connectionsPerAddressMax'), FTP_COUNT_MAX),
+      failuresPerAddressMax: parsePositive(setting('ftp.failuresPerAddressMax'), FTP_COUNT_MAX),
+      failuresPerUserMax: parsePositive(setting('ftp.failuresPerUserMax'), FTP_COUNT_MAX),
+      failuresWindowMs: parsePositive(setting('ftp.failuresWindowMs'), MILLISECONDS_MAX),
+      loginMsMax: parsePositive(setting('ftp.loginMsMax'), MILLISECONDS_MAX),
+      idleMsMax: parsePositive(setting('ftp.idleMsMax'), MILLISECONDS_MAX),
+      dataIdleMsMax: parsePositive(setting('ftp.dataIdleMsMax'), MILLISECONDS_MAX),
+      bytesPerSecond: parseRate(setting('ftp.bytesPerSecond')),
+      legacy: parseLegacy(setting),
     },
     tls: parseCertificate(setting('tls.certificate'), setting('tls.key')),
     smtp: {
@@ -211,6 +262,15 @@ export function parseConfiguration(
     masterKey: environment.CENOTE_MASTER_KEY || undefined,
     root: parseRoot(environment),
   })
+}
+
+/** Old TLS is spoken from networks that are named, and from nowhere else. */
+function parseLegacy(setting: (key: keyof typeof settings) => Setting): Configuration['ftp']['legacy'] {
+  const listen = parseAddress(setting('ftp.legacyTls'))
+  const networks = list(setting('ftp.legacyNetworks')).map(parseNetwork)
+  if (listen !== null && networks.length === 0)
+    throw new ConfigurationError('ftp.legacyNetworks must name the networks of old devices, where ftp.legacyTls is on')
+  return { listen, mode: parseLegacyMode(setting('ftp.legacyTlsMode')), networks }
 }
 
 function pick(

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { ManagedPool } from '../pool/index.ts'
-import { type Frontend, ftpFrontend, httpFrontend, smtpFrontend } from '../protocols/index.ts'
+import { type Frontend, ftpFrontend, Guests, httpFrontend, smtpFrontend } from '../protocols/index.ts'
 import type { Custody, OpenStore } from '../streams/index.ts'
 import { networkPrincipal, partition } from './applications.ts'
 import type { Gate } from './bootstrap.ts'
@@ -34,10 +34,12 @@ export interface DoorParts {
 /** The doors that are configured, not yet listening. */
 export function buildDoors(parts: DoorParts): readonly Frontend[] {
   const { http, ftp, smtp } = parts.configuration
+  const guests = guestsOf(ftp)
   const doors = [
     http.listen && buildHttp(parts, http.listen),
-    ftp.listen && buildFtp(parts, ftp.listen, ftp.tls),
-    ftp.implicitListen && buildFtp(parts, ftp.implicitListen, 'implicit'),
+    ftp.listen && buildFtp(parts, { listen: ftp.listen, mode: ftp.tls, guests }),
+    ftp.implicitListen && buildFtp(parts, { listen: ftp.implicitListen, mode: 'implicit', guests }),
+    ftp.legacy.listen && buildFtp(parts, { ...ftp.legacy, listen: ftp.legacy.listen, guests, isLegacy: true }),
     smtp.listen && buildSmtp(parts, smtp.listen),
   ]
   return doors.filter((door) => door !== null)
@@ -66,20 +68,43 @@ function buildHttp(parts: DoorParts, listen: ListenAddress): Frontend {
 
 type TlsMode = Configuration['ftp']['tls'] | 'implicit'
 
-function buildFtp(parts: DoorParts, listen: ListenAddress, mode: TlsMode): Frontend {
+interface FtpListener {
+  readonly listen: ListenAddress
+  readonly mode: TlsMode
+  readonly guests: Guests
+  /** In place of those of the door. */
+  readonly networks?: readonly string[]
+  /** TLS 1.0 and 1.1 are spoken, too. */
+  readonly isLegacy?: boolean
+}
+
+function buildFtp(parts: DoorParts, { listen, mode, guests, networks, isLegacy = false }: FtpListener): Frontend {
   const { configuration, store, gate, certificates, log } = parts
-  const { passivePorts, passiveHost, tlsReuse } = configuration.ftp
+  const { ftp } = configuration
+  const { passivePorts, passiveHost, tlsReuse, bytesPerSecond, connectionsMax, loginMsMax, dataIdleMsMax } = ftp
+  const from = networks ?? ftp.networks
+  const context = () => (isLegacy ? certificates!.legacyContext() : certificates!.context())
   return ftpFrontend({
     ...listen,
     store,
     access: gate.access,
     logger: log.child({ door: 'ftp' }),
+    guests,
     passivePorts,
-    ...(passiveHost === '' ? {} : { passiveHost }),
-    ...(mode !== 'off' &&
-      certificates && { tls: { mode, reuseRequired: tlsReuse, context: () => certificates.context() } }),
+    ...(passiveHost !== '' && { passiveHost }),
+    ...(mode !== 'off' && certificates && { tls: { mode, reuseRequired: tlsReuse, context } }),
+    ...(from.length > 0 && { networks: from }),
+    ...(bytesPerSecond !== null && { bytesPerSecond }),
+    ...(ftp.anonymous !== '' && { anonymous: (address) => gate.guestOf(ftp.anonymous, 'ftp', address) }),
+    limits: { connectionsMax, loginMsMax, controlIdleMsMax: ftp.idleMsMax, dataIdleMsMax },
     clock: Date,
   })
+}
+
+/** Whoever comes is one guest, by whichever listener of FTP. */
+function guestsOf(ftp: Configuration['ftp']): Guests {
+  const { connectionsPerAddressMax, failuresPerAddressMax, failuresPerUserMax, failuresWindowMs } = ftp
+  return new Guests({ connectionsPerAddressMax, failuresPerAddressMax, failuresPerUserMax, failuresWindowMs })
 }
 
 function buildSmtp({ configuration, store, gate, log }: DoorParts, listen: ListenAddress): Frontend {

@@ -1,3 +1,4 @@
+import { Networks } from '../protocols/index.ts'
 import { PATTERN_CHARACTERS_MAX, type Policy, type PolicyChange, StoreError } from '../streams/index.ts'
 
 /** What a policy may say, and in which words it is refused. A new member does not compile without its row. */
@@ -7,6 +8,8 @@ interface Row {
 }
 
 export const POLICY_LIST_MAX = 32
+/** Slower than this a transfer only looks like one that hangs. */
+export const RATE_MIN = 1024
 
 const count = (least: number, must: string): Row => ({
   must,
@@ -33,10 +36,29 @@ const rows: { readonly [Member in keyof Policy]-?: Row } = {
   ),
   quotaBytes: count(0, 'a number of bytes'),
   quotaObjects: count(0, 'a number of objects'),
+  networks: list('addresses and ranges such as 192.168.0.0/16', isNetwork),
+  home: {
+    must: 'BUCKET or BUCKET/PREFIX, of 1,024 characters at the most',
+    fits: (value) => typeof value === 'string' && value.length <= 1024 && value.split('/').every(isSegment),
+  },
+  connectionsMax: count(1, 'a number of sessions from 1 on'),
+  bytesPerSecond: count(RATE_MIN, `a number of bytes from ${RATE_MIN} on`),
   controlLost: {
     must: 'keep, quarantine or drop',
     fits: (value) => value === 'keep' || value === 'quarantine' || value === 'drop',
   },
+}
+
+function isNetwork(text: string): boolean {
+  try {
+    return new Networks([text]) !== undefined
+  } catch {
+    return false
+  }
+}
+
+function isSegment(text: string): boolean {
+  return text !== '' && text !== '.' && text !== '..' && !/\p{Cc}/u.test(text)
 }
 
 /** The policy after a change, in which null takes a member away; undefined for one that says nothing. ERR_INVALID. */

@@ -133,6 +133,10 @@ function policyOptions(command: Command): Command {
     .option('--content-types <list>', 'what content may be found to be: application/pdf,image/*; or none, for anything')
     .option('--quota-bytes <size>', 'of all that it has stored and is kept; or none')
     .option('--quota-objects <n>', 'and their older versions; or none')
+    .option('--networks <list>', 'where it may come from: 192.168.0.0/16,fd00::/8; or none, for anywhere')
+    .option('--home <bucket[/prefix]>', 'where its FTP sessions begin, and beyond which they see nothing; or none')
+    .option('--connections-max <n>', 'FTP sessions at once; or none')
+    .option('--bytes-per-second <size>', 'of its FTP sessions together, both ways; or none')
     .option(
       '--control-lost <fate>',
       'of a file whose sender vanished: keep, quarantine or drop; or none, for quarantine',

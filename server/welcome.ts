@@ -67,9 +67,13 @@ export function reachable(address: string): string {
 
 /** A line for each door that lets secrets and content cross a network in clear. */
 export function openDoorWarnings({ http, ftp, smtp }: Pick<Configuration, 'http' | 'ftp' | 'smtp'>): readonly string[] {
-  return Object.entries({ http, ftp, smtp }).flatMap(([protocol, { listen }]) =>
+  const old = ftp.legacy.listen
+    ? [`ftp speaks TLS 1.0 and 1.1 at port ${ftp.legacy.listen.port}, which protects little`]
+    : []
+  const clear = Object.entries({ http, ftp, smtp }).flatMap(([protocol, { listen }]) =>
     listen === null || isLoopback(listen.host) || (protocol === 'ftp' && ftp.tls === 'required')
       ? []
       : [`${protocol} listens on ${listen.host} without TLS: secrets and content cross the network in clear`],
   )
+  return [...clear, ...old]
 }

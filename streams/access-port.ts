@@ -9,8 +9,8 @@ export interface Credentials {
 /**
  * Verifies that an application is who it says and may use a request type, before any filter runs.
  * Rejects with ERR_UNAUTHENTICATED (unknown key or wrong secret: the same answer in the same time) or ERR_FORBIDDEN
- * (proved, but not for this request type).
+ * (proved, but not for this request type, or not from `address`).
  */
 export interface Access {
-  verify(credentials: Credentials, type: RequestType): Promise<Principal>
+  verify(credentials: Credentials, type: RequestType, address?: string): Promise<Principal>
 }

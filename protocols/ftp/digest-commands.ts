@@ -1,6 +1,6 @@
-import { StoreError } from '../../streams/index.ts'
+import { type ObjectStat, StoreError } from '../../streams/index.ts'
 import type { Command } from './commands.ts'
-import { type DigestName, digestNames, digestOf, storedDigest } from './file-digest.ts'
+import { type DigestName, digestAttributes, digestNames, digestOf, storedDigest } from './file-digest.ts'
 import { Refusal } from './refusal.ts'
 import type { Session } from './session.ts'
 
@@ -75,6 +75,15 @@ async function calculate(session: Session, text: string, name: DigestName, part:
   const length = Math.min(last - first + 1, stat.size)
   if (length > settings.limits.digestBytesMax)
     throw new StoreError('ERR_TOO_LARGE', `At most ${settings.limits.digestBytesMax} bytes are read for a digest`)
-  const { body } = await files.read(text, first, length)
-  return { first, last, digest: await digestOf(body, name) }
+  const reading = await files.read(text, first, length)
+  const digest = await digestOf(reading.body, name)
+  if (length === reading.stat.size && name !== 'SHA-256') keep(session, reading.stat, digestAttributes[name], digest)
+  return { first, last, digest }
+}
+
+/** A digest of a whole file that cost a read is a record in its stream: the next one who asks does not pay again. */
+function keep({ files, verdicts }: Session, stat: ObjectStat, attribute: string, digest: string): void {
+  const { bucket, key, sequence: version } = stat
+  const set = { [attribute]: digest }
+  verdicts.add({ origin: files.origin, name: { bucket, key }, version, set, disposition: 'keep' })
 }

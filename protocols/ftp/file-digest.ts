@@ -6,11 +6,18 @@ import type { ObjectStat } from '../../streams/index.ts'
 export type DigestName = 'SHA-256' | 'SHA-1' | 'MD5' | 'CRC32'
 export const digestNames: readonly DigestName[] = ['SHA-256', 'SHA-1', 'MD5', 'CRC32']
 
+/** Where a digest that cost a read is kept, for whoever asks next. */
+export const digestAttributes = {
+  'SHA-1': 'checksum.sha1',
+  MD5: 'checksum.md5',
+  CRC32: 'checksum.crc32',
+} as const satisfies { readonly [Name in Exclude<DigestName, 'SHA-256'>]: string }
+
 /** What the store has of a whole file; the others are calculated from its bytes. */
 export function storedDigest({ digests, attributes }: ObjectStat, name: DigestName): string | undefined {
   if (name === 'SHA-256') return digests.sha256
-  const md5 = attributes['checksum.md5']
-  return name === 'MD5' && typeof md5 === 'string' ? md5 : undefined
+  const known = attributes[digestAttributes[name]]
+  return typeof known === 'string' ? known : undefined
 }
 
 /** In lower-case hex. */

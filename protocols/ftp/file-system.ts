@@ -95,14 +95,14 @@ export class FileSystem {
 
   async begin(text: string, { ascii = false, announced }: Announced = {}): Promise<Upload> {
     const path = this.#filePath(text)
-    if (path.length < 2) throw new StoreError('ERR_INVALID', 'Files live in buckets: store to /bucket/name')
-    const envelope = envelopeOf(this.#login, objectAt(path), ascii)
+    if (this.#at(path).length < 2) throw new StoreError('ERR_INVALID', 'Files live in buckets: store to /bucket/name')
+    const envelope = envelopeOf(this.#login, objectAt(this.#at(path)), ascii)
     return this.#store.begin(announced === undefined ? envelope : { ...envelope, announced })
   }
 
   async remove(text: string): Promise<void> {
     const path = this.#filePath(text)
-    const removed = path.length > 1 && (await this.#store.remove(this.#origin, objectAt(path)))
+    const removed = this.#at(path).length > 1 && (await this.#store.remove(this.#origin, objectAt(this.#at(path))))
     if (!removed) throw notFound(path, 'file')
     await this.#keepParent(path)
   }
@@ -123,7 +123,8 @@ export class FileSystem {
   }
 
   async #make(path: Path): Promise<boolean> {
-    if (path.length === 1) return this.#store.createBucket(this.#origin, path[0]!)
+    const [bucket, ...more] = this.#at(path)
+    if (more.length === 0) return this.#store.createBucket(this.#origin, bucket!)
     if (this.#tree.isWriteOnly) return true // As CWD takes its word: a mark could lie on what it may not see.
     if (await this.#exists(path)) return false
     await this.#mark(path)
@@ -136,10 +137,11 @@ export class FileSystem {
 
   async removeDirectory(text: string): Promise<void> {
     const path = resolve(this.#directory, text, 'refused')
-    if (path.length < 2) throw new StoreError('ERR_UNSUPPORTED', 'Buckets are not removed over FTP')
+    if (path.length === 0 || this.#at(path).length < 2)
+      throw new StoreError('ERR_UNSUPPORTED', 'Buckets are not removed over FTP')
     if (!(await this.#tree.isDirectory(path))) throw notFound(path, 'directory')
     if (!(await this.#tree.isEmpty(path))) throw new StoreError('ERR_CONFLICT', `${textOf(path)} is not empty`)
-    await this.#store.remove(this.#origin, markerAt(path))
+    await this.#store.remove(this.#origin, markerAt(this.#at(path)))
     await this.#keepParent(path)
   }
 
@@ -147,11 +149,12 @@ export class FileSystem {
   async rename(from: Entry, text: string): Promise<void> {
     const source = resolve([], from.name, 'refused')
     const target = resolve(this.#directory, text, 'refused')
-    if (source.length < 2 || target.length < 2) {
+    if (this.#at(source).length < 2 || this.#at(target).length < 2) {
       throw new StoreError('ERR_UNSUPPORTED', 'Buckets are not renamed over FTP')
     }
     if (await this.#tree.isDirectory(target)) throw new StoreError('ERR_CONFLICT', `${textOf(target)} is a directory`)
-    if (from.type === 'file') await this.#store.rename(this.#origin, objectAt(source), objectAt(target))
+    if (from.type === 'file')
+      await this.#store.rename(this.#origin, objectAt(this.#at(source)), objectAt(this.#at(target)))
     else await this.#renameDirectory(source, target)
     await this.#keepParent(source)
   }
@@ -160,7 +163,7 @@ export class FileSystem {
     if (textOf(target).startsWith(`${textOf(source)}/`)) {
       throw new StoreError('ERR_INVALID', 'A directory cannot move into itself')
     }
-    await this.#store.renamePrefix(this.#origin, markerAt(source), markerAt(target))
+    await this.#store.renamePrefix(this.#origin, markerAt(this.#at(source)), markerAt(this.#at(target)))
   }
 
   /**
@@ -169,7 +172,7 @@ export class FileSystem {
    */
   async #keepParent(path: Path): Promise<void> {
     const parent = path.slice(0, -1)
-    if (parent.length < 2) return
+    if (parent.length === 0 || this.#at(parent).length < 2) return
     try {
       if (!(await this.#tree.isDirectory(parent))) await this.#mark(parent)
     } catch (error) {
@@ -178,8 +181,13 @@ export class FileSystem {
   }
 
   async #mark(path: Path): Promise<void> {
-    const upload = await this.#store.begin(envelopeOf(this.#login, markerAt(path)))
+    const upload = await this.#store.begin(envelopeOf(this.#login, markerAt(this.#at(path))))
     await upload.commit()
+  }
+
+  /** From the root of the store: what the client knows begins at its home. */
+  #at(path: Path): Path {
+    return this.#tree.absolute(path)
   }
 
   #filePath(text: string): Path {

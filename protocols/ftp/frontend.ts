@@ -1,13 +1,14 @@
 import type { Server, Socket } from 'node:net'
-import type { Origin } from '../../streams/index.ts'
+import { type Origin, type Principal, StoreError } from '../../streams/index.ts'
 import { hostPort } from '../address.ts'
 import type { Frontend } from '../frontend.ts'
 import { VerdictQueue } from '../verdict-queue.ts'
+import { routeOf } from './address.ts'
 import { FileSystem } from './file-system.ts'
 import { type ControlConnection, ControlServer } from './ftp-srv-adapter.ts'
 import { type FtpOptions, type FtpSettings, settingsOf } from './options.ts'
 import { Session } from './session.ts'
-import { verify } from './verify.ts'
+import { asLogIn, verify } from './verify.ts'
 
 /** The FTP door (RFC 959, 2389, 2428, 3659, 4217): buckets are directories, and 226 means durable. */
 export function ftpFrontend(options: FtpOptions): Frontend {
@@ -67,27 +68,60 @@ class FtpFrontend implements Frontend {
 
   #accept(socket: Socket): void {
     const { limits } = this.#settings
-    if (this.#sessions.size >= limits.connectionsMax) {
-      turnAway(socket, limits.closeMsMax)
+    const refusal = this.#refusalOf(socket)
+    if (refusal !== undefined) {
+      turnAway(socket, refusal, limits.closeMsMax)
       return
     }
     socket.setNoDelay(true).setKeepAlive(true)
     const session = new Session(this.#control, socket, this.#settings, this.#verdicts)
     this.#sessions.add(session)
+    session.connection.parted = (application) => this.#settings.guests.part(application)
     socket.once('close', () => this.#forget(session))
+  }
+
+  /** Why a connection is not taken; undefined for one that is, and that is counted from then on. */
+  #refusalOf(socket: Socket): string | undefined {
+    const { limits, guests, networks } = this.#settings
+    const { peerAddress } = routeOf(socket)
+    if (networks && !networks.has(peerAddress)) return 'Connections from your address are not taken'
+    if (this.#sessions.size >= limits.connectionsMax) return 'Too many connections'
+    return guests.enter(peerAddress) ? undefined : 'Too many connections from your address'
   }
 
   /** A session counts until its last command is done, so that close() leaves no upload underway behind. */
   async #forget(session: Session): Promise<void> {
     await session.close()
+    session.connection.logOut()
+    this.#settings.guests.leave(session.connection.route.peerAddress)
     this.#sessions.delete(session)
   }
 
-  async #logIn({ id, peer, secure }: ControlConnection, user: string, password: string): Promise<FileSystem> {
-    const { access, store } = this.#settings
-    const principal = await verify(access, user, password)
+  async #logIn(connection: ControlConnection, user: string, password: string): Promise<FileSystem> {
+    const { store, guests } = this.#settings
+    const { id, peer, secure } = connection
+    const principal = await this.#prove(connection, user, password)
+    connection.part() // Of whoever it was before, where PASS was said again.
+    guests.join(principal)
+    connection.joined = principal.application
     const origin: Origin = { principal, protocol: 'ftp', peer, request: id }
     return new FileSystem(store, { origin, user, secure })
+  }
+
+  async #prove({ route }: ControlConnection, user: string, password: string): Promise<Principal> {
+    const { access, guests, anonymous } = this.#settings
+    const { peerAddress } = route
+    const guest = await asLogIn(async () => (/^(?:anonymous|ftp)$/i.test(user) ? anonymous(peerAddress) : undefined))
+    if (guest) return guest
+    guests.requirePatience(peerAddress, user)
+    try {
+      const principal = await verify(access, user, password, peerAddress)
+      guests.succeeded(user)
+      return principal
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'ERR_UNAUTHENTICATED') guests.failed(peerAddress, user)
+      throw error
+    }
   }
 }
 
@@ -98,7 +132,7 @@ function closing(server: Server): Promise<void> {
   })
 }
 
-function turnAway(socket: Socket, closeMsMax: number): void {
+function turnAway(socket: Socket, why: string, closeMsMax: number): void {
   socket.on('error', () => {}).setTimeout(closeMsMax, () => socket.destroy())
-  socket.resume().end('421 Too many connections\r\n')
+  socket.resume().end(`421 ${why}\r\n`)
 }

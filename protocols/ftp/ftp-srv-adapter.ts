@@ -46,6 +46,10 @@ export class ControlServer extends FtpServer {
 /** ftp-srv's connection with our lines, our replies and an orderly end. */
 export class ControlConnection extends FtpConnection {
   declare fs: FileSystem | undefined
+  /** The application whose sessions this one counts among. */
+  joined: string | undefined
+  /** Told when it does so no more; ftp-srv's own listeners are gone by the time a connection has closed. */
+  parted: (application: string) => void = () => {}
   readonly route: Route
   /** The client's `address:port`. */
   readonly peer: string
@@ -108,6 +112,14 @@ export class ControlConnection extends FtpConnection {
     this.authenticated = false
     this.username = undefined
     this.fs = undefined
+    this.part()
+  }
+
+  /** It counts among the sessions of its application no more. */
+  part(): void {
+    const { joined } = this
+    this.joined = undefined
+    if (joined !== undefined) this.parted(joined)
   }
 
   offers(directive: string): boolean {

@@ -1,6 +1,8 @@
 import { randomInt } from 'node:crypto'
 import { isIPv4 } from 'node:net'
-import type { Access, Store } from '../../streams/index.ts'
+import type { Access, Principal, Store } from '../../streams/index.ts'
+import { Networks } from '../networks.ts'
+import { Guests } from './guests.ts'
 import type { FtpTls } from './protection.ts'
 
 /** What the door writes its log with; pino's loggers fit. */
@@ -28,6 +30,8 @@ export interface FtpLimits {
   readonly commandsQueuedMax: number
   /** For TLS to come up on a connection; then it is cut. */
   readonly handshakeMsMax: number
+  /** From the greeting to a login; then 421. */
+  readonly loginMsMax: number
   /** From one command to the next; then 421. */
   readonly controlIdleMsMax: number
   /** For the data connection to come up, after PASV or EPSV and again after the transfer command; then 425. */
@@ -56,6 +60,7 @@ export const ftpLimits: FtpLimits = {
   commandBytesMax: 8192,
   commandsQueuedMax: 64,
   handshakeMsMax: 10_000,
+  loginMsMax: 60_000,
   controlIdleMsMax: 300_000,
   dataConnectMsMax: 30_000,
   dataIdleMsMax: 60_000,
@@ -80,17 +85,29 @@ export interface FtpOptions {
   /** Without it nothing here is encrypted. */
   readonly tls?: FtpTls
   readonly limits?: Partial<FtpLimits>
+  /** Shared by all listeners of a server, so that bounds on who comes are bounds on all of them together. */
+  readonly guests?: Guests
+  /** Addresses and ranges that connections are taken from; without them from anywhere. */
+  readonly networks?: readonly string[]
+  /** Of one session, both ways; without it as fast as it goes. */
+  readonly bytesPerSecond?: number
+  /** Whom `anonymous` and `ftp` act as, with any password; undefined where nobody may. */
+  readonly anonymous?: (address: string) => Principal | undefined
   /** Tells milliseconds since 1970; listings show the year of what is older than half a year. */
   readonly clock?: { now(): number }
   /** Tells an integer from `min` to `max`, both inclusive; passive ports are chosen by it. */
   readonly random?: { integer(min: number, max: number): number }
 }
 
+type Undefaulted = 'passiveHost' | 'tls' | 'limits' | 'networks' | 'bytesPerSecond'
+
 /** Options with every default filled in. */
-export interface FtpSettings extends Required<Omit<FtpOptions, 'passiveHost' | 'tls' | 'limits'>> {
+export interface FtpSettings extends Required<Omit<FtpOptions, Undefaulted>> {
   readonly passiveHost: string | undefined
   readonly tls: FtpTls | undefined
   readonly limits: FtpLimits
+  readonly networks: Networks | undefined
+  readonly bytesPerSecond: number | undefined
 }
 
 /** @throws {RangeError} for a passive range or address that no client could use */
@@ -110,7 +127,11 @@ export function settingsOf(options: FtpOptions): FtpSettings {
     random: { integer: (min, max) => randomInt(min, max + 1) },
     passiveHost: undefined,
     tls: undefined,
+    guests: new Guests(),
+    anonymous: () => undefined,
+    bytesPerSecond: undefined,
     ...options,
+    networks: options.networks && new Networks(options.networks),
     limits: { ...ftpLimits, ...options.limits },
   }
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Attributes, Receipt } from '../../streams/index.ts'
+import type { TokenBucket } from '../token-bucket.ts'
 import type { VerdictQueue } from '../verdict-queue.ts'
 import { LineFramer, parse, tooLong } from './command-line.ts'
 import { CommandQueue } from './command-queue.ts'
@@ -46,6 +47,8 @@ export class Session {
   /** Of the data connections to come. */
   protection: ProtectionLevel = 'C'
   readonly #framer: LineFramer
+  readonly #loginTimer: NodeJS.Timeout
+  #buckets: readonly TokenBucket[] = []
   readonly #queue: CommandQueue<Line>
   #channel: DataChannel | undefined
   #transfer: Transfer | undefined
@@ -60,6 +63,7 @@ export class Session {
     this.completion = new Completion(verdicts)
     this.#framer = new LineFramer(limits.commandBytesMax)
     this.connection = new ControlConnection(server, socket, limits, (chunk) => this.#receive(chunk))
+    this.#loginTimer = setTimeout(() => this.connection.close(421, 'No login in time'), limits.loginMsMax)
     const expire = () => this.connection.close(421, 'No command for too long')
     this.#queue = new CommandQueue(limits, (line) => this.#execute(line), expire)
     this.#watch(socket)
@@ -126,8 +130,11 @@ export class Session {
    */
   async logIn(user: string, password: string): Promise<void> {
     const { id, peer } = this.connection
+    const { guests, bytesPerSecond } = this.settings
     try {
       await this.connection.login(user, password)
+      clearTimeout(this.#loginTimer)
+      this.#buckets = guests.bucketsOf(this.files.origin.principal, bytesPerSecond)
     } catch (error) {
       this.settings.logger.info({ session: id, peer, reason: replyOf(error).message }, 'FTP login refused')
       this.#logInFailures += 1
@@ -150,7 +157,8 @@ export class Session {
     if (!channel) throw new Refusal(425, 'Say EPSV, PASV, EPRT or PORT first')
     this.#channel = undefined
     const { limits } = this.settings
-    this.#transfer = new Transfer(channel, limits, () => this.connection.reply(150, ...opening), this.#protection())
+    const announce = () => this.connection.reply(150, ...opening)
+    this.#transfer = new Transfer({ channel, limits, announce, protect: this.#protection(), buckets: this.#buckets })
     try {
       this.connection.reply(226, await work(this.#transfer))
     } finally {
@@ -246,6 +254,7 @@ export class Session {
   #leave(): void {
     if (this.#gone) return
     this.#gone = true
+    clearTimeout(this.#loginTimer)
     const reason = new Refusal(426, 'The control connection was closed')
     this.#transfer?.abort(reason)
     this.#channel?.close(reason)

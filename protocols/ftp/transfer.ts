@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { StoreError } from '../../streams/index.ts'
 import { cutOf } from '../../system/index.ts'
 import type { UploadSink } from '../sink.ts'
+import type { TokenBucket } from '../token-bucket.ts'
 import type { DataChannel } from './data-channel.ts'
 import type { FtpLimits } from './options.ts'
 import { Refusal } from './refusal.ts'
@@ -24,6 +25,17 @@ export type Protect = (connection: Socket) => Promise<Socket> | Socket
 /** Changes bytes on their way. */
 export type Conversion = (bytes: AsyncIterable<Buffer>) => AsyncGenerator<Buffer>
 
+/** What a transfer is made of. */
+export interface TransferParts {
+  readonly channel: DataChannel
+  readonly limits: FtpLimits
+  /** Says 150, which comes before the connection: a client may wait for it before it connects. */
+  readonly announce: () => void
+  readonly protect: Protect
+  /** What bounds its rate. */
+  readonly buckets: readonly TokenBucket[]
+}
+
 const LOST = 'The data connection was lost'
 
 /**
@@ -33,20 +45,18 @@ const LOST = 'The data connection was lost'
  *        └──────abort──────────▶└──▶ 426            (from here on abort is void: the outcome stands)
  */
 export class Transfer {
-  readonly #channel: DataChannel
+  readonly #parts: TransferParts
   readonly #dataIdleMsMax: number
-  readonly #announce: () => void
-  readonly #protect: Protect
+  readonly #over = new AbortController()
+  /** It waits for its turn under a bound on the rate. */
+  #isThrottled = false
   #socket: Socket | undefined
   #abortReason: Error | undefined
   #abortable = () => true
 
-  /** `announce` says 150, which comes before the connection: a client may wait for it before it connects. */
-  constructor(channel: DataChannel, limits: FtpLimits, announce: () => void, protect: Protect) {
-    this.#channel = channel
-    this.#dataIdleMsMax = limits.dataIdleMsMax
-    this.#announce = announce
-    this.#protect = protect
+  constructor(parts: TransferParts) {
+    this.#parts = parts
+    this.#dataIdleMsMax = parts.limits.dataIdleMsMax
   }
 
   /** Bytes moved so far. */
@@ -58,7 +68,8 @@ export class Transfer {
   abort(reason: Error): boolean {
     const abortable = this.#abortable()
     if (abortable) this.#abortReason = reason
-    if (abortable) this.#channel.close(reason)
+    if (abortable) this.#over.abort()
+    if (abortable) this.#parts.channel.close(reason)
     return abortable
   }
 
@@ -70,7 +81,8 @@ export class Transfer {
       const socket = await this.#open(() => !sink.writableNeedDrain)
       sink.on('drain', () => socket.setTimeout(this.#dataIdleMsMax)) // From here on it is the client's turn again.
       socket.once('end', () => refuseCut(socket, sink)) // Before the pipeline hears of the end and takes it for one.
-      await (convert ? pipeline(socket, convert, sink) : pipeline(socket, sink))
+      const through = this.#throughBuckets(convert)
+      await (through ? pipeline(socket, through, sink) : pipeline(socket, sink))
     } catch (error) {
       await closed(sink, error)
       throw this.#abortReason ?? lostOr(error)
@@ -80,20 +92,43 @@ export class Transfer {
   /** From the store to the client; resolves once the system has taken the last byte. */
   async send(body: AsyncIterable<Uint8Array> | AsyncIterable<string>): Promise<void> {
     const socket: Socket = await this.#open(() => socket.writableLength > 0)
+    socket.once('close', () => this.#over.abort()) // Whoever sends may close and be waited for; whoever receives has gone.
     try {
-      await pipeline(body, socket)
+      await pipeline(this.#isBounded ? this.#throttled<Uint8Array | string>(body) : body, socket)
     } catch (error) {
       throw this.#abortReason ?? lostOr(error)
     }
   }
 
+  get #isBounded(): boolean {
+    return this.#parts.buckets.length > 0
+  }
+
+  #throughBuckets(convert: Conversion | undefined): Conversion | undefined {
+    if (!this.#isBounded) return convert
+    return (bytes) => (convert ? convert(this.#throttled(bytes)) : this.#throttled(bytes))
+  }
+
+  /** The same, no faster than every bucket lets it go. */
+  async *#throttled<Chunk extends Uint8Array | string>(bytes: AsyncIterable<Chunk>): AsyncGenerator<Chunk> {
+    for await (const chunk of bytes) {
+      this.#isThrottled = true
+      for (const bucket of this.#parts.buckets) await bucket.take(Buffer.byteLength(chunk), this.#over.signal)
+      this.#isThrottled = false
+      yield chunk
+    }
+  }
+
   /** The connection, cut when it stays silent while it is the client's turn: a slow store is no fault of the client. */
   async #open(clientsTurn: () => boolean): Promise<Socket> {
-    this.#announce()
-    const socket = await this.#protect(await this.#channel.open())
+    const { announce, protect, channel } = this.#parts
+    announce()
+    const socket = await protect(await channel.open())
     this.#socket = socket
+    socket.once('error', () => this.#over.abort())
     socket.setTimeout(this.#dataIdleMsMax).on('timeout', () => {
-      if (clientsTurn()) socket.destroy(new StoreError('ERR_TIMEOUT', 'The data connection was idle for too long'))
+      if (clientsTurn() && !this.#isThrottled)
+        socket.destroy(new StoreError('ERR_TIMEOUT', 'The data connection was idle for too long'))
       else socket.setTimeout(this.#dataIdleMsMax)
     })
     return socket

@@ -15,20 +15,28 @@ export class Tree {
    * itself is refused where there is no bucket.
    */
   readonly isWriteOnly: boolean
+  /** Of the application: its root is there (policy `home`). */
+  readonly #home: Path
   readonly #store: Store
   readonly #origin: Origin
 
   constructor(store: Store, origin: Origin) {
-    const { permissions } = origin.principal
+    const { permissions, policy } = origin.principal
+    this.#home = policy?.home?.split('/') ?? []
     this.isWriteOnly = permissions.includes('object:write') && !permissions.includes('object:read')
     this.#store = store
     this.#origin = origin
   }
 
+  absolute(path: Path): Path {
+    return [...this.#home, ...path]
+  }
+
   async fileAt(path: Path): Promise<ObjectStat | undefined> {
-    if (path.length < 2) return undefined
+    const absolute = this.absolute(path)
+    if (absolute.length < 2) return undefined
     try {
-      return await this.#store.stat(this.#origin, objectAt(path))
+      return await this.#store.stat(this.#origin, objectAt(absolute))
     } catch (error) {
       if (error instanceof StoreError && error.code === 'ERR_NOT_FOUND') return undefined
       throw error
@@ -36,26 +44,28 @@ export class Tree {
   }
 
   async isDirectory(path: Path): Promise<boolean> {
-    const [bucket] = path
-    if (bucket === undefined) return true
+    if (path.length === 0) return true
+    const absolute = this.absolute(path)
+    const bucket = absolute[0]!
     if (!(await this.#store.buckets(this.#origin)).includes(bucket)) return false
-    if (path.length === 1) return true
-    const { objects } = await this.#store.list(this.#origin, bucket, { prefix: prefixAt(path), limit: 1 })
+    if (absolute.length === 1) return true
+    const { objects } = await this.#store.list(this.#origin, bucket, { prefix: prefixAt(absolute), limit: 1 })
     return objects.length > 0
   }
 
   /** Whether a directory below a bucket holds its marker at most; keys that have no path here count, too. */
   async isEmpty(path: Path): Promise<boolean> {
-    const { bucket, key: prefix } = markerAt(path)
+    const { bucket, key: prefix } = markerAt(this.absolute(path))
     const { objects, next } = await this.#store.list(this.#origin, bucket, { prefix, limit: 2 })
     return next === undefined && objects.every(({ key }) => key === prefix)
   }
 
   /** The entries of a directory, page by page. */
   async *pages(path: Path): AsyncGenerator<readonly Entry[]> {
-    const [bucket] = path
+    const absolute = this.absolute(path)
+    const [bucket] = absolute
     if (bucket === undefined) yield (await this.#store.buckets(this.#origin)).map((name) => directoryEntry(name))
-    else yield* this.#keyPages(bucket, prefixAt(path))
+    else yield* this.#keyPages(bucket, prefixAt(absolute))
   }
 
   async *#keyPages(bucket: string, prefix: string): AsyncGenerator<readonly Entry[]> {

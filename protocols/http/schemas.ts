@@ -308,6 +308,10 @@ const policyMembers = {
   contentTypes: Type.Array(Type.String(), description('Media types that content may be found to have.')),
   quotaBytes: Type.Integer({ ...size, ...description('Of all that it has stored and is kept.') }),
   quotaObjects: Type.Integer({ ...size, ...description('And their older versions.') }),
+  networks: Type.Array(Type.String(), description('Addresses and ranges that it may come from.')),
+  home: Type.String(description('Where its FTP sessions begin, and beyond which they see nothing.')),
+  connectionsMax: Type.Integer({ minimum: 1, ...description('FTP sessions at once.') }),
+  bytesPerSecond: Type.Integer({ minimum: 1024, ...description('Of all its FTP sessions together, both ways.') }),
   controlLost: disposition,
 }
 const Policy = Type.Partial(Type.Object(policyMembers), description('What is absent bounds nothing.'))
@@ -318,6 +322,10 @@ export const PolicyChange = Type.Partial(
     contentTypes: Type.Union([policyMembers.contentTypes, Type.Null()]),
     quotaBytes: Type.Union([policyMembers.quotaBytes, Type.Null()]),
     quotaObjects: Type.Union([policyMembers.quotaObjects, Type.Null()]),
+    networks: Type.Union([policyMembers.networks, Type.Null()]),
+    home: Type.Union([policyMembers.home, Type.Null()]),
+    connectionsMax: Type.Union([policyMembers.connectionsMax, Type.Null()]),
+    bytesPerSecond: Type.Union([policyMembers.bytesPerSecond, Type.Null()]),
     controlLost: Type.Union([disposition, Type.Null()]),
   }),
   { ...closed, ...description('null takes a member away; what is absent stays.') },

@@ -15,7 +15,7 @@ declare module 'fastify' {
 export function verification(access: Access): onRequestAsyncHookHandler {
   return async (request) => {
     const { raw } = request
-    const principal = await access.verify(credentialsOf(raw.headers.authorization), 'http')
+    const principal = await access.verify(credentialsOf(raw.headers.authorization), 'http', raw.socket.remoteAddress)
     request.origin = { principal, protocol: 'http', peer: peerOf(raw), request: request.id }
   }
 }

@@ -1,7 +1,7 @@
-import { BlockList, isIP } from 'node:net'
 import type { SMTPServerAuthentication, SMTPServerSession } from 'smtp-server'
 import { type Access, type Principal, StoreError } from '../../streams/index.ts'
 import { isLoopback } from '../address.ts'
+import { Networks } from '../networks.ts'
 import { Refusal } from './refusal.ts'
 
 /** Peers that may send without AUTH, and the application that they act as. */
@@ -19,14 +19,14 @@ export function mayAuthenticate(session: SMTPServerSession): boolean {
 /** Turns what a session shows, an AUTH command or an address, into the application that it acts as. */
 export class Verifier {
   readonly #access: Access
-  readonly #networks: BlockList
+  readonly #networks: Networks
   readonly #networkPrincipal: Principal | undefined
   readonly #failuresMax: number
   readonly #failures = new WeakMap<SMTPServerSession, number>()
 
   constructor(access: Access, allowed: AllowedNetworks | undefined, failuresMax: number) {
     this.#access = access
-    this.#networks = networkList(allowed?.addresses ?? [])
+    this.#networks = new Networks(allowed?.addresses ?? [])
     this.#networkPrincipal = allowed?.principal
     this.#failuresMax = failuresMax
   }
@@ -48,13 +48,14 @@ export class Verifier {
     const { username = '', password, authzid } = evidence
     // RFC 4616 section 2: an authorization identity asks to act as somebody else, which no application may.
     if (authzid && authzid !== username) throw new StoreError('ERR_UNAUTHENTICATED', 'No acting as another application')
-    return this.#access.verify({ key: username, secret: password ?? '' }, 'email').catch(refuseLogin)
+    const credentials = { key: username, secret: password ?? '' }
+    return this.#access.verify(credentials, 'email', session.remoteAddress).catch(refuseLogin)
   }
 
   /** The application that a session acts as. Throws 530 for one with neither AUTH nor an allowed address. */
   principalOf(session: SMTPServerSession): Principal {
     if (session.user) return session.user
-    if (this.#networkPrincipal && includes(this.#networks, session.remoteAddress)) return this.#networkPrincipal
+    if (this.#networkPrincipal && this.#networks.has(session.remoteAddress)) return this.#networkPrincipal
     throw new Refusal(530, '5.7.0', 'Authentication required')
   }
 }
@@ -63,29 +64,4 @@ export class Verifier {
 function refuseLogin(error: unknown): never {
   if (!(error instanceof StoreError) || error.code !== 'ERR_FORBIDDEN') throw error
   throw new StoreError('ERR_UNAUTHENTICATED', error.message, { cause: error })
-}
-
-function networkList(ranges: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const range of ranges) {
-    const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(range) ?? []
-    const family = familyOf(address)
-    const bitsMax = family === 'ipv4' ? 32 : 128
-    const bits = Number(prefix ?? bitsMax)
-    if (!family || bits > bitsMax) {
-      throw new StoreError('ERR_INVALID', `'${range}' is neither an address nor a range such as 10.0.0.0/8`)
-    }
-    list.addSubnet(address, bits, family)
-  }
-  return list
-}
-
-function includes(list: BlockList, address: string): boolean {
-  const family = familyOf(address)
-  return family !== undefined && list.check(address, family)
-}
-
-function familyOf(address: string): 'ipv4' | 'ipv6' | undefined {
-  const version = isIP(address)
-  return version === 0 ? undefined : version === 4 ? 'ipv4' : 'ipv6'
 }

@@ -16,6 +16,10 @@ const parsers: { readonly [Member in keyof Policy]-?: Parse<NonNullable<Policy[M
   contentTypes: listOf,
   quotaBytes: sizeOf,
   quotaObjects: countOf,
+  networks: listOf,
+  home: (text) => text,
+  connectionsMax: countOf,
+  bytesPerSecond: sizeOf,
   controlLost: (text) => text as NonNullable<Policy['controlLost']>, // The server knows which there are.
 }
 

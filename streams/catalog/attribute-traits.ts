@@ -21,7 +21,9 @@ const ADDRESS = { reversed: true } as const
 
 const TRAITS: ReadonlyMap<string, Traits> = new Map<string, Traits>([
   ['checksum.crc32c', { type: 'digest', digits: 8, ...UNIQUE }],
+  ['checksum.crc32', { type: 'digest', digits: 8, ...UNIQUE }],
   ['checksum.md5', { type: 'digest', digits: 32, ...UNIQUE }],
+  ['checksum.sha1', { type: 'digest', digits: 40, ...UNIQUE }],
   ['checksum.sha256', { type: 'digest', digits: 64, ...UNIQUE }],
   ['email.cc', ADDRESS],
   ['email.date', { type: 'time', ...UNIQUE }],

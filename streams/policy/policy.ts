@@ -15,6 +15,14 @@ export interface Policy {
   readonly quotaBytes?: number
   /** Objects, and versions of them, that it has stored and that are kept. */
   readonly quotaObjects?: number
+  /** Addresses and ranges that it may come from. */
+  readonly networks?: readonly string[]
+  /** Where its FTP sessions begin, and beyond which they see nothing: BUCKET or BUCKET/PREFIX. */
+  readonly home?: string
+  /** FTP sessions at once. */
+  readonly connectionsMax?: number
+  /** Of all its FTP sessions together, both ways. */
+  readonly bytesPerSecond?: number
   /** What becomes of a file whose sender vanished before it said another word, over FTP; quarantined by default. */
   readonly controlLost?: Disposition
 }

@@ -88,6 +88,10 @@ const POLICY = shaped({
   contentTypes: optional(isTexts),
   quotaBytes: optional(isInteger),
   quotaObjects: optional(isInteger),
+  networks: optional(isTexts),
+  home: optional(isText),
+  connectionsMax: optional(isInteger),
+  bytesPerSecond: optional(isInteger),
   controlLost: optional((value) => value === 'keep' || value === 'quarantine' || value === 'drop'),
 })
 const REGISTRATION = shaped({

@@ -21,11 +21,12 @@ afterEach(() => door.frontend.close())
 
 /** What the stream says of an object's end, from its put on. */
 function completions(records: FakeStore['records'], key: string): unknown[] {
-  return records.flatMap((record) => {
+  const said = records.flatMap((record) => {
     if (!('key' in record) || record.key !== key) return []
     if (record.operation === 'put') return [record.attributes['ftp.completion']]
     return record.operation === 'attributes' ? [record.set['ftp.completion']] : []
   })
+  return said.filter((completion) => completion !== undefined)
 }
 
 const judged = ({ store }: Door) => once(store.events, 'judged')

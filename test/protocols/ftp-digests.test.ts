@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FtpClient } from '../support/ftp-client.ts'
 import { type Door, openDoor } from '../support/ftp-door.ts'
@@ -122,4 +123,42 @@ test('REIN forgets who was there and what was said', async () => {
 test('HOST comes before a login', async () => {
   const other = await FtpClient.greeted(door.address)
   expect(await other.command('HOST files.example.org')).toBe('220 Every name leads here')
+})
+
+describe('a digest that cost a read', () => {
+  const reads = (other: Door) => {
+    const seen = { count: 0 }
+    other.store.events.on('read', () => seen.count++)
+    return seen
+  }
+
+  test.each([
+    ['XSHA1', 'checksum.sha1'],
+    ['XMD5', 'checksum.md5'],
+    ['XCRC', 'checksum.crc32'],
+  ])('for %s is kept as %s, and costs no other', async (command, attribute) => {
+    await using other = await openDoor({ limits: { verdictMsMax: 5 } })
+    const client = await FtpClient.loggedIn(other.address)
+    await client.upload('/inbox/kept', 'some bytes')
+    await client.commands('NOOP')
+    await once(other.store.events, 'judged') // The upload is confirmed.
+    const seen = reads(other)
+    const judged = once(other.store.events, 'judged')
+    const first = await client.commands(`${command} /inbox/kept`)
+    await judged
+    expect(other.store.records.at(-1)).toMatchObject({ operation: 'attributes', set: { [attribute]: first.slice(4) } })
+    expect(await client.commands(`${command} /inbox/kept`)).toBe(first)
+    expect(seen.count).toBe(1)
+  })
+
+  test('of a part is kept nowhere', async () => {
+    await using other = await openDoor({ limits: { verdictMsMax: 5 } })
+    const client = await FtpClient.loggedIn(other.address)
+    await client.upload('/inbox/kept', 'some bytes')
+    await client.commands('OPTS HASH MD5', 'RANG 0 3', 'HASH /inbox/kept', 'QUIT')
+    await client.closed()
+    await other.frontend.close()
+    const sets = other.store.records.flatMap((record) => (record.operation === 'attributes' ? [record.set] : []))
+    expect(sets).toEqual([{ 'ftp.completion': 'confirmed' }])
+  })
 })

@@ -271,6 +271,18 @@ describe('the policy of an application', () => {
     expect(await again.access.verify(shown, 'ftp')).not.toHaveProperty('policy')
   })
 
+  test('says where it may come from: elsewhere it is refused, with the right secret', async () => {
+    const { access, administration } = await open(store)
+    const networks = ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7']
+    const shown = await credentials(administration.add(manager, { ...camera, policy: { networks } }))
+    for (const address of ['10.1.2.3', '::ffff:10.1.2.3', '2001:db8::7', '192.0.2.7'])
+      expect((await access.verify(shown, 'ftp', address)).application).toBe('camera')
+    for (const address of ['11.1.2.3', '::1', '192.0.2.8', 'nowhere', undefined])
+      await expect(access.verify(shown, 'ftp', address)).rejects.toEqual(code('ERR_FORBIDDEN'))
+    await administration.set(manager, 'camera', { networks: null })
+    expect((await access.verify(shown, 'ftp')).application).toBe('camera')
+  })
+
   test('is for managers to see and to set, of applications there are and that are stored', async () => {
     const { administration } = await open(store, { root: { key: 'boss', secret: 'the root secret' } })
     const other = originOf('other', 'object:read', 'object:write')
@@ -298,6 +310,14 @@ describe('the policy of an application', () => {
     ['quotaBytes', 2 ** 53],
     ['quotaObjects', Number.NaN],
     ['controlLost', 'burn'],
+    ['networks', ['10.0.0.0/33']],
+    ['networks', ['example.org']],
+    ['home', ''],
+    ['home', '/inbox'],
+    ['home', 'inbox/../x'],
+    ['home', 'x'.repeat(1025)],
+    ['connectionsMax', 0],
+    ['bytesPerSecond', 1023],
     ['colour', 'red'],
     ['__proto__x', 1],
   ])('refuses %s %j, and changes nothing', async (member, value) => {

@@ -131,3 +131,75 @@ describe('configuration', () => {
     await expect(loadConfiguration({ config: '/nowhere/cenote.json' }, {})).rejects.toThrow('/nowhere/cenote.json')
   })
 })
+
+describe('FTP, and who comes', () => {
+  const ftp = (content: object) => parseConfiguration({}, {}, { ftp: content }, 'cenote.json').ftp
+
+  test('is open to all, bounded, without old TLS and without anonymous', () => {
+    expect(ftp({})).toMatchObject({
+      networks: [],
+      anonymous: '',
+      connectionsMax: 256,
+      connectionsPerAddressMax: 256,
+      failuresPerAddressMax: 20,
+      failuresPerUserMax: 100,
+      failuresWindowMs: 600_000,
+      loginMsMax: 60_000,
+      idleMsMax: 300_000,
+      dataIdleMsMax: 60_000,
+      bytesPerSecond: null,
+      legacy: { listen: null, mode: 'required', networks: [] },
+    })
+  })
+
+  test('is set by a file', async () => {
+    const written = {
+      networks: ['10.0.0.0/8'],
+      anonymous: 'public',
+      connectionsMax: 7,
+      connectionsPerAddressMax: 3,
+      failuresPerAddressMax: 4,
+      failuresPerUserMax: 5,
+      failuresWindowMs: 6000,
+      loginMsMax: 7000,
+      idleMsMax: 8000,
+      dataIdleMsMax: 9000,
+      bytesPerSecond: '1MiB',
+      legacyTls: '0.0.0.0:2991',
+      legacyTlsMode: 'implicit',
+      legacyNetworks: ['192.168.7.0/24'],
+    }
+    const { legacyTls: _, legacyTlsMode: _mode, legacyNetworks: networks, ...same } = written
+    expect((await load({ ftp: written })).ftp).toMatchObject({
+      ...same,
+      bytesPerSecond: 2 ** 20,
+      legacy: { listen: { host: '0.0.0.0', port: 2991 }, mode: 'implicit', networks },
+    })
+  })
+
+  test.each<[string, unknown]>([
+    ['networks', ['10.0.0.0/33']],
+    ['anonymous', 'a:b'],
+    ['connectionsMax', 0],
+    ['connectionsPerAddressMax', 1.5],
+    ['failuresPerAddressMax', 0],
+    ['failuresPerUserMax', -1],
+    ['failuresWindowMs', 86_400_001],
+    ['loginMsMax', 0],
+    ['idleMsMax', 0],
+    ['dataIdleMsMax', 0],
+    ['bytesPerSecond', 1023],
+    ['bytesPerSecond', 'fast'],
+    ['legacyTls', '2991'],
+    ['legacyTlsMode', 'offered'],
+    ['legacyNetworks', ['example.org']],
+  ])('refuses %s %j, and names it', (key, value) => {
+    expect(() => ftp({ [key]: value })).toThrow(`ftp.${key} must be`)
+  })
+
+  test('refuses old TLS for everybody', () => {
+    expect(() => ftp({ legacyTls: '127.0.0.1:2991' })).toThrow(
+      'ftp.legacyNetworks must name the networks of old devices',
+    )
+  })
+})

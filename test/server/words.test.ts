@@ -83,6 +83,10 @@ describe('the welcome', () => {
     expect(openDoorWarnings(parseConfiguration(flags, {}))).toEqual([
       'http listens on 0.0.0.0 without TLS: secrets and content cross the network in clear',
     ])
+    const legacy = { ftp: { legacyTls: '127.0.0.1:2991', legacyNetworks: ['10.0.0.0/8'] } }
+    expect(openDoorWarnings(parseConfiguration({}, {}, legacy))).toEqual([
+      'ftp speaks TLS 1.0 and 1.1 at port 2991, which protects little',
+    ])
     expect(openDoorWarnings(parseConfiguration({ http: 'localhost:1' }, {}))).toEqual([])
   })
 })

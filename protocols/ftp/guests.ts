@@ -1,0 +1,109 @@
+import type { Principal } from '../../streams/index.ts'
+import { type BucketClock, systemBucketClock, TokenBucket } from '../token-bucket.ts'
+import { LoginThrottle } from './login-throttle.ts'
+import { Refusal } from './refusal.ts'
+
+/** Every bound on who comes, over all listeners of FTP. */
+export interface GuestLimits {
+  /** Control connections from one address; one more is answered 421. */
+  readonly connectionsPerAddressMax: number
+  /** Refused logins from one address, or for one user name, within the window; then 530, unseen. */
+  readonly failuresPerAddressMax: number
+  readonly failuresPerUserMax: number
+  readonly failuresWindowMs: number
+  /** Addresses, and user names, whose failures are remembered. */
+  readonly failuresKeysMax: number
+}
+
+export const guestLimits: GuestLimits = {
+  connectionsPerAddressMax: 256,
+  failuresPerAddressMax: 20,
+  failuresPerUserMax: 100,
+  failuresWindowMs: 600_000,
+  failuresKeysMax: 10_000,
+}
+
+/** Who is there over FTP, through whichever listener: how many from where and of whom, who failed to log in, how fast. */
+export class Guests {
+  readonly #limits: GuestLimits
+  readonly #clock: BucketClock
+  readonly #addresses = new Map<string, number>()
+  readonly #applications = new Map<string, number>()
+  readonly #byAddress: LoginThrottle
+  readonly #byUser: LoginThrottle
+  readonly #buckets = new Map<string, TokenBucket>()
+
+  constructor(limits: Partial<GuestLimits> = {}, clock: BucketClock = systemBucketClock) {
+    this.#limits = { ...guestLimits, ...limits }
+    this.#clock = clock
+    const { failuresPerAddressMax, failuresPerUserMax, failuresWindowMs, failuresKeysMax } = this.#limits
+    const bounds = { windowMs: failuresWindowMs, keysMax: failuresKeysMax, clock }
+    this.#byAddress = new LoginThrottle({ ...bounds, failuresMax: failuresPerAddressMax })
+    this.#byUser = new LoginThrottle({ ...bounds, failuresMax: failuresPerUserMax })
+  }
+
+  /** False when there are too many from that address. */
+  enter(address: string): boolean {
+    return enter(this.#addresses, address, this.#limits.connectionsPerAddressMax)
+  }
+
+  leave(address: string): void {
+    leave(this.#addresses, address)
+  }
+
+  /** Throws 530 when the application has as many sessions as it may. */
+  join({ application, policy }: Principal): void {
+    const connectionsMax = policy?.connectionsMax ?? Number.POSITIVE_INFINITY
+    if (!enter(this.#applications, application, connectionsMax))
+      throw new Refusal(530, `${application} has ${connectionsMax} sessions, and no more may be`)
+  }
+
+  part(application: string): void {
+    leave(this.#applications, application)
+    if (!this.#applications.has(application)) this.#buckets.delete(application)
+  }
+
+  /** Throws 530 for who has failed too often, without a look at the password. */
+  requirePatience(address: string, user: string): void {
+    const waitMs = Math.max(this.#byAddress.waitOf(address), this.#byUser.waitOf(user))
+    if (waitMs > 0) throw new Refusal(530, `Too many failed logins: try again in ${Math.ceil(waitMs / 1000)} s`)
+  }
+
+  failed(address: string, user: string): void {
+    this.#byAddress.failed(address)
+    this.#byUser.failed(user)
+  }
+
+  /** The failures of its address stay: who has one password must not guess at others by it. */
+  succeeded(user: string): void {
+    this.#byUser.succeeded(user)
+  }
+
+  /** What bounds the rate of one session more: its own bucket, and that of its application. */
+  bucketsOf({ application, policy }: Principal, sessionBytesPerSecond: number | undefined): readonly TokenBucket[] {
+    const own = sessionBytesPerSecond === undefined ? [] : [new TokenBucket(sessionBytesPerSecond, this.#clock)]
+    const rate = policy?.bytesPerSecond
+    return rate === undefined ? own : [...own, this.#sharedBucket(application, rate)]
+  }
+
+  #sharedBucket(application: string, rate: number): TokenBucket {
+    const known = this.#buckets.get(application)
+    if (known?.bytesPerSecond === rate) return known
+    const bucket = new TokenBucket(rate, this.#clock)
+    this.#buckets.set(application, bucket)
+    return bucket
+  }
+}
+
+function enter(counts: Map<string, number>, key: string, max: number): boolean {
+  const count = counts.get(key) ?? 0
+  if (count >= max) return false
+  counts.set(key, count + 1)
+  return true
+}
+
+function leave(counts: Map<string, number>, key: string): void {
+  const count = (counts.get(key) ?? 0) - 1
+  if (count > 0) counts.set(key, count)
+  else counts.delete(key)
+}
