@@ -241,7 +241,8 @@ export interface Pool {
   read(sequence: Sequence, payload: number, range?: PayloadRange): AsyncIterable<Uint8Array>
   /**
    * Durable records from `from` on, in order; the one way to rebuild anything derived. Ends at the last durable one. What
-   * lies before them in their segment is read once, and not again for those that follow. With `onLost` it goes on behind records that are damaged, and tells which.
+   * lies before them in their segment is read once, and not again for those that follow. With `onLost` it goes on behind
+   * records that are damaged, and tells which.
    */
   replay(from: Sequence, onLost?: OnLost): AsyncIterable<PoolRecord>
   checkpoint(): Promise<void>
