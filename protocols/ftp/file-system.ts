@@ -191,7 +191,7 @@ export class FileSystem {
   }
 
   #filePath(text: string): Path {
-    if (text.endsWith('/')) throw new StoreError('ERR_INVALID', "The name of a file does not end in '/'")
+    if (/(?:^|\/)\.?$/.test(text)) throw new StoreError('ERR_INVALID', 'That is the name of a directory, not of a file')
     return resolve(this.#directory, text, 'refused')
   }
 }

@@ -55,7 +55,7 @@ export interface FtpLimits {
 }
 
 export const ftpLimits: FtpLimits = {
-  connectionsMax: 256,
+  connectionsMax: 1024,
   loginAttemptsMax: 3,
   commandBytesMax: 8192,
   commandsQueuedMax: 64,

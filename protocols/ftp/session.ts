@@ -207,13 +207,16 @@ export class Session {
     }
   }
 
-  /** What is understood while a transfer runs: ABOR and STAT (RFC 959 section 4.1.3), and NOOP. */
+  /**
+   * What is understood while a transfer runs: ABOR and STAT (RFC 959 section 4.1.3), and NOOP. The last two wait behind
+   * whatever was sent before them: a client that sends ahead takes replies in the order of its commands.
+   */
   #interrupt(line: Line): boolean {
     if (!this.#transfer || line === tooLong) return false
     const directive = line.toUpperCase()
-    if (directive === 'NOOP') this.connection.reply(200)
-    else if (directive === 'STAT') this.connection.reply(213, `${this.#transfer.size} bytes transferred`)
-    else if (directive === 'ABOR') this.#aborted ||= this.#transfer.abort(new Refusal(426, 'The transfer was aborted'))
+    if (directive === 'ABOR') this.#aborted ||= this.#transfer.abort(new Refusal(426, 'The transfer was aborted'))
+    else if (directive === 'NOOP' && this.#queue.isEmpty) this.connection.reply(200)
+    else if (directive === 'STAT' && this.#queue.isEmpty) this.connection.reply(213, moved(this.#transfer))
     else return false
     return directive !== 'ABOR' || this.#aborted
   }
@@ -260,4 +263,8 @@ export class Session {
     this.#channel?.close(reason)
     void this.#queue.stop()
   }
+}
+
+function moved({ size }: Transfer): string {
+  return `${size} bytes transferred`
 }

@@ -217,6 +217,8 @@ const without: CaseTable = {
     ['EPSV + STOR inbox/five <other', '150 / 226'],
     ['EPSV + STOR inbox/new <!half', '150 / 426 The data connection was lost'],
     ['EPSV + STOR five', '553 Files live in buckets'],
+    ['CWD inbox/dir + EPSV + STOR .', '553 That is the name of a directory, not of a file'],
+    ['EPSV + STOR inbox/dir/', '553'],
     ['EPSV + STOR none/five', '550'],
     ['fail begin ERR_BUSY + EPSV + STOR inbox/new', '450'],
     ['fail begin ERR_NO_SPACE + EPSV + STOR inbox/new', '452'],
