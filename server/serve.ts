@@ -28,7 +28,9 @@ export async function serve(flags: ServeFlags): Promise<void> {
   for (const warning of openDoorWarnings(configuration)) log.warn(warning)
   const service = await start(configuration, log)
   process.stdout.write(welcome(service, configuration))
-  const reason = await Promise.race([signals.next(), halt(service, log)])
+  const watching = new AbortController()
+  const reason = await Promise.race([signals.next(), halt(service, log, watching.signal)])
+  watching.abort() // A catalog that is closed has not failed.
   log.info({ reason }, 'stopping')
   await service.stop()
   log.info('stopped')
@@ -79,8 +81,9 @@ class Signals {
 }
 
 /** Resolves a while after pool or catalog have failed; meanwhile what needs them is refused. */
-function halt(service: Service, log: Logger): Promise<'halted'> {
+function halt(service: Service, log: Logger, end: AbortSignal): Promise<'halted'> {
   return new Promise((resolve) => {
+    end.addEventListener('abort', () => clearInterval(poll))
     const poll = setInterval(() => {
       const { failure } = service
       if (failure === undefined) return

@@ -16,7 +16,13 @@ export interface Target {
 
 export type Attack = (target: Target) => Promise<void>
 
-const logIn = ({ address }: Target): Promise<FtpClient> => FtpClient.loggedIn(address, ROOT.key, ROOT.secret)
+/** Sessions of an attack before count until all that they asked for has come to its end: until then one is turned away. */
+async function logIn(target: Target): Promise<FtpClient> {
+  const client = await FtpClient.open(target.address)
+  if (!(await client.reply()).startsWith('220 ')) return logIn(target)
+  await client.commands(`USER ${ROOT.key}`, `PASS ${ROOT.secret}`)
+  return client
+}
 
 /** Resolves when the server has let go of a client: it has read its end, and answered it. */
 async function leave(client: FtpClient): Promise<void> {
