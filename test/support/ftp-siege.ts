@@ -28,11 +28,14 @@ async function isServed(address: string): Promise<boolean> {
   return greeting.startsWith('220 ')
 }
 
-/** A server that offers TLS, in a folder of its own. */
+/** A server that offers TLS, in a folder of its own. All who come have one address here: the bound on all is to be met. */
 export async function besieged(): Promise<{ readonly server: Server; end(): Promise<void> }> {
   requireBuild()
   const folder = mkdtempSync(join(tmpdir(), 'cenote-hostile-'))
-  writeFileSync(join(folder, 'cenote.json'), '{ "ftp": { "tls": "offered" } }')
+  writeFileSync(
+    join(folder, 'cenote.json'),
+    JSON.stringify({ ftp: { tls: 'offered', connectionsPerAddressMax: 4096 } }),
+  )
   const server = await Server.start(folder, ['--config', 'cenote.json'], rootEnvironment)
   const end = async () => {
     await server.kill()
