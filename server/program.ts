@@ -63,8 +63,9 @@ function addObjects(program: Command): void {
     )
   clientCommand(program, 'rm <object...>', 'remove objects')
     .option('--version <id>', 'remove this version of the object for good, or this delete marker')
+    .option('--versions <all>', 'with all, remove every version and delete marker for good')
     .action(async (objects: string[], options) =>
-      (await import('./cli/rm.ts')).rm(await openShell(options), objects, options.version),
+      (await import('./cli/rm.ts')).rm(await openShell(options), objects, options),
     )
   clientCommand(program, 'attributes <object>', "show an object's attribute stream")
     .option('--at <moment>', 'show what the object was: at a sequence, or at a time in ISO 8601')

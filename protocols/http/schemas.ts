@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { REMOVALS_MAX } from '../../streams/index.ts'
 
 /* The JSON of the API, once: it validates what comes in and is what /openapi.json tells of what goes out. */
 
@@ -115,6 +116,29 @@ export const VersionsQuery = Type.Object(
   },
   closed,
 )
+export const VersionsToRemove = Type.Object(
+  {
+    versions: Type.Array(Type.Object({ key: Type.String(), version: Type.Optional(versionId) }, closed), {
+      minItems: 1,
+      maxItems: REMOVALS_MAX,
+      ...description('Without a version what is current, as by DELETE.'),
+    }),
+  },
+  closed,
+)
+export const Removals = Type.Object({
+  bucket: Type.String(),
+  removals: Type.Array(
+    Type.Object({
+      key: Type.String(),
+      version: Type.Optional(versionId),
+      outcome: Type.Union([Type.Literal('removed'), Type.Literal('missing'), Type.Literal('refused')]),
+      code: Type.Optional(Type.String(description('Why it was refused.'))),
+      detail: Type.Optional(Type.String()),
+    }),
+    description('What became of each, in the order in which they were named.'),
+  ),
+})
 const milliseconds = Type.Integer(description('Milliseconds since 1970.'))
 export const VersionListing = Type.Object({
   bucket: Type.String(),

@@ -1,4 +1,4 @@
-import { permit, StoreError } from '../../streams/index.ts'
+import { permit, type Removal, StoreError } from '../../streams/index.ts'
 import { objectNameOf } from './envelope.ts'
 import { timeOf } from './moment.ts'
 import { type Application, answers, answersNothing, type Door, jsonBody } from './routes.ts'
@@ -19,6 +19,19 @@ export function versions(application: Application, { versions }: Door): void {
     },
   })
   application.route({
+    method: 'POST',
+    url: '/versions/:bucket/remove',
+    ...jsonBody,
+    schema: {
+      params: schemas.BucketParams,
+      body: schemas.VersionsToRemove,
+      response: answers(200, schemas.Removals, 'Done, as far as each could be'),
+    },
+    async handler({ origin, params: { bucket }, body }) {
+      return { bucket, removals: (await versions.removeVersions(origin, bucket, body.versions)).map(shown) }
+    },
+  })
+  application.route({
     method: 'PATCH',
     url: '/retention/:bucket/*',
     ...jsonBody,
@@ -34,4 +47,8 @@ export function versions(application: Application, { versions }: Door): void {
       return reply.code(204).send()
     },
   })
+}
+
+function shown({ error, ...removal }: Removal) {
+  return { ...removal, ...(error && { code: error.code, detail: error.message }) }
 }

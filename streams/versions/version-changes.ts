@@ -19,7 +19,7 @@ export interface VersionId {
 }
 
 /** What is found where a version is looked for. */
-type Found =
+export type Found =
   | { readonly what: 'current'; readonly attributes: Attributes; readonly last: string; readonly next?: OlderVersion }
   | { readonly what: 'older'; readonly attributes: Attributes; readonly last: string; readonly since: number }
   | { readonly what: 'marker'; readonly last: string; readonly next?: OlderVersion; readonly place: Hidden }
@@ -60,13 +60,13 @@ function removal(
   }
 }
 
-function appendRemoval(
+export function appendRemoval(
   draft: Draft,
   origin: Origin,
   { bucket, key }: ObjectName,
   { object, version }: VersionId,
   found: Found,
-  reason: string | undefined,
+  reason?: string,
 ): string {
   const next = found.what === 'older' ? undefined : found.next
   const body = { operation: 'delete', object, bucket, key, version } as const
@@ -75,7 +75,13 @@ function appendRemoval(
 }
 
 /** What the name is bound to from now on. A hidden object is nobody's binding. */
-function rebind(draft: Draft, name: ObjectName, { object, version }: VersionId, found: Found, last: string): void {
+export function rebind(
+  draft: Draft,
+  name: ObjectName,
+  { object, version }: VersionId,
+  found: Found,
+  last: string,
+): void {
   const bound = draft.binding(name)
   const live = bound?.object === object ? bound : undefined
   if (found.what === 'older') {
@@ -147,7 +153,7 @@ async function find(catalog: Catalog, name: ObjectName, { object, version }: Ver
   return older && { what: 'older', last, attributes: older.stat.attributes, since: older.since }
 }
 
-function isUnder({ state, head }: ObjectPlace, { bucket, key }: ObjectName): boolean {
+export function isUnder({ state, head }: ObjectPlace, { bucket, key }: ObjectName): boolean {
   const name = state === 'live' ? head.stat : head
   return name.bucket === bucket && name.key === key
 }
@@ -161,7 +167,7 @@ async function nextOf(
   return next ? { next } : {}
 }
 
-function taken({ bucket, key }: ObjectName): StoreError {
+export function taken({ bucket, key }: ObjectName): StoreError {
   return new StoreError(
     'ERR_CONFLICT',
     `another object is called ${bucket}/${key} now: what the delete marker hides cannot come back under that name`,

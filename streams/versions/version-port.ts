@@ -1,5 +1,6 @@
 import type { PayloadRange } from '../../pool/index.ts'
 import type { Attributes, ObjectName, Origin } from '../envelope.ts'
+import type { StoreError } from '../errors.ts'
 import type { ObjectStat, Reading } from '../store-port.ts'
 import type { BucketChange, BucketSettings } from './bucket-settings.ts'
 
@@ -47,6 +48,18 @@ export interface VersionName extends ObjectName {
   readonly version?: string | undefined
 }
 
+export type KeyVersion = Omit<VersionName, 'bucket'>
+
+/** What became of a version that was to be removed. */
+export interface Removal {
+  readonly key: string
+  /** As it was asked for; none for what was current. */
+  readonly version?: string | undefined
+  readonly outcome: 'removed' | 'missing' | 'refused'
+  /** Why it was refused. */
+  readonly error?: StoreError
+}
+
 /** As of a record, or of a moment in milliseconds since 1970. */
 export type Moment = { readonly sequence: number } | { readonly time: number }
 
@@ -77,6 +90,12 @@ export interface Versions {
    * comes back. ERR_LOCKED while it is retained or held.
    */
   removeVersion(origin: Origin, name: ObjectName, version: string): Promise<boolean>
+  /**
+   * Removes versions and delete markers of a bucket for good, at most 1,000; without a version what is current, as
+   * a removal does. Those of one name go together or, where nothing was durable, not at all; what is locked stays. What
+   * became of each is told, in the order in which they were asked for.
+   */
+  removeVersions(origin: Origin, bucket: string, asked: readonly KeyVersion[]): Promise<readonly Removal[]>
   /** Retains a version until a moment, in milliseconds since 1970. ERR_LOCKED when that is sooner than it was. */
   retain(origin: Origin, name: VersionName, until: number): Promise<void>
   /** Puts a version under legal hold, or ends that. */

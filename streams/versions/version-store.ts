@@ -12,9 +12,19 @@ import { inStoreWords } from '../store-errors.ts'
 import type { ObjectStat, Reading } from '../store-port.ts'
 import type { BucketChange, BucketSettings } from './bucket-settings.ts'
 import { DAY_MS, SETTING_DAYS_MAX } from './bucket-settings.ts'
+import { bulkRemoval } from './bulk-removals.ts'
 import { isoTime, lockIn, RETENTION_HOLD, RETENTION_UNTIL } from './retention.ts'
 import { changeVersion, parseVersion, removeVersion } from './version-changes.ts'
-import type { Moment, PastObject, VersionListing, VersionListOptions, VersionName, Versions } from './version-port.ts'
+import type {
+  KeyVersion,
+  Moment,
+  PastObject,
+  Removal,
+  VersionListing,
+  VersionListOptions,
+  VersionName,
+  Versions,
+} from './version-port.ts'
 import { type FoundVersion, noVersion, type VersionReader } from './version-reader.ts'
 
 export interface VersionStoreParts {
@@ -67,6 +77,10 @@ export class VersionStore implements Versions {
       const id = isName(name) ? await this.#parts.reader.idOf(parseVersion(version)) : undefined
       return id !== undefined && (await this.#parts.commit(removeVersion(origin, name, id))).length > 0
     })
+  }
+
+  removeVersions(origin: Origin, bucket: string, asked: readonly KeyVersion[]): Promise<readonly Removal[]> {
+    return inStoreWords(() => bulkRemoval(this.#parts, origin, bucket, asked))
   }
 
   async retain(origin: Origin, name: VersionName, until: number): Promise<void> {

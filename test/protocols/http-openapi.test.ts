@@ -26,6 +26,13 @@ const routes: [method: string, path: string, target: string, status: number, bod
   ['get', '/v1/buckets/{bucket}', '/v1/buckets/photos', 200],
   ['patch', '/v1/buckets/{bucket}', '/v1/buckets/photos', 200, { versioning: 'enabled', expiry: null }],
   ['get', '/v1/versions/{bucket}', '/v1/versions/inbox?prefix=a&limit=3', 200],
+  [
+    'post',
+    '/v1/versions/{bucket}/remove',
+    '/v1/versions/inbox/remove',
+    200,
+    { versions: [{ key: 'a', version: '0000000000000004' }, { key: 'locked' }] },
+  ],
   ['patch', '/v1/retention/{bucket}/{key}', '/v1/retention/inbox/a', 204, { until: '2030-01-01', hold: true }],
   ['get', '/v1/quarantine', '/v1/quarantine?limit=3', 200],
   ['patch', '/v1/quarantine/{bucket}/{key}', '/v1/quarantine/inbox/a', 204, { action: 'release' }],

@@ -1,12 +1,14 @@
 import {
   type BucketChange,
   type BucketSettings,
+  type KeyVersion,
   type Moment,
   type ObjectName,
   type ObjectStat,
   type Origin,
   type PastObject,
   type Reading,
+  type Removal,
   StoreError,
   type VersionListing,
   type VersionName,
@@ -65,6 +67,15 @@ export class FakeVersions implements Versions {
   async removeVersion(_origin: Origin, name: ObjectName, version: string): Promise<boolean> {
     this.asked.push({ ...name, version })
     return true
+  }
+
+  async removeVersions(_origin: Origin, bucket: string, asked: readonly KeyVersion[]): Promise<readonly Removal[]> {
+    this.asked.push({ bucket, asked })
+    return asked.map((one) =>
+      one.key === 'locked'
+        ? { ...one, outcome: 'refused', error: new StoreError('ERR_LOCKED', 'it is retained') }
+        : { ...one, outcome: one.key === 'missing' ? 'missing' : 'removed' },
+    )
   }
 
   async retain(_origin: Origin, name: VersionName, until: number): Promise<void> {

@@ -51,7 +51,7 @@ test('retain, hold and rm name one version, in one way', async () => {
   server.answer = (response) => response.writeHead(204).end()
   await retain(shell, 'inbox/a b', { until: '2030-01-01', version: '0000000000000004' })
   await hold(shell, 'inbox/a', 'off', undefined)
-  await rm(shell, ['inbox/a'], '0000000000000004')
+  await rm(shell, ['inbox/a'], { version: '0000000000000004' })
   expect(asked()).toEqual([
     'PATCH /v1/retention/inbox/a%20b {"until":"2030-01-01","version":"0000000000000004"}',
     'PATCH /v1/retention/inbox/a {"hold":false}',
@@ -61,9 +61,42 @@ test('retain, hold and rm name one version, in one way', async () => {
     () => retain(shell, 'inbox/a', {}),
     () => retain(shell, 'inbox/a', { until: '2030-01-01', days: 1 }),
     () => hold(shell, 'inbox/a', 'yes', undefined),
-    () => rm(shell, ['inbox/a', 'inbox/b'], '0000000000000004'),
+    () => rm(shell, ['inbox/a', 'inbox/b'], { version: '0000000000000004' }),
+    () => rm(shell, ['inbox/a'], { version: '0000000000000004', versions: 'all' }),
+    () => rm(shell, ['inbox/a'], { versions: 'some' }),
   ])
     await expect(act()).rejects.toEqual(exit(2))
+})
+
+test('rm of all versions goes page by page, tells of each, and ends with 1 when one is kept', async () => {
+  const { shell, said } = server.shell()
+  const version = (id: string, key = 'a') => ({ state: 'noncurrent', version: `00000000000000${id}`, key })
+  server.answer = (response, exchange) => {
+    const { method, url, body } = exchange
+    const page = url.includes('cursor')
+      ? { versions: [version('04'), version('05', 'ab')], next: 'yet more' }
+      : { versions: [version('07')], next: 'more' }
+    if (method === 'GET') return json(page)(response, exchange)
+    const { versions } = JSON.parse(String(body)) as { versions: { key: string; version: string }[] }
+    const refused = { outcome: 'refused', code: 'ERR_LOCKED', detail: 'inbox/a is under legal hold' }
+    const removals = versions.map((one) => ({
+      ...one,
+      ...(one.version.endsWith('4') ? refused : { outcome: 'removed' }),
+    }))
+    json({ bucket: 'inbox', removals })(response, exchange)
+  }
+  await expect(rm(shell, ['inbox/a'], { versions: 'all' })).rejects.toEqual(exit(1))
+  expect(asked()).toEqual([
+    'GET /v1/versions/inbox?prefix=a&limit=1000',
+    'POST /v1/versions/inbox/remove {"versions":[{"key":"a","version":"0000000000000007"}]}',
+    'GET /v1/versions/inbox?prefix=a&cursor=more&limit=1000',
+    'POST /v1/versions/inbox/remove {"versions":[{"key":"a","version":"0000000000000004"}]}',
+  ])
+  expect(said()).toBe(
+    'removed version 0000000000000007 of inbox/a\nkept version 0000000000000004 of inbox/a: inbox/a is under legal hold\n',
+  )
+  server.answer = json({ versions: [] })
+  await expect(rm(shell, ['inbox/a'], { versions: 'all' })).rejects.toEqual(exit(3))
 })
 
 test('versions follows the pages, and marks what is locked', async () => {
