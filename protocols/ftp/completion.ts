@@ -13,7 +13,7 @@ export const COMPLETION = 'ftp.completion'
  *                        ├──the client leaves──▶ control-lost (the same)
  *                        └──the server ends the session──▶ unconfirmed for good: nobody knows
  *
- * A command counts that came after the file was durable: one that waited behind its bytes was sent before their end.
+ * A command counts that came after the end of the bytes: one that came while they were on their way was sent before.
  */
 export class Completion {
   readonly #verdicts: VerdictQueue

@@ -49,6 +49,8 @@ export class Session {
   readonly #framer: LineFramer
   readonly #loginTimer: NodeJS.Timeout
   #buckets: readonly TokenBucket[] = []
+  /** The client said something between the end of its file and 226. */
+  #spokeAtEnd = false
   readonly #queue: CommandQueue<Line>
   #channel: DataChannel | undefined
   #transfer: Transfer | undefined
@@ -163,6 +165,7 @@ export class Session {
       this.connection.reply(226, await work(this.#transfer))
     } finally {
       this.#transfer = undefined
+      this.#spokeAtEnd = false
       channel.close()
     }
   }
@@ -176,9 +179,17 @@ export class Session {
     return evidence
   }
 
-  /** Takes note of what is durable: how it ended is known by what the client says next. */
+  /** Takes note of what is durable: how it ended is known by what the client says next, or said once it had ended it. */
   stored(receipt: Receipt): void {
     this.completion.stored(this.files.origin, receipt)
+    if (this.#spokeAtEnd) this.completion.confirm()
+    this.#spokeAtEnd = false
+  }
+
+  /** What came while bytes were on their way is no word on their end: it was sent before. */
+  #confirmLast(): void {
+    if (this.#transfer?.isCommitting) this.#spokeAtEnd = true
+    this.completion.confirm()
   }
 
   #protect(tls: FtpTls): void {
@@ -200,7 +211,7 @@ export class Session {
   #receive(chunk: Buffer): void {
     for (const line of this.#framer.lines(chunk)) {
       if (this.connection.closing) return
-      if (!isAbort(line)) this.completion.confirm()
+      if (!isAbort(line)) this.#confirmLast()
       if (this.#interrupt(line) || this.#queue.push(line)) continue
       this.connection.close(421, 'Too many commands at once')
       this.#leave()

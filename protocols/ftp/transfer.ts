@@ -64,11 +64,15 @@ export class Transfer {
     return this.#socket ? this.#socket.bytesRead + this.#socket.bytesWritten : 0
   }
 
+  /** The client has made an end of the file that it sends, whose outcome stands from here on. */
+  get isCommitting(): boolean {
+    return !this.#abortable()
+  }
+
   /** False when it is too late. */
   abort(reason: Error): boolean {
     const abortable = this.#abortable()
     if (abortable) this.#abortReason = reason
-    if (abortable) this.#over.abort()
     if (abortable) this.#parts.channel.close(reason)
     return abortable
   }

@@ -111,8 +111,8 @@ export class VersionStore implements Versions {
   discard(origin: Origin, name: VersionName): Promise<boolean> {
     return inStoreWords(async () => {
       permit(origin, 'object:quarantine')
-      const { id, stat } = await this.#parts.reader.require(name)
-      return releaseOf(stat.attributes) !== undefined && this.drop(origin, id.version, DISCARDED)
+      const { id } = await this.#parts.reader.require(name)
+      return this.drop(origin, id.version, DISCARDED)
     })
   }
 

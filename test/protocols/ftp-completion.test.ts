@@ -84,6 +84,22 @@ describe('the next word of the client', () => {
     expect(completions(door.store.records, 'a')).toEqual(['unconfirmed', 'control-lost'])
   })
 
+  test('counts from the end of the file on, though 226 is still to come', async () => {
+    const open = door.store.hold('commit')
+    const client = await FtpClient.loggedIn(door.address)
+    const data = await client.transfer('STOR /inbox/a')
+    const committing = once(door.store.events, 'commit')
+    data.end('bytes')
+    await committing
+    client.write('NOOP\r\n')
+    expect(await client.reply()).toMatch(/^200 /)
+    client.socket.destroy()
+    const told = judged(door)
+    open()
+    await told
+    expect(completions(door.store.records, 'a')).toEqual(['unconfirmed', 'confirmed'])
+  })
+
   test('is an abort: the file is not trusted', async () => {
     const client = await uploaded('a')
     const told = judged(door)

@@ -101,6 +101,9 @@ describe('a quota', () => {
     for (const more of [{ expected: { size: 5 } }, { announced: 5 }])
       await expectRefused(store.begin({ ...envelopeOf(named('b')), origin: from, ...more }), 'ERR_QUOTA', words)
     await expectRefused(put(store, from, 'b', 'fives'), 'ERR_QUOTA', words)
+    const upload = await store.begin({ ...envelopeOf(named('b')), origin: from })
+    await upload.write(Buffer.from('four'))
+    await expectRefused(upload.write(Buffer.from('!')), 'ERR_QUOTA') // Not only at its end.
     await put(store, from, 'b', 'four')
     await expectRefused(store.begin({ ...envelopeOf(named('c')), origin: from }), 'ERR_QUOTA')
     await put(store, heldTo({}, 'other'), 'c', 'is not held to it')

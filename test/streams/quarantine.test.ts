@@ -75,6 +75,7 @@ describe('a verdict', () => {
     expect(await attributesOf(store, 'b')).toMatchObject({ 'ftp.completion': 'control-lost' })
     expect(await attributesOf(store, 'c')).not.toHaveProperty('ftp.completion')
     expect(await readText(store, named('c'))).toBe('new')
+    expect((await store.stream(origin, named('c'))).map(({ operation }) => operation)).toEqual(['put', 'put'])
     await store.versions.configure(origin, 'inbox', { versioning: 'enabled' })
     const older = await putText(store, named('e'), 'old')
     await putText(store, named('e'), 'new')
