@@ -2,7 +2,8 @@ import type { ScalarType } from '../attributes.ts'
 
 /*
  * What is known of attributes by their names: the one table that index, planner and facets look at. A name that is not
- * here is of any type, is indexed by its values, and is counted.
+ * here is of any type, is indexed by its values, and is counted. What changes here changes the index, and its format
+ * (index-state.ts).
  */
 export interface Traits {
   /** Of all its values: a literal that is none is refused. `digest` is a string of so many lower-case hex digits. */
@@ -19,7 +20,7 @@ export interface Traits {
 const UNIQUE = { uncounted: true } as const
 const ADDRESS = { reversed: true } as const
 
-const TRAITS: ReadonlyMap<string, Traits> = new Map<string, Traits>([
+export const TRAITS: ReadonlyMap<string, Traits> = new Map<string, Traits>([
   ['checksum.crc32c', { type: 'digest', digits: 8, ...UNIQUE }],
   ['checksum.crc32', { type: 'digest', digits: 8, ...UNIQUE }],
   ['checksum.md5', { type: 'digest', digits: 32, ...UNIQUE }],
