@@ -9,6 +9,7 @@ import type { DataFolder } from './data-folder.ts'
 import { EvidenceCache } from './evidence.ts'
 import { createMasterKey, parseMasterKey, type RandomBytes, readMasterKey } from './master-key.ts'
 import { Passwords } from './passwords.ts'
+import { completeRoot, type RootParts } from './root-permissions.ts'
 import { generateKey, isGeneratedKey, SecretSeal } from './secrets.ts'
 
 /** What the server does of itself. */
@@ -30,13 +31,14 @@ export interface Gate {
 export interface GateParts {
   readonly configuration: Pick<Configuration, 'masterKey' | 'root'>
   readonly folder: DataFolder
-  readonly store: Pick<OpenStore, 'applications' | 'register' | 'subscriptions' | 'usage'>
+  readonly store: Pick<OpenStore, 'applications' | 'register' | 'subscriptions' | 'usage' | 'tail'>
   readonly now: () => number
   readonly random: RandomBytes
+  readonly log: RootParts['log']
 }
 
 /** Opens the applications, and makes the first one where there is none. */
-export async function openGate({ configuration, folder, store, now, random }: GateParts): Promise<Gate> {
+export async function openGate({ configuration, folder, store, now, random, log }: GateParts): Promise<Gate> {
   const master = await masterKeyOf(configuration, folder, store, random)
   const seal = new SecretSeal(master, random)
   const applications = await Applications.open(store, { seal, root: configuration.root })
@@ -45,10 +47,12 @@ export async function openGate({ configuration, folder, store, now, random }: Ga
   const administration = new Administration({ applications, store, passwords, random })
   const first = { id: generateKey(random), types: requestTypes, permissions }
   if (applications.size === 0) await administration.add(serverOrigin, first)
+  const root = rootOf(applications)
+  if (root) await completeRoot({ applications, store, log }, root.key)
   const principalOf = (application: string) => applications.get(application)?.principal
   const guestOf: Gate['guestOf'] = (application, type, address) =>
     access.admit(applications.get(application), type, address)
-  return { access, administration, root: rootOf(applications), master, principalOf, guestOf }
+  return { access, administration, root, master, principalOf, guestOf }
 }
 
 /**

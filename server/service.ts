@@ -175,7 +175,7 @@ export class Service {
     const { folder } = this
     const { log } = this.#surroundings
     const now = () => performance.now()
-    const gate = await openGate({ configuration, folder, store, now, random: randomBytes })
+    const gate = await openGate({ configuration, folder, store, now, random: randomBytes, log })
     const custody = await this.#openCustody(store, gate)
     const scrubbing = this.#openScrubbing(pool, store)
     const subscriptions = await this.#openSubscriptions(pool, store, gate)

@@ -8,6 +8,7 @@ import { openGate, serverOrigin } from '../../server/bootstrap.ts'
 import { readCliFile, writeCliFile } from '../../server/cli-file.ts'
 import { DataFolder } from '../../server/data-folder.ts'
 import { subscription } from '../support/delivery-harness.ts'
+import { openHarness } from '../support/store-harness.ts'
 import { RegistryStore } from './registry-store.ts'
 
 let store: RegistryStore
@@ -16,9 +17,11 @@ beforeEach(() => {
   store = new RegistryStore()
   folder = new DataFolder(mkdtempSync(join(tmpdir(), 'cenote-gate-')))
 })
+const told: object[] = []
+const log = { info: (details: object) => void told.push(details) }
 const open = (configuration: { masterKey?: string; root?: { key: string; secret: string } } = {}) => {
   const { masterKey, root } = configuration
-  return openGate({ configuration: { masterKey, root }, folder, store, now: () => 0, random: randomBytes })
+  return openGate({ configuration: { masterKey, root }, folder, store, now: () => 0, random: randomBytes, log })
 }
 
 describe('a first start', () => {
@@ -94,4 +97,63 @@ test('cli.json is written whole, for its owner alone', async () => {
   await writeCliFile(folder.cli, { url: 'http://127.0.0.1:2', key: 'k', secret: 's' })
   expect(await readCliFile(folder.cli)).toEqual({ url: 'http://127.0.0.1:2', key: 'k', secret: 's' })
   expect(statSync(folder.cli).mode & 0o777).toBe(0o600)
+})
+
+describe('a start of a later program', () => {
+  const known = permissions.filter((permission) => permission !== 'object:hold' && permission !== 'bucket:manage')
+
+  /** A store in which an earlier program has registered applications, over real records. */
+  async function earlier() {
+    const { store } = await openHarness()
+    const start = () =>
+      openGate({
+        configuration: { masterKey: undefined, root: undefined },
+        folder,
+        store,
+        now: () => 0,
+        random: randomBytes,
+        log,
+      })
+    const { root } = await start()
+    const key = root!.key
+    const register = async (by = serverOrigin, more: object = {}) => {
+      const registration = (await store.applications()).get(key)!
+      await store.register(by, key, { ...registration, permissions: known, ...more })
+    }
+    const records = () => store.status.sequence
+    told.length = 0
+    return { store, start, key, register, records }
+  }
+
+  test('gives the generated root what it lacks, once, as a record, and says so', async () => {
+    const { start, key, register, records } = await earlier()
+    await register()
+    const before = records()
+    const { access, root } = await start()
+    expect((await access.verify(root!, 'http')).permissions).toEqual(permissions)
+    expect(told).toEqual([{ application: key, permissions: ['object:hold', 'bucket:manage'] }])
+    expect(records()).toBe(before + 1)
+    await start()
+    expect(records()).toBe(before + 1)
+  })
+
+  test('gives nothing to one that is held to a policy', async () => {
+    const { start, register } = await earlier()
+    await register(serverOrigin, { policy: { buckets: ['inbox'] } })
+    const { access, root } = await start()
+    expect((await access.verify(root!, 'http')).permissions).toEqual(known)
+    expect(told).toEqual([])
+  })
+
+  test('gives nothing to one that somebody else registered, in place of the root or under an id like it', async () => {
+    const { store, start, key, register } = await earlier()
+    const boss = { ...serverOrigin, principal: { ...serverOrigin.principal, application: 'boss' } }
+    const registration = (await store.applications()).get(key)!
+    await store.register(serverOrigin, key, null)
+    await store.register(boss, key, registration)
+    await register(serverOrigin)
+    const { access, root } = await start()
+    expect((await access.verify(root!, 'http')).permissions).toEqual(known)
+    expect(told).toEqual([])
+  })
 })

@@ -1,8 +1,16 @@
-import type { ApplicationRegistration, Origin, SubscriptionState, Usage } from '../../streams/index.ts'
+import type {
+  ApplicationRegistration,
+  Origin,
+  ShownApplicationRecord,
+  SubscriptionState,
+  TailPage,
+  Usage,
+} from '../../streams/index.ts'
 
 /** What access needs of a store. */
 export class RegistryStore {
   readonly registrations = new Map<string, ApplicationRegistration>()
+  readonly #records: ShownApplicationRecord[] = []
   readonly subscribed: SubscriptionState[] = []
   /** Held back until this resolves, as a disk would. */
   durable: Promise<void> = Promise.resolve()
@@ -19,8 +27,14 @@ export class RegistryStore {
     return { bytes: application.length, objects: 1 }
   }
 
-  async register(_origin: Origin, id: string, registration: ApplicationRegistration | null) {
+  async *tail(): AsyncGenerator<TailPage> {
+    yield { records: this.#records, next: this.#records.length, upToDate: true }
+  }
+
+  async register({ principal }: Origin, id: string, registration: ApplicationRegistration | null) {
     await this.durable
+    const { application } = principal
+    this.#records.push({ operation: 'application', application, id, registration } as ShownApplicationRecord)
     if (registration) this.registrations.set(id, registration)
     else this.registrations.delete(id)
   }
