@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { ftpLimits, guestLimits } from '../protocols/index.ts'
-import { CHECKPOINT_RECORDS_LIMIT, type Credentials, CUSTODY_LIMITS } from '../streams/index.ts'
+import { CHECKPOINT_RECORDS_LIMIT, type Credentials, CUSTODY_LIMITS, STORE_LIMITS } from '../streams/index.ts'
 import {
   type CertificateFiles,
   ConfigurationError,
@@ -36,6 +36,9 @@ import {
 const FTP_COUNT_MAX = 1_000_000
 const WEBHOOK_TIMEOUT_MS_MAX = 600_000
 const WEBHOOK_ATTEMPTS_MAX = 1000
+const PARTIAL_KEEP_HOURS_MAX = 24 * 366
+/** They are kept in memory, by name. */
+const PARTIALS_MAX_MAX = 100_000
 
 /** Every setting: its key in the configuration file, what it is when nobody sets it, and who else may set it. */
 const settings = {
@@ -82,6 +85,9 @@ const settings = {
   'limits.checkpointRecordsMax': { fallback: CUSTODY_LIMITS.checkpointRecordsMax },
   'limits.checkpointMsMax': { fallback: CUSTODY_LIMITS.checkpointMsMax },
   'limits.longPollMsMax': { fallback: 20_000 },
+  'limits.partialKeepHours': { fallback: 24 },
+  'limits.partialsMax': { fallback: STORE_LIMITS.partialsMax },
+  'limits.partialBytesMax': { fallback: '64GiB' },
   'log.level': { fallback: 'info', environment: 'CENOTE_LOG_LEVEL' },
 } as const satisfies { readonly [key: string]: { fallback: unknown; environment?: string; flag?: keyof ServeFlags } }
 
@@ -159,6 +165,11 @@ export interface Configuration {
     readonly checkpointRecordsMax: number
     readonly checkpointMsMax: number
     readonly longPollMsMax: number
+    /** How long an upload that was cut off waits for somebody who goes on with it. */
+    readonly partialKeepHours: number
+    /** Of one application. */
+    readonly partialsMax: number
+    readonly partialBytesMax: number
   }
   readonly log: { readonly level: LogLevel }
   /** Begins a new succession of keys when the one that signs is lost. */
@@ -256,6 +267,9 @@ export function parseConfiguration(
       checkpointRecordsMax: parseCount(setting('limits.checkpointRecordsMax'), CHECKPOINT_RECORDS_LIMIT),
       checkpointMsMax: parseMilliseconds(setting('limits.checkpointMsMax')),
       longPollMsMax: parseMilliseconds(setting('limits.longPollMsMax')),
+      partialKeepHours: parsePositive(setting('limits.partialKeepHours'), PARTIAL_KEEP_HOURS_MAX),
+      partialsMax: parsePositive(setting('limits.partialsMax'), PARTIALS_MAX_MAX),
+      partialBytesMax: parseSize(setting('limits.partialBytesMax')),
     },
     log: { level: parseLevel(setting('log.level')) },
     replaceSigningKey: flags.replaceSigningKey === true,

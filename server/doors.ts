@@ -52,6 +52,7 @@ function buildHttp(parts: DoorParts, listen: ListenAddress): Frontend {
     ...listen,
     store,
     versions: store.versions,
+    partials: store.partials,
     custody,
     access: gate.access,
     applications: gate.administration,
@@ -87,6 +88,7 @@ function buildFtp(parts: DoorParts, { listen, mode, guests, networks, isLegacy =
   return ftpFrontend({
     ...listen,
     store,
+    partials: store.partials,
     access: gate.access,
     logger: log.child({ door: 'ftp' }),
     guests,

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 import { exitCodeHelp } from './cli/exit.ts'
 import { clientCommand, openShell, positive } from './command-parts.ts'
 import { addCustody } from './custody-commands.ts'
+import { addPartials } from './partials-commands.ts'
 import { addPool } from './pool-commands.ts'
 import { addQuarantine } from './quarantine-commands.ts'
 import { addSubscriptions } from './subscription-commands.ts'
@@ -162,6 +163,7 @@ export function createProgram(): Command {
   addTail(program)
   addVersions(program)
   addQuarantine(program)
+  addPartials(program)
   addSubscriptions(program)
   addApplications(program)
   addCustody(program)

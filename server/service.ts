@@ -2,7 +2,14 @@ import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import { type ManagedPool, PoolError, type Progress } from '../pool/index.ts'
 import type { Frontend } from '../protocols/index.ts'
-import { type Credentials, type OpenCustody, type OpenStore, openCatalog, openStore } from '../streams/index.ts'
+import {
+  type Credentials,
+  type OpenCustody,
+  type OpenStore,
+  type Origin,
+  openCatalog,
+  openStore,
+} from '../streams/index.ts'
 import { partition } from './applications.ts'
 import { type Gate, openGate, serverOrigin } from './bootstrap.ts'
 import { type Certificates, openCertificates } from './certificates.ts'
@@ -149,14 +156,14 @@ export class Service {
       onIndexed: indexingLog(log),
     })
     this.#closers.push(() => catalog.close())
-    const { objectBytesMax } = this.#configuration.limits
+    const { objectBytesMax, partialsMax, partialBytesMax, partialKeepHours } = this.#configuration.limits
     const store = await openStore({
       pool,
       catalog,
       partition,
       stages: ({ facts }) => route[facts.type],
       clock: Date,
-      limits: { objectBytesMax },
+      limits: { objectBytesMax, partialsMax, partialBytesMax },
       onProgress: ({ records, recordsTotal }) => {
         replaying(records, recordsTotal)
         if (records === recordsTotal) log.info({ records }, 'the catalog has caught up')
@@ -164,6 +171,15 @@ export class Service {
     })
     this.#store = store
     this.#closers.push(() => store.close())
+    const partials = { expire: (origin: Origin) => store.expirePartials(origin, partialKeepHours * hourMs) }
+    const dropping = new Expiring({
+      store: partials,
+      origin: serverOrigin,
+      log,
+      everyMs: partialsEveryMs,
+      ...systemTime,
+    })
+    this.#closers.push(() => dropping.close())
     const expiring = new Expiring({ store, origin: serverOrigin, log, everyMs: expiryEveryMs, ...systemTime })
     this.#closers.push(() => expiring.close())
     if (await store.createBucket(serverOrigin, 'inbox')) log.info('bucket inbox is made')
@@ -258,7 +274,10 @@ export class Service {
 }
 
 /** A pass of the expiry, and between two of its rounds: each looks at 1,000 versions. */
-const expiryEveryMs = 3_600_000
+const hourMs = 3_600_000
+const expiryEveryMs = hourMs
+/** Uploads that were cut off are few, and in memory. */
+const partialsEveryMs = 60_000
 const expiryPauseMs = 100
 
 const systemTime = {

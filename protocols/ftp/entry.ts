@@ -1,4 +1,4 @@
-import type { ObjectStat } from '../../streams/index.ts'
+import type { ObjectStat, PartialUpload } from '../../streams/index.ts'
 
 /** A line of a listing. A directory has no time of its own: it is a prefix that keys share. */
 export interface Entry {
@@ -16,6 +16,11 @@ export function directoryEntry(name: string): Entry {
 
 export function fileEntry(name: string, stat: ObjectStat): Entry {
   return { type: 'file', name, size: stat.size, time: modifiedAt(stat) }
+}
+
+/** Of an upload that was cut off: what is durable of it. */
+export function partialEntry(name: string, { size, time }: PartialUpload): Entry {
+  return { type: 'file', name, size, time }
 }
 
 /** What MFMT sets: the time that the file has at its client's. */

@@ -1,5 +1,5 @@
 import type { Command } from './commands.ts'
-import { factLine, factTime, listLine, modifiedAt, parseFactTime } from './entry.ts'
+import { factLine, factTime, listLine, parseFactTime } from './entry.ts'
 import { Refusal } from './refusal.ts'
 import type { Session } from './session.ts'
 
@@ -51,13 +51,13 @@ const named: { readonly [directive: string]: Command } = {
     argument: 'needed',
     async run({ connection, files }, text) {
       if (connection.transferType === 'ascii') throw new Refusal(550, 'SIZE is known in TYPE I alone')
-      connection.reply(213, String((await files.file(text)).size))
+      connection.reply(213, String((await files.seenFile(text)).size))
     },
   },
   MDTM: {
     argument: 'needed',
     async run({ connection, files }, text) {
-      connection.reply(213, factTime(modifiedAt(await files.file(text))))
+      connection.reply(213, factTime((await files.seenFile(text)).time ?? 0))
     },
   },
   MFMT: {
@@ -79,7 +79,7 @@ const named: { readonly [directive: string]: Command } = {
   MLST: {
     argument: 'optional',
     async run({ connection, files }, text) {
-      connection.reply(250, 'Listing', factLine(await files.stat(text)), 'End')
+      connection.reply(250, 'Listing', factLine(await files.seen(text)), 'End')
     },
   },
   STAT: {

@@ -1,6 +1,17 @@
-import { type ObjectStat, type Origin, type Reading, type Store, StoreError, type Upload } from '../../streams/index.ts'
-import { directoryEntry, type Entry, fileEntry, MODIFIED } from './entry.ts'
+import {
+  type Envelope,
+  type ObjectStat,
+  type Origin,
+  type Partials,
+  type Reading,
+  type ResumableUpload,
+  type Store,
+  StoreError,
+  type Upload,
+} from '../../streams/index.ts'
+import { directoryEntry, type Entry, fileEntry, MODIFIED, partialEntry } from './entry.ts'
 import { envelopeOf, type Login } from './envelope.ts'
+import { PartialView } from './partial-view.ts'
 import { markerAt, objectAt, type Path, resolve, textOf } from './path.ts'
 import { Tree } from './tree.ts'
 
@@ -23,13 +34,17 @@ export class FileSystem {
   readonly #origin: Origin
   readonly #login: Login
   readonly #tree: Tree
+  readonly #partials: Partials
+  readonly #view: PartialView
   #directory: Path = []
 
-  constructor(store: Store, login: Login) {
+  constructor(store: Store, partials: Partials, login: Login) {
     this.#store = store
     this.#login = login
     this.#origin = login.origin
     this.#tree = new Tree(store, login.origin)
+    this.#partials = partials
+    this.#view = new PartialView(partials, login.origin)
   }
 
   /** Who acts, for what is said of its uploads afterwards. */
@@ -56,6 +71,19 @@ export class FileSystem {
     throw notFound(path, 'file or directory')
   }
 
+  /** The same, with the size of what is durable of a file that was cut off on its way here. */
+  async seen(text: string): Promise<Entry> {
+    const path = resolve(this.#directory, text, 'allowed')
+    const partial = text.endsWith('/') ? undefined : await this.#view.find(this.#at(path))
+    return partial ? partialEntry(textOf(path), partial) : this.stat(text)
+  }
+
+  async seenFile(text: string): Promise<Entry> {
+    const path = this.#filePath(text)
+    const partial = await this.#view.find(this.#at(path))
+    return partial ? partialEntry(textOf(path), partial) : fileEntry(textOf(path), await this.file(text))
+  }
+
   async file(text: string): Promise<ObjectStat> {
     const path = this.#filePath(text)
     const file = await this.#tree.fileAt(path)
@@ -69,10 +97,10 @@ export class FileSystem {
    */
   async list(text: string): Promise<Listing> {
     const path = resolve(this.#directory, text, 'allowed')
-    if (text === '' || (await this.#tree.isDirectory(path))) return { type: 'directory', pages: this.#tree.pages(path) }
-    const file = await this.#tree.fileAt(path)
-    if (!file) throw notFound(path, 'file or directory')
-    return { type: 'file', pages: [[fileEntry(text, file)]] }
+    if (text === '' || (await this.#tree.isDirectory(path)))
+      return { type: 'directory', pages: this.#view.pages(this.#at(path), this.#tree.pages(path)) }
+    const { name: _, ...file } = await this.seen(text)
+    return { type: 'file', pages: [[{ ...file, name: text }]] }
   }
 
   /** The bytes of a file from `offset` on, `length` of them or all that follow; none when it is the file's end. */
@@ -93,18 +121,38 @@ export class FileSystem {
     return this.#store.available(this.#origin)
   }
 
-  async begin(text: string, { ascii = false, announced }: Announced = {}): Promise<Upload> {
-    const path = this.#filePath(text)
-    if (this.#at(path).length < 2) throw new StoreError('ERR_INVALID', 'Files live in buckets: store to /bucket/name')
-    const envelope = envelopeOf(this.#login, objectAt(this.#at(path)), ascii)
-    return this.#store.begin(announced === undefined ? envelope : { ...envelope, announced })
+  /** One that is text on its way does not go on: its bytes here are others than at its client. */
+  async beginText(text: string, announced?: number): Promise<Upload> {
+    return this.#store.begin(this.#envelope(text, { ascii: true, announced }))
   }
 
+  async begin(text: string, announced?: number): Promise<ResumableUpload> {
+    return this.#partials.begin(this.#envelope(text, { announced }))
+  }
+
+  /** Goes on behind the first `offset` bytes of what there is, or behind all of it. */
+  async goOn(text: string, offset?: number): Promise<ResumableUpload> {
+    return this.#partials.resume(this.#envelope(text), offset)
+  }
+
+  /** A file, and what was cut off on its way to that name. */
   async remove(text: string): Promise<void> {
     const path = this.#filePath(text)
-    const removed = this.#at(path).length > 1 && (await this.#store.remove(this.#origin, objectAt(this.#at(path))))
-    if (!removed) throw notFound(path, 'file')
+    const isFile = this.#at(path).length > 1
+    const isRemoved = isFile && (await this.#store.remove(this.#origin, objectAt(this.#at(path))))
+    const isDropped = isFile && (await this.#dropPartial(this.#at(path), isRemoved))
+    if (!isRemoved && !isDropped) throw notFound(path, 'file')
     await this.#keepParent(path)
+  }
+
+  /** Where a file was removed, that an upload underway goes on is no refusal. */
+  async #dropPartial(path: Path, isRemoved: boolean): Promise<boolean> {
+    try {
+      return await this.#partials.drop(this.#origin, this.#origin.principal.application, objectAt(path))
+    } catch (error) {
+      if (isRemoved && error instanceof StoreError && error.code === 'ERR_BUSY') return false
+      throw error
+    }
   }
 
   /** `time` in milliseconds since 1970. */
@@ -183,6 +231,13 @@ export class FileSystem {
   async #mark(path: Path): Promise<void> {
     const upload = await this.#store.begin(envelopeOf(this.#login, markerAt(this.#at(path))))
     await upload.commit()
+  }
+
+  #envelope(text: string, { ascii = false, announced }: Announced = {}): Envelope {
+    const path = this.#at(this.#filePath(text))
+    if (path.length < 2) throw new StoreError('ERR_INVALID', 'Files live in buckets: store to /bucket/name')
+    const envelope = envelopeOf(this.#login, objectAt(path), ascii)
+    return announced === undefined ? envelope : { ...envelope, announced }
   }
 
   /** From the root of the store: what the client knows begins at its home. */

@@ -98,14 +98,14 @@ class FtpFrontend implements Frontend {
   }
 
   async #logIn(connection: ControlConnection, user: string, password: string): Promise<FileSystem> {
-    const { store, guests } = this.#settings
+    const { store, partials, guests } = this.#settings
     const { id, peer, secure } = connection
     const principal = await this.#prove(connection, user, password)
     connection.part() // Of whoever it was before, where PASS was said again.
     guests.join(principal)
     connection.joined = principal.application
     const origin: Origin = { principal, protocol: 'ftp', peer, request: id }
-    return new FileSystem(store, { origin, user, secure })
+    return new FileSystem(store, partials, { origin, user, secure })
   }
 
   async #prove({ route }: ControlConnection, user: string, password: string): Promise<Principal> {

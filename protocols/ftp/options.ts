@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { isIPv4 } from 'node:net'
-import type { Access, Principal, Store } from '../../streams/index.ts'
+import type { Access, Partials, Principal, Store } from '../../streams/index.ts'
 import { Networks } from '../networks.ts'
 import { Guests } from './guests.ts'
 import type { FtpTls } from './protection.ts'
@@ -75,6 +75,7 @@ export const ftpLimits: FtpLimits = {
 
 export interface FtpOptions {
   readonly store: Store
+  readonly partials: Partials
   readonly access: Access
   readonly logger: Logger
   readonly host: string

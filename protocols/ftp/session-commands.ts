@@ -101,7 +101,7 @@ export const sessionCommands: { readonly [directive: string]: Command } = {
   },
   HELP: {
     argument: 'optional',
-    run: ({ connection }) => connection.reply(214, 'RFC 959, 2389, 2428, 3659 and 4217, without APPE'),
+    run: ({ connection }) => connection.reply(214, 'RFC 959, 2389, 2428, 3659 and 4217'),
   },
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { StoreError } from '../../streams/index.ts'
-import { UploadSink } from '../sink.ts'
+import { StoreError, type Upload } from '../../streams/index.ts'
+import { type Cut, UploadSink } from '../sink.ts'
 import type { Command } from './commands.ts'
 import { COMPLETION } from './completion.ts'
 import { type Entry, factLine, listLine } from './entry.ts'
@@ -9,7 +9,7 @@ import { fromAscii, toAscii } from './line-ends.ts'
 import { Refusal } from './refusal.ts'
 import type { Session } from './session.ts'
 import { allocationEvidence } from './space-commands.ts'
-import type { Transfer } from './transfer.ts'
+import type { Conversion, Transfer } from './transfer.ts'
 
 /** What goes over a data connection, whole or from an offset on. */
 export const transferCommands: { readonly [directive: string]: Command } = {
@@ -27,16 +27,14 @@ export const transferCommands: { readonly [directive: string]: Command } = {
       const offset = Number(text)
       if (!/^\d+$/.test(text) || !Number.isSafeInteger(offset)) throw new Refusal(501, 'REST needs a number of bytes')
       session.restart = offset
-      session.connection.reply(350, `The next download starts at byte ${offset}`)
+      session.connection.reply(350, `The next transfer starts at byte ${offset}`)
     },
   },
   STOR: { argument: 'needed', run: store },
   STOU: { argument: 'optional', run: storeUnique },
   APPE: {
-    argument: 'optional',
-    run() {
-      throw new Refusal(502, 'Appending is not offered; store the whole file')
-    },
+    argument: 'needed',
+    run: append,
   },
   RETR: { argument: 'needed', run: retrieve },
   LIST: {
@@ -48,31 +46,65 @@ export const transferCommands: { readonly [directive: string]: Command } = {
 }
 
 async function store(session: Session, text: string): Promise<void> {
-  if (spendRestart(session) > 0) throw new StoreError('ERR_UNSUPPORTED', 'Uploads do not resume; send the whole file')
+  const offset = spendRestart(session)
+  if (offset > 0) return goOn(session, text, offset)
+  await session.transfer(async (transfer) => stored(await receiveAnew(session, transfer, text)))
+}
+
+/** At the end of what is there, of a file or of one that was cut off on its way (RFC 959 section 4.1.3). */
+async function append(session: Session, text: string): Promise<void> {
+  spendRestart(session)
+  await goOn(session, text)
+}
+
+/** Behind the first `offset` bytes of what is there, or behind all of it. What ALLO said may be of these, or of all. */
+async function goOn(session: Session, text: string, offset?: number): Promise<void> {
+  if (session.connection.transferType === 'ascii') throw new Refusal(504, 'An upload goes on in TYPE I alone')
+  spendAllocation(session)
   await session.transfer(async (transfer) => {
-    const sink = await receive(session, transfer, text)
-    return `Stored ${sink.receipt?.size} bytes as version ${sink.receipt?.version}`
+    await session.verdicts.ready()
+    const upload = await session.files.goOn(text, offset)
+    return stored(await receive(session, transfer, { upload, cut: (reason) => upload.suspend(reason) }))
   })
 }
 
-async function receive(session: Session, transfer: Transfer, text: string): Promise<UploadSink> {
+const stored = ({ receipt }: UploadSink): string => `Stored ${receipt?.size} bytes as version ${receipt?.version}`
+
+/** In TYPE I the bytes are the same at the client: it can go on when they are cut off, and what ALLO said is of these. */
+async function receiveAnew(session: Session, transfer: Transfer, text: string): Promise<UploadSink> {
   await session.verdicts.ready()
-  const ascii = session.connection.transferType === 'ascii'
   const announced = spendAllocation(session)
-  const upload = await session.files.begin(text, { ascii, announced })
-  const evidence = () => allocationEvidence(ascii ? undefined : announced, upload.size) // TYPE A counts otherwise.
-  const sink = new UploadSink(upload, () => session.confirm(evidence()))
-  await transfer.receive(sink, ascii ? fromAscii : undefined)
+  if (session.connection.transferType === 'ascii') {
+    const upload = await session.files.beginText(text, announced)
+    return receive(session, transfer, { upload, conversion: fromAscii })
+  }
+  const upload = await session.files.begin(text, announced)
+  return receive(session, transfer, { upload, announced, cut: (reason) => upload.suspend(reason) })
+}
+
+interface Incoming {
+  readonly upload: Upload
+  /** Bytes that there will be, by the client's word. */
+  readonly announced?: number | undefined
+  readonly cut?: Cut
+  readonly conversion?: Conversion
+}
+
+async function receive(session: Session, transfer: Transfer, incoming: Incoming): Promise<UploadSink> {
+  const { upload, announced, cut, conversion } = incoming
+  const evidence = () => allocationEvidence(announced, upload.size)
+  const sink = new UploadSink(upload, () => session.confirm(evidence()), cut)
+  await transfer.receive(sink, conversion)
   if (sink.receipt && !(COMPLETION in evidence())) session.stored(sink.receipt)
   return sink
 }
 
 /** Under a name that nothing else has (RFC 959 section 4.1.3), which both replies tell. */
 async function storeUnique(session: Session): Promise<void> {
-  if (spendRestart(session) > 0) throw new StoreError('ERR_UNSUPPORTED', 'Uploads do not resume; send the whole file')
+  if (spendRestart(session) > 0) throw new StoreError('ERR_UNSUPPORTED', 'A new name starts at its first byte')
   const name = randomUUID()
   await session.transfer(async (transfer) => {
-    await receive(session, transfer, name)
+    await receiveAnew(session, transfer, name)
     return `FILE: ${name}`
   }, `FILE: ${name}`)
 }

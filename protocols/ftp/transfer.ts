@@ -83,6 +83,7 @@ export class Transfer {
     sink.on('error', () => {}) // Told by the pipeline; a sink that never came to have one must not throw.
     try {
       const socket = await this.#open(() => !sink.writableNeedDrain)
+      sink.isFed = true
       sink.on('drain', () => socket.setTimeout(this.#dataIdleMsMax)) // From here on it is the client's turn again.
       socket.once('end', () => refuseCut(socket, sink)) // Before the pipeline hears of the end and takes it for one.
       const through = this.#throughBuckets(convert)

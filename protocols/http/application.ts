@@ -15,6 +15,7 @@ import { indexing } from './indexing.ts'
 import { objects } from './objects.ts'
 import { document } from './openapi.ts'
 import { operations } from './operations.ts'
+import { partials } from './partials.ts'
 import { quarantine } from './quarantine.ts'
 import { facets, query } from './query.ts'
 import type { Application, Door } from './routes.ts'
@@ -83,6 +84,7 @@ function version1(door: Door): FastifyPluginCallback {
       attributes,
       versions,
       quarantine,
+      partials,
       streams,
       query,
       facets,

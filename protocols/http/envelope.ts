@@ -32,7 +32,7 @@ export function objectNameOf(target: string): ObjectName {
 }
 
 /** The same, with the one parameter that the query of such a path may have, alone. */
-export function objectTargetOf(target: string, parameter: 'version' | 'versions' | 'at'): ObjectTarget {
+export function objectTargetOf(target: string, parameter: 'version' | 'versions' | 'at' | 'application'): ObjectTarget {
   const start = target.indexOf(`?${parameter}=`)
   if (start < 0) return { name: objectNameOf(target) }
   const value = decode(target.slice(start + parameter.length + 2))

@@ -3,6 +3,7 @@ import type {
   Access,
   ApplicationAdministration,
   Custody,
+  Partials,
   PoolInspection,
   PoolManagement,
   Store,
@@ -68,6 +69,7 @@ export interface HttpLogger {
 export interface HttpOptions {
   readonly store: Store
   readonly versions: Versions
+  readonly partials: Partials
   readonly custody: Custody
   readonly access: Access
   readonly applications: ApplicationAdministration

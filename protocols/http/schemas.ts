@@ -195,6 +195,27 @@ export const QuarantineAction = Type.Object(
   closed,
 )
 
+export const PartialsQuery = Type.Object({ limit: Type.Optional(count(limitMax)) }, closed)
+export const PartialListing = Type.Object({
+  partials: Type.Array(
+    Type.Object({
+      application: Type.String(description('Whose upload it is.')),
+      bucket: Type.String(),
+      key: Type.String(),
+      upload: recordId,
+      size: Type.Integer(description('Bytes that are durable.')),
+      time: milliseconds,
+      prepared: sequence,
+    }),
+    description('The oldest first.'),
+  ),
+  total: Type.Integer(description('All there are.')),
+})
+export const PartialQuery = Type.Object(
+  { application: Type.Optional(Type.String(description('Whose upload it is; by default the asker.'))) },
+  closed,
+)
+
 export const Records = Type.Object({
   object: recordId,
   bucket: Type.String(),

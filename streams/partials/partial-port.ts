@@ -22,7 +22,7 @@ export interface PartialUpload extends ObjectName {
  */
 export interface ResumableUpload extends Upload {
   /** Its client is gone: makes what came durable, for the next upload to go on with. Never rejects. */
-  suspend(): Promise<void>
+  suspend(reason?: Error): Promise<void>
 }
 
 /** Uploads that can be gone on with, by the application whose they are. */

@@ -65,6 +65,8 @@ type State = 'open' | 'sealed' | 'ended'
  * 1. What a record says of the stages is true of exactly the bytes that it owns: none comes between the two.
  * 2. Nothing is prepared before all of its basis is there: what is left is never less than what was gone on from.
  * 3. Whoever ends it waits for what is being prepared.
+ * 4. The last byte that came is held back until another one comes, or the end. A client that finds all of its file there takes it
+ *    for stored, and sends nothing that would end it: so what is durable of an upload is never all of it.
  */
 export class PreparingUpload implements ResumableUpload {
   readonly #parts: PreparingParts
@@ -73,6 +75,7 @@ export class PreparingUpload implements ResumableUpload {
   #own: PartialUpload | undefined
   /** Bytes that it went on from; not to be reached before all of them are there. */
   #begun = Number.POSITIVE_INFINITY
+  #last: Uint8Array = NOTHING
   #state: State = 'open'
   #failure: StoreError | undefined
   #preparing: Promise<void> = Promise.resolve()
@@ -86,13 +89,13 @@ export class PreparingUpload implements ResumableUpload {
   }
 
   get size(): number {
-    return this.#beginning.intake.size
+    return this.#beginning.intake.size + this.#last.length
   }
 
   async write(chunk: Uint8Array): Promise<void> {
     try {
       await this.#basis
-      await this.#take(chunk)
+      if (chunk.length > 0) await this.#takeBut(chunk)
     } catch (error) {
       this.#failure ??= toStoreError(error)
       await this.#giveUp('open', this.#failure)
@@ -116,11 +119,12 @@ export class PreparingUpload implements ResumableUpload {
     })
   }
 
-  async suspend(): Promise<void> {
+  async suspend(_reason?: Error): Promise<void> {
     if (this.#state !== 'open') return
     this.#state = 'ended'
     await this.#preparing
-    const isNew = this.size > this.#begun && this.size !== this.#own?.size
+    const { size } = this.#beginning.intake
+    const isNew = size > this.#begun && size !== this.#own?.size
     if (this.#beginning.claim && isNew) await this.#prepare().catch(() => {})
     await this.#leave()
     if (this.#own) await this.#parts.suspended(this.#beginning.envelope).catch(() => {})
@@ -145,17 +149,36 @@ export class PreparingUpload implements ResumableUpload {
       this.#requireOpen()
       await this.#beginning.intake.write(chunk)
     }
-    this.#begun = this.size
+    this.#begun = this.#beginning.intake.size
+  }
+
+  async #takeLast(): Promise<void> {
+    const last = this.#last
+    this.#last = NOTHING
+    if (last.length === 0) return
+    const { intake, allowance } = this.#beginning
+    await allowance?.grow(intake.size + last.length)
+    await intake.write(last)
+  }
+
+  /** All but the last byte, and that of the chunk before. */
+  async #takeBut(chunk: Uint8Array): Promise<void> {
+    const last = this.#last
+    this.#last = NOTHING
+    await this.#take(last)
+    await this.#take(chunk.subarray(0, -1))
+    this.#last = Uint8Array.prototype.slice.call(chunk, -1)
   }
 
   async #take(chunk: Uint8Array): Promise<void> {
     const { stepBytes } = this.#parts
+    const { intake, allowance } = this.#beginning
     for (let offset = 0; offset < chunk.length; ) {
       this.#requireOpen()
-      const room = stepBytes - (this.size % stepBytes)
+      const room = stepBytes - (intake.size % stepBytes)
       const piece = chunk.subarray(offset, offset + room)
-      await this.#beginning.allowance?.grow(this.size + piece.length)
-      await this.#beginning.intake.write(piece)
+      await allowance?.grow(intake.size + piece.length)
+      await intake.write(piece)
       offset += piece.length
       if (piece.length === room) await this.#step()
     }
@@ -174,7 +197,7 @@ export class PreparingUpload implements ResumableUpload {
   /** Of what nobody declared the size, so much as comes until the next step; where there is no room it may end before. */
   async #reserve(): Promise<void> {
     const { envelope, transaction } = this.#beginning
-    if (envelope.expected.size !== undefined) return
+    if ((envelope.expected.size ?? envelope.announced) !== undefined) return
     await this.#parts.reserve(envelope, transaction, this.#parts.stepBytes).catch(() => {})
   }
 
@@ -190,6 +213,7 @@ export class PreparingUpload implements ResumableUpload {
   async #commit(evidence: Attributes): Promise<Receipt> {
     const { intake, transaction, claim, replaces, allowance } = this.#beginning
     await this.#preparing
+    await this.#takeLast()
     const partial = claim && { own: this.#own }
     const ending = { ...(partial && { partial }), ...(replaces && { replaces }), allowance }
     const change = await intake.finish(evidence, ending)
@@ -223,5 +247,7 @@ export class PreparingUpload implements ResumableUpload {
     if (this.#state !== 'open') throw this.#failure ?? new StoreError('ERR_INTERNAL', 'the upload has ended')
   }
 }
+
+const NOTHING = new Uint8Array(0)
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}

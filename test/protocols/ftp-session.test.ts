@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ftpFrontend } from '../../protocols/index.ts'
 import { type Access, StoreError } from '../../streams/index.ts'
+import { noPartials } from '../support/fake-partials.ts'
 import { FakeStore } from '../support/fake-store.ts'
 import { FtpClient } from '../support/ftp-client.ts'
 import { access, cameraSecret, type Door, openDoor } from '../support/ftp-door.ts'
@@ -330,7 +331,7 @@ test('the door leaves the signals of its process alone', () => {
   const before = signals.map((signal) => process.listeners(signal))
   const logger = { info() {}, warn() {}, error() {} }
   const options = { host: '127.0.0.1', port: 0, passivePorts: { min: 0, max: 0 } }
-  ftpFrontend({ store: new FakeStore(), access, logger, ...options })
+  ftpFrontend({ store: new FakeStore(), partials: noPartials(new FakeStore()), access, logger, ...options })
   expect(signals.map((signal) => process.listeners(signal))).toEqual(before)
   process.off('SIGTERM', mine)
 })

@@ -267,10 +267,10 @@ describe('parts of files', () => {
     }
   })
 
-  test('an upload is whole or refused: nothing before an offset is lost', async () => {
-    await client.commands('REST 5')
-    expect(await client.command('STOR ten')).toMatch(/^504 Uploads do not resume/)
-    expect(await client.command('APPE ten')).toMatch(/^502 Appending is not offered/)
+  test('an upload that would go on where nothing is is refused', async () => {
+    await client.data()
+    await client.commands('REST 11')
+    expect(await client.command('STOR ten')).toBe('554 10 bytes are there to go on from')
     expect(stored('ten')).toBe('0123456789')
     await client.commands('REST 0')
     expect(await client.upload('ten', 'whole')).toMatch(/^226 /)

@@ -36,6 +36,8 @@ const routes: [method: string, path: string, target: string, status: number, bod
   ['patch', '/v1/retention/{bucket}/{key}', '/v1/retention/inbox/a', 204, { until: '2030-01-01', hold: true }],
   ['get', '/v1/quarantine', '/v1/quarantine?limit=3', 200],
   ['patch', '/v1/quarantine/{bucket}/{key}', '/v1/quarantine/inbox/a', 204, { action: 'release' }],
+  ['get', '/v1/partials', '/v1/partials?limit=3', 200],
+  ['delete', '/v1/partials/{bucket}/{key}', '/v1/partials/inbox/a?application=camera', 204],
   ['put', '/v1/objects/{bucket}/{key}', '/v1/objects/inbox/a', 201, 'bytes'],
   ['get', '/v1/objects/{bucket}/{key}', '/v1/objects/inbox/a', 200],
   ['head', '/v1/objects/{bucket}/{key}', '/v1/objects/inbox/a', 200],

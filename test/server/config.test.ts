@@ -21,6 +21,7 @@ describe('configuration', () => {
     expect(configuration.smtp.domains).toEqual(['cenote.local'])
     expect(configuration.pool.bytes).toBe(2 ** 30)
     expect(configuration.limits.drainMsMax).toBe(30_000)
+    expect(configuration.limits).toMatchObject({ partialKeepHours: 24, partialsMax: 1000, partialBytesMax: 2 ** 36 })
     expect(configuration.root).toBeUndefined()
   })
 
@@ -118,6 +119,7 @@ describe('configuration', () => {
     [{ pool: { bytes: [] } }, 'cenote.json: pool.bytes must be a number or a text'],
     [{ pool: { bytes: 0 } }, 'cenote.json: pool.bytes must be a size'],
     [{ limits: { drainMsMax: 1e9 } }, 'cenote.json: limits.drainMsMax must be a number of milliseconds'],
+    [{ limits: { partialKeepHours: 0 } }, 'cenote.json: limits.partialKeepHours must be a whole number from 1 to 8784'],
     [{ ftp: { passiveHost: 'ftp.example.org' } }, 'cenote.json: ftp.passiveHost must be an IPv4 address'],
     [{ ftp: { passiveHost: '::1' } }, 'cenote.json: ftp.passiveHost must be an IPv4 address'],
     [{ ftp: { passivePorts: '9-8' } }, 'cenote.json: ftp.passivePorts must be a range of ports'],

@@ -67,9 +67,11 @@ const open = (options: HarnessOptions = {}): Promise<Harness> =>
     limits: { prepareBytes: STEP, ...options.limits },
   })
 
+/** With one byte more, which is held back. */
 async function cutOff(store: OpenStore, content: Uint8Array, of = name, by = origin): Promise<void> {
   const upload = await store.partials.begin(envelope(of, by))
   await upload.write(content)
+  await upload.write(Buffer.from('!'))
   await upload.suspend()
 }
 
@@ -145,10 +147,11 @@ describe.each<[string, () => Promise<Pool>]>([
     for (let at = 0; at < whole.length; at += 50_000) {
       const upload = await store.partials.resume(envelope())
       expect(upload.size).toBe(at)
-      await upload.write(whole.subarray(at, at + 50_000))
+      await upload.write(whole.subarray(at, at + 50_001))
       await upload.suspend()
     }
-    const { digests } = await (await store.partials.resume(envelope())).commit()
+    const last = await store.partials.resume(envelope())
+    const { digests } = await send(last, whole.subarray(last.size))
     expect(digests.sha256).toBe(digestOf(whole))
     await expectSound(harness)
     await store.remove(origin, name)
@@ -180,6 +183,22 @@ async function formattedDevice(): Promise<MemoryDevice> {
   await formatDevice(device, chooseFormat(64 << 20), { pool: Buffer.alloc(16, 1), member: Buffer.alloc(16, 2) })
   return device
 }
+
+test('the last byte is held back, so that whoever has sent all of it comes once more to end it', async () => {
+  const harness = await open()
+  const { store } = harness
+  const whole = bytes(3 * STEP)
+  const upload = await store.partials.begin(envelope())
+  await upload.write(whole)
+  expect(upload.size).toBe(whole.length)
+  await upload.suspend()
+  expect(await store.partials.find(origin, name)).toMatchObject({ size: whole.length - 1 })
+  const last = await store.partials.resume(envelope(), whole.length - 1)
+  await last.write(whole.subarray(-1))
+  expect(await last.commit()).toMatchObject({ size: whole.length })
+  expect(last.size).toBe(whole.length)
+  expect((await bytesOf(harness)).equals(whole)).toBe(true)
+})
 
 describe('how much is not durable', () => {
   test('is two steps at the most, however slow the device', async () => {
@@ -288,7 +307,7 @@ describe('one at a time', () => {
     const second = await store.partials.begin(envelope())
     await second.write(bytes(3 * STEP, 5))
     await second.suspend()
-    await first.write(bytes(10, STEP))
+    await first.write(bytes(11, STEP))
     await first.suspend()
     expect(await store.partials.find(origin, name)).toMatchObject({ size: STEP + 10 })
     const third = await store.partials.resume(envelope())

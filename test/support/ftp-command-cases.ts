@@ -224,15 +224,29 @@ const without: CaseTable = {
     ['fail begin ERR_NO_SPACE + EPSV + STOR inbox/new', '452'],
     ['fail commit ERR_QUOTA + EPSV + STOR inbox/new <x', '150 / 552'],
     ['fail commit ERR_OUTCOME_UNKNOWN + EPSV + STOR inbox/new <x', '150 / 451'],
-    ['EPSV + REST 3 + STOR inbox/five', '504 Uploads do not resume; send the whole file'],
+    ['EPSV + REST 3 + STOR inbox/five <XX', '150 / 226 Stored 5 bytes as version '],
+    ['EPSV + REST 6 + STOR inbox/five', '554 5 bytes are there to go on from'],
+    ['TYPE A + EPSV + REST 3 + STOR inbox/five', '504 An upload goes on in TYPE I alone'],
     ...data('STOR inbox/new'),
   ],
   STOU: [
     ['CWD inbox + EPSV + STOU <hello', '150 FILE: / 226 FILE: '],
     ['EPSV + STOU', '553'],
+    ['CWD inbox + EPSV + REST 3 + STOU', '504 A new name starts at its first byte'],
     ['CWD inbox + STOU', '425'],
   ],
-  APPE: [['APPE inbox/five', '502 Appending is not offered; store the whole file']],
+  APPE: [
+    ['EPSV + APPE five', '553 Files live in buckets'],
+    ['TYPE A + EPSV + APPE inbox/five', '504 An upload goes on in TYPE I alone'],
+    ['EPSV + APPE inbox/five <more', '150 / 226 Stored 9 bytes as version '],
+    ['EPSV + APPE inbox/new <more', '150 / 226 Stored 4 bytes as version '],
+    ['EPSV + APPE inbox/five <!half', '150 / 426 The data connection was lost'],
+    ['fail begin ERR_BUSY + EPSV + APPE inbox/new', '450'],
+    ['fail begin ERR_NO_SPACE + EPSV + APPE inbox/new', '452'],
+    ['fail commit ERR_QUOTA + EPSV + APPE inbox/new <x', '150 / 552'],
+    ['fail commit ERR_OUTCOME_UNKNOWN + EPSV + APPE inbox/new <x', '150 / 451'],
+    ...data('APPE inbox/five'),
+  ],
   RETR: [
     ['EPSV + RETR inbox/five', '150 / 226 Sent 5 bytes'],
     ['EPSV + REST 3 + RETR inbox/five', '150 / 226 Sent 2 bytes'],
@@ -275,7 +289,7 @@ const offered: CaseTable = {
   STOR: [['PBSZ 0 + PROT P + EPSV + STOR inbox/new <hello', '150 / 226']],
 }
 
-const moved = ['STOR new', 'STOU', 'RETR five', 'LIST', 'NLST', 'MLSD']
+const moved = ['STOR new', 'STOU', 'APPE five', 'RETR five', 'LIST', 'NLST', 'MLSD']
 const forEach = (of: (command: string) => Case): CaseTable =>
   Object.fromEntries(moved.map((command) => [command.split(' ')[0]!, [of(command)]]))
 

@@ -7,6 +7,7 @@ import {
   type Principal,
   StoreError,
 } from '../../streams/index.ts'
+import { noPartials } from './fake-partials.ts'
 import { FakeStore, type FakeStoreOptions } from './fake-store.ts'
 
 export const camera: Principal = {
@@ -60,6 +61,7 @@ export async function openDoor(options: Partial<FtpOptions> = {}, store = treeSt
   const errors: object[] = []
   const frontend = ftpFrontend({
     store,
+    partials: noPartials(store),
     access,
     logger: { info() {}, warn() {}, error: (fields) => errors.push(fields) },
     clock: { now: () => noon },

@@ -27,6 +27,7 @@ import {
   type SubscriptionSummary,
 } from '../../streams/index.ts'
 import { FakeCustody } from './fake-custody.ts'
+import { noPartials } from './fake-partials.ts'
 import { FakeStore } from './fake-store.ts'
 import { FakeVersions } from './fake-versions.ts'
 
@@ -305,6 +306,7 @@ export async function openDoor(options: Partial<HttpOptions> = {}): Promise<Door
   const frontend = httpFrontend({
     store,
     versions: new FakeVersions(),
+    partials: { ...noPartials(store), drop: async () => true },
     custody: new FakeCustody(),
     access,
     applications: fakeAdministration(),
