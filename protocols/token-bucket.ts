@@ -33,13 +33,22 @@ export class TokenBucket {
     this.#time = clock.now()
   }
 
+  /** Whether it is as it was when it was made. */
+  get isFull(): boolean {
+    return this.#tokensAt(this.#clock.now()) === this.#burstBytes
+  }
+
   /** Resolves when the bytes may go, or when it is not worth waiting any more. */
   async take(bytes: number, signal: AbortSignal): Promise<void> {
     const now = this.#clock.now()
-    const earned = ((now - this.#time) / 1000) * this.bytesPerSecond
-    this.#tokens = Math.min(this.#burstBytes, this.#tokens + earned) - bytes
+    this.#tokens = this.#tokensAt(now) - bytes
     this.#time = now
     if (this.#tokens < 0) await this.#pause((-this.#tokens / this.bytesPerSecond) * 1000, signal)
+  }
+
+  #tokensAt(now: number): number {
+    const earned = ((now - this.#time) / 1000) * this.bytesPerSecond
+    return Math.min(this.#burstBytes, this.#tokens + earned)
   }
 
   #pause(milliseconds: number, signal: AbortSignal): Promise<void> {

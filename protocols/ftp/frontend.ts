@@ -115,7 +115,8 @@ class FtpFrontend implements Frontend {
     if (guest) return guest
     guests.requirePatience(peerAddress, user)
     try {
-      const principal = await verify(access, user, password, peerAddress)
+      const proof = verify(access, user, password, peerAddress)
+      const principal = await proof.finally(() => guests.requirePatience(peerAddress, user)) // Others failed meanwhile.
       guests.succeeded(user)
       return principal
     } catch (error) {

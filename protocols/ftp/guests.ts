@@ -60,10 +60,12 @@ export class Guests {
 
   part(application: string): void {
     leave(this.#applications, application)
-    if (!this.#applications.has(application)) this.#buckets.delete(application)
   }
 
-  /** Throws 530 for who has failed too often, without a look at the password. */
+  /**
+   * Throws 530 for who has failed too often, without a look at the password; asked again when it was looked at, before a
+   * word of that, so that guesses underway together are no more than those one after the other.
+   */
   requirePatience(address: string, user: string): void {
     const waitMs = Math.max(this.#byAddress.waitOf(address), this.#byUser.waitOf(user))
     if (waitMs > 0) throw new Refusal(530, `Too many failed logins: try again in ${Math.ceil(waitMs / 1000)} s`)
@@ -89,9 +91,16 @@ export class Guests {
   #sharedBucket(application: string, rate: number): TokenBucket {
     const known = this.#buckets.get(application)
     if (known?.bytesPerSecond === rate) return known
+    this.#forgetBuckets()
     const bucket = new TokenBucket(rate, this.#clock)
     this.#buckets.set(application, bucket)
     return bucket
+  }
+
+  /** Who leaves and comes again finds its bucket as it left it; one that is full is as good as new. */
+  #forgetBuckets(): void {
+    for (const [application, bucket] of this.#buckets)
+      if (bucket.isFull && !this.#applications.has(application)) this.#buckets.delete(application)
   }
 }
 

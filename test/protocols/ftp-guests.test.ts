@@ -118,6 +118,25 @@ describe('logins', () => {
     expect((await logIn(door, 'another', 'wrong')).reply).toBe('530 Unknown key or wrong secret')
   })
 
+  test('that are underway together are no more guesses than those one after the other', async () => {
+    const proofs: (() => void)[] = []
+    const slow = {
+      async verify(...given: Parameters<typeof access.verify>) {
+        await new Promise<void>((resolve) => proofs.push(resolve))
+        return access.verify(...given)
+      },
+    }
+    const door = await open({ guests: new Guests({ failuresPerAddressMax: 2 }, new ManualClock()), access: slow })
+    const logIns = ['wrong', 'wrong', cameraSecret].map((password) => logIn(door, 'camera', password))
+    while (proofs.length < 3) await turns(1)
+    const replies: string[] = []
+    for (const [at, prove] of proofs.entries()) {
+      prove()
+      replies.push((await logIns[at]!).reply)
+    }
+    expect(replies[2]).toMatch(/^530 Too many failed logins/)
+  })
+
   test('that fail for another reason are no guesses', async () => {
     const busy = { verify: () => Promise.reject(new StoreError('ERR_BUSY', 'Try again')) }
     const door = await open({ guests: new Guests({ failuresPerAddressMax: 1 }), access: busy })
@@ -205,6 +224,24 @@ describe('the rate of transfers', () => {
     while (clock.timers === 0) await turns(1)
     clock.run(second)
     expect(await other.client.reply()).toMatch(/^226 /)
+  })
+
+  test('is not had anew by who comes again', async () => {
+    const clock = new ManualClock()
+    const principal = heldTo({ bytesPerSecond: 1024 })
+    const door = await open({ access: { verify: async () => principal }, guests: new Guests({}, clock) })
+    const { client } = await logIn(door)
+    expect(await client.upload('/inbox/a', Buffer.alloc(1024))).toMatch(/^226 /)
+    await client.commands('QUIT')
+    await client.closed()
+    await turns(20)
+    const again = await logIn(door)
+    const data = await again.client.transfer('STOR /inbox/b')
+    data.end(Buffer.alloc(1024))
+    while (clock.timers === 0 && again.client.unread === '') await turns(1)
+    expect(again.client.unread).toBe('')
+    clock.run(second)
+    expect(await again.client.reply()).toMatch(/^226 /)
   })
 
   test('holds nobody who breaks off, and is not taken for a client that is silent', async () => {
