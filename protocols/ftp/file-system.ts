@@ -1,3 +1,4 @@
+import { COMPLETION } from './completion.ts'
 import {
   type Envelope,
   type ObjectStat,
@@ -230,7 +231,7 @@ export class FileSystem {
 
   async #mark(path: Path): Promise<void> {
     const upload = await this.#store.begin(envelopeOf(this.#login, markerAt(this.#at(path))))
-    await upload.commit()
+    await upload.commit({ [COMPLETION]: 'confirmed' }) // It has no bytes whose end could be in doubt.
   }
 
   #envelope(text: string, { ascii = false, announced }: Announced = {}): Envelope {

@@ -42,6 +42,14 @@ test('is unconfirmed in the put, at 226', async () => {
   expect(completions(door.store.records, 'a')).toEqual(['unconfirmed'])
 })
 
+test('of a directory that MKD made is in no doubt', async () => {
+  const client = await FtpClient.loggedIn(door.address)
+  await client.commands('MKD /inbox/folder')
+  client.socket.destroy()
+  await door.frontend.close()
+  expect(completions(door.store.records, 'folder/')).toEqual(['confirmed'])
+})
+
 describe('the next word of the client', () => {
   test.each([
     'NOOP',
