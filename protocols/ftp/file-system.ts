@@ -1,4 +1,3 @@
-import { COMPLETION } from './completion.ts'
 import {
   type Envelope,
   type ObjectStat,
@@ -10,6 +9,7 @@ import {
   StoreError,
   type Upload,
 } from '../../streams/index.ts'
+import { COMPLETION } from './completion.ts'
 import { directoryEntry, type Entry, fileEntry, MODIFIED, partialEntry } from './entry.ts'
 import { envelopeOf, type Login } from './envelope.ts'
 import { PartialView } from './partial-view.ts'

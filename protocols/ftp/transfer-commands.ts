@@ -68,7 +68,10 @@ async function goOn(session: Session, text: string, offset?: number): Promise<vo
   })
 }
 
-const stored = ({ receipt }: UploadSink): string => `Stored ${receipt?.size} bytes as version ${receipt?.version}`
+/** The receipt, in 226: who keeps the line can prove later what was stored. */
+function stored({ receipt }: UploadSink): string {
+  return `Stored ${receipt?.size} bytes as version ${receipt?.version}, SHA-256 ${receipt?.digests.sha256}`
+}
 
 /** In TYPE I the bytes are the same at the client: it can go on when they are cut off, and what ALLO said is of these. */
 async function receiveAnew(session: Session, transfer: Transfer, text: string): Promise<UploadSink> {

@@ -5,6 +5,9 @@ import { StoreError } from '../../streams/index.ts'
 import { FtpClient } from '../support/ftp-client.ts'
 import { type Door, openDoor } from '../support/ftp-door.ts'
 
+/** SHA-256 of `hello`. */
+const helloDigest = '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824'
+
 let door: Door
 let client: FtpClient
 
@@ -28,7 +31,9 @@ function reached(moment: string): Promise<unknown> {
 
 describe('226 means durable', () => {
   test('the reply tells the receipt, and the envelope who, where and how', async () => {
-    expect(await client.upload('a/b', 'hello')).toBe('226 Stored 5 bytes as version 0000000000000001')
+    expect(await client.upload('a/b', 'hello')).toBe(
+      `226 Stored 5 bytes as version 0000000000000001, SHA-256 ${helloDigest}`,
+    )
     expect(stored('a/b')).toBe('hello')
     expect(door.store.begun[0]).toEqual({
       origin: {
