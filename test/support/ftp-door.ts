@@ -4,7 +4,9 @@ import {
   type Listing,
   type ListOptions,
   type Origin,
+  type Partials,
   type Principal,
+  type Store,
   StoreError,
 } from '../../streams/index.ts'
 import { noPartials } from './fake-partials.ts'
@@ -56,12 +58,17 @@ export interface Door extends AsyncDisposable {
 /** 2025-03-01T12:00:00Z. */
 export const noon = Date.UTC(2025, 2, 1, 12)
 
+/** A real store has its own, and a door that was given another's would store beside it. */
+function partialsOf(given: (Store & { readonly partials?: Partials }) | undefined): Partials | undefined {
+  return given?.partials
+}
+
 /** A door on a free port, with any passive port, before the bucket `inbox`. */
 export async function openDoor(options: Partial<FtpOptions> = {}, store = treeStore()): Promise<Door> {
   const errors: object[] = []
   const frontend = ftpFrontend({
     store,
-    partials: noPartials(store),
+    partials: partialsOf(options.store) ?? noPartials(store),
     access,
     logger: { info() {}, warn() {}, error: (fields) => errors.push(fields) },
     clock: { now: () => noon },
