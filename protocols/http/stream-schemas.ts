@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { RECORD_FORMATS } from '../../streams/index.ts'
+import { description } from './schema-parts.ts'
 
-const description = (text: string) => ({ description: text })
 const text = (what: string) => Type.Optional(Type.String(description(what)))
 
 const place = {

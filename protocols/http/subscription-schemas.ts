@@ -1,9 +1,5 @@
 import { Type } from 'typebox'
-
-const description = (text: string) => ({ description: text })
-const closed = { additionalProperties: false }
-const sequence = Type.Integer({ minimum: 0 })
-const milliseconds = Type.Integer(description('Milliseconds since 1970.'))
+import { closed, description, milliseconds, sequence } from './schema-parts.ts'
 
 export const NewSubscription = Type.Object(
   {
