@@ -40,7 +40,7 @@ export class HeldPages {
   /** One answer; it holds nothing any more when its connection is closed. */
   open(response: ServerResponse, signal: AbortSignal): HeldPage {
     const page = new HeldPage(this, response, signal)
-    response.once('close', () => page.leave())
+    response.once('close', () => page.end())
     return page
   }
 
@@ -113,6 +113,7 @@ export class HeldPage implements PageRoom {
   readonly #response: ServerResponse
   readonly #signal: AbortSignal
   #hasBegun = false
+  #isKept = false
 
   constructor(all: HeldPages, response: ServerResponse, signal: AbortSignal) {
     this.#all = all
@@ -125,13 +126,22 @@ export class HeldPage implements PageRoom {
     return this.#all.reserve(this, this.#signal, !this.#hasBegun)
   }
 
+  /** The page that was made is the last one, and counts until it is taken. */
+  keep(): void {
+    this.#isKept = true
+  }
+
   leave(): void {
+    if (!this.#isKept) this.end()
+  }
+
+  end(): void {
     this.#all.count(this, 0)
   }
 
   cut(): void {
     this.#response.destroy()
-    this.leave()
+    this.end()
   }
 
   /** The body of a page in pieces; when the next one is asked for, the client has taken the one before. */

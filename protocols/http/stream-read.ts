@@ -74,7 +74,9 @@ async function firstOf(
   let last: TailPage | undefined
   for await (const page of view.pages(after, signal, held)) {
     last = page
-    if (live === undefined || page.records.length > 0 || isEnd(view, page)) break
+    if (live !== undefined && page.records.length === 0 && !isEnd(view, page)) continue
+    held.keep()
+    break
   }
   if (!last) throw new StoreError('ERR_BUSY', 'the server is closing')
   return last

@@ -125,7 +125,9 @@ const PAGE_BYTES = 24 << 20
 async function open(more: Partial<HttpLimits>) {
   const { store } = await openHarness()
   const tail = store.tail.bind(store)
+  const asked = { times: 0 }
   store.tail = async function* (origin, options: TailOptions) {
+    if (options.room) asked.times += 1
     for await (const page of tail(origin, options)) {
       const [record] = page.records
       if (record === undefined) yield page
@@ -135,7 +137,7 @@ async function open(more: Partial<HttpLimits>) {
   const held = { heldBytesMax: 2 * PAGE_BYTES, pageBytesMax: PAGE_BYTES }
   const door = await openDoor({ store, limits: { ...held, ...more } })
   onTestFinished(() => door.frontend.close())
-  return door
+  return { ...door, asked }
 }
 
 /** A client that has read the beginning of an answer and reads no further, until it is resumed. */
@@ -177,6 +179,15 @@ describe.each(READS)('with clients that do not read, of %s', (path) => {
     await slow(port, path)
     const { status, headers } = await call(port, 'GET', READS[0]!)
     expect([status, headers['retry-after']]).toEqual([503, '1'])
+  })
+
+  test('that wait for room, no more are answered at once than there is room for', async () => {
+    const { port, asked } = await open({ heldBytesMax: PAGE_BYTES, roomMsMax: 500 })
+    const { socket } = await slow(port, path)
+    const waiting = Promise.allSettled(Array.from({ length: 3 }, () => slow(port, path)))
+    while (asked.times < 4) await turn()
+    socket.destroy()
+    expect((await waiting).filter(({ status }) => status === 'fulfilled').length).toBe(1)
   })
 
   test('the first of them is cut off when another one waits, and the second has everything', async () => {
