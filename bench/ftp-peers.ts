@@ -32,7 +32,7 @@ export const cenote: Start = async (root, pair) => {
     '--ftp',
     `127.0.0.1:${port}`,
     '--http',
-    '127.0.0.1:0',
+    'off',
     '--smtp',
     'off',
     '--pool-bytes',
