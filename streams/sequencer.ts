@@ -74,6 +74,11 @@ export class Sequencer {
     this.#ground = { partition, bucketsMax, bindings, buckets, partials }
   }
 
+  /** The last record sequenced, which need not be durable. */
+  get last(): Sequence {
+    return this.#tail.sequence
+  }
+
   /** The last record of the store that the catalog was given. */
   get applied(): Sequence {
     return this.#applied
@@ -103,9 +108,9 @@ export class Sequencer {
 
   /** The same for a change that prepares what `transaction` holds, which goes on; `sealed` as the pool calls it. */
   async prepare(transaction: Transaction, change: Change, sealed: () => void): Promise<readonly DurableRecord[]> {
-    assert(change.names.length === 0, 'what is prepared has no name as yet')
     await this.#options.catalog.ready()
-    return this.#commitHeld((drafting) => transaction.prepare(drafting, sealed), [change], [])
+    await this.bindings.hold(change.names)
+    return this.#commitHeld((drafting) => transaction.prepare(drafting, sealed), [change], change.names)
   }
 
   /** What a name is bound to as of the last record sequenced. */

@@ -1,4 +1,4 @@
-import type { Staging } from '../../pool/index.ts'
+import type { Sequence, Staging } from '../../pool/index.ts'
 import type { Change } from '../changes.ts'
 import type { ObjectName, Origin } from '../envelope.ts'
 import type { Frozen } from '../pipeline.ts'
@@ -14,16 +14,22 @@ export interface Progress {
   readonly stages: Frozen
   /** What is durable of it already. */
   readonly own: PartialUpload | undefined
+  /** The last record that it can know of: a version later than that was put while it was on its way. */
+  readonly since: Sequence
 }
 
-/** Makes what came of an upload its application's partial upload under the name; another one that was there is let go. */
-export function prepare({ origin, name, staging, size, stages, own }: Progress): Change {
+/**
+ * Makes what came of an upload its application's partial upload under the name; another one that was there is let go.
+ * Draws up nothing when a version has come meanwhile: that is what the name stands for, and not what was begun before it.
+ */
+export function prepare({ origin, name, staging, size, stages, own, since }: Progress): Change {
   const { application } = origin.principal
   const { bucket, key } = name
   const slot = slotOf(application, name)
   return {
-    names: [],
+    names: [name],
     draft(draft) {
+      if ((draft.binding(name)?.version ?? 0) > since) return
       const before = draft.partial(slot)
       if (before && before.prepared !== own?.prepared) draft.release(before.prepared)
       const upload = own?.upload ?? draft.nextId

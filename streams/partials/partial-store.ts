@@ -140,10 +140,12 @@ export class PartialStore implements Partials {
 
   /** Before what was there is gone on from by mistake, it is durable that something else begins. */
   async #anew(envelope: Envelope, slot: string, claim: SlotClaim | undefined): Promise<PreparingUpload> {
+    const { states, sequencer } = this.#parts
+    const since = sequencer.last
     const upload = await this.#start(envelope, claim, async (transaction) => ({
       intake: this.#parts.admission.admit(envelope, () => transaction.stage()),
+      since,
     }))
-    const { states, sequencer } = this.#parts
     if (claim && (states.has(slot) || (await sequencer.bound(envelope.name)))) await upload.mark()
     return upload
   }
@@ -158,13 +160,19 @@ export class PartialStore implements Partials {
       const replay = pool.read(own.prepared, 0)
       return admission.readmit(envelope, { frozen: record.stages, replay, staging: payloads[0]! })
     }
-    return this.#start(envelope, claim, async () => ({ intake: await readmit(), own }), transaction)
+    return this.#start(
+      envelope,
+      claim,
+      async () => ({ intake: await readmit(), own, since: own.prepared }),
+      transaction,
+    )
   }
 
   async #copy(envelope: Envelope, source: Source, from: number, claim: SlotClaim): Promise<PreparingUpload> {
     const { pool, admission } = this.#parts
     return this.#start(envelope, claim, async (transaction) => ({
       intake: admission.admit(envelope, () => transaction.stage()),
+      since: source.sequence,
       basis: pool.read(source.sequence, 0, { offset: 0, length: from }),
       ...(!source.partial && { replaces: source.sequence }),
     }))

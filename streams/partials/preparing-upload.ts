@@ -39,6 +39,8 @@ export interface Beginning {
   readonly claim: SlotClaim | undefined
   /** The room that it holds; undefined where no quota bounds it. */
   readonly allowance: Allowance | undefined
+  /** The last record that it can know of. */
+  readonly since: Sequence
   /** What is durable of it. */
   readonly own?: PartialUpload
   /** Bytes that come before those of its client, to be copied. */
@@ -203,9 +205,9 @@ export class PreparingUpload implements ResumableUpload {
 
   async #prepare(sealed: () => void = () => {}): Promise<void> {
     const { underway, sequencer } = this.#parts
-    const { envelope, intake, transaction } = this.#beginning
+    const { envelope, intake, transaction, since } = this.#beginning
     const { origin, name } = envelope
-    const change = prepare({ origin, name, ...intake.freeze(), own: this.#own })
+    const change = prepare({ origin, name, ...intake.freeze(), own: this.#own, since })
     const [durable] = await underway.during(() => sequencer.prepare(transaction, change, sealed))
     if (durable?.record.operation === 'prepare') this.#own = partialOf(durable.record)
   }

@@ -286,6 +286,19 @@ describe('under a name that has a version already', () => {
     expect(await store.partials.find(origin, name)).toBeUndefined()
   })
 
+  test('what was replaced meanwhile is not gone on from once it was cut off, either', async () => {
+    const { store } = await open()
+    await putText(store, name, 'whole')
+    const upload = await store.partials.resume(envelope())
+    await upload.write(bytes(STEP))
+    await putText(store, name, 'another')
+    await upload.write(bytes(STEP))
+    await upload.suspend()
+    expect(await store.partials.find(origin, name)).toBeUndefined()
+    await send(await store.partials.resume(envelope()), Buffer.from(' and more'))
+    expect(await readText(store, name)).toBe('another and more')
+  })
+
   test('and that is cut off before all of that was copied leaves nothing', async () => {
     const { store, pool } = await open()
     await putText(store, name, 'x'.repeat(10_000))
@@ -315,6 +328,15 @@ describe('one at a time', () => {
     await third.commit()
     expect((await bytesOf(harness)).equals(bytes(STEP + 10))).toBe(true)
     await expectSound(harness)
+  })
+
+  test('one whose client has gone leaves nothing before the version that came meanwhile', async () => {
+    const { store } = await open()
+    const first = await store.partials.begin(envelope())
+    await first.write(Buffer.from('part'))
+    await send(await store.partials.begin(envelope()), Buffer.from('whole'))
+    await first.suspend()
+    expect(await store.partials.find(origin, name)).toBeUndefined()
   })
 
   test('another application has a partial upload of its own', async () => {
