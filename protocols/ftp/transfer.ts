@@ -72,9 +72,11 @@ export class Transfer {
   /** False when it is too late. */
   abort(reason: Error): boolean {
     const abortable = this.#abortable()
-    if (abortable) this.#abortReason = reason
-    if (abortable) this.#parts.channel.close(reason)
-    return abortable
+    if (!abortable) return false
+    this.#abortReason = reason
+    this.#parts.channel.close(reason)
+    this.#over.abort() // A connection whose end was read tells whoever waits for a bucket of no other.
+    return true
   }
 
   /** From the client into the store, converted perhaps; resolves once that is durable. Whatever goes wrong, the sink ends closed. */
@@ -120,6 +122,7 @@ export class Transfer {
       this.#isThrottled = true
       for (const bucket of this.#parts.buckets) await bucket.take(Buffer.byteLength(chunk), this.#over.signal)
       this.#isThrottled = false
+      if (this.#abortReason) throw this.#abortReason
       yield chunk
     }
   }

@@ -258,6 +258,37 @@ describe('the rate of transfers', () => {
     expect(await client.reply()).toMatch(/^226 /)
     expect(clock.timers).toBe(0)
   })
+
+  async function endedUpload(options: Partial<FtpOptions>) {
+    const clock = new ManualClock()
+    const door = await open({ ...options, guests: new Guests({}, clock) })
+    const { client } = await logIn(door)
+    const data = await client.transfer('STOR /inbox/a')
+    data.end(Buffer.alloc(10 * 1024))
+    while (clock.timers === 0) await turns(1)
+    await turns(20) // The end of the file has come, too.
+    return { clock, door, client }
+  }
+
+  test.each<[string, Partial<FtpOptions>]>([
+    ['of a session', { bytesPerSecond: 1024 }],
+    ['of an application', { access: { verify: async () => heldTo({ bytesPerSecond: 1024 }) } }],
+  ])('%s holds nobody who ended a file and left before its turn', async (_what, options) => {
+    const { clock, door, client } = await endedUpload(options)
+    client.socket.destroy()
+    await door.frontend.close()
+    expect([clock.timers, door.store.size]).toEqual([0, 0])
+  })
+
+  test('leaves a file that ended before its turn to ABOR', async () => {
+    const { clock, door, client } = await endedUpload({ bytesPerSecond: 1024 })
+    client.write('ABOR\r\n')
+    await turns(20)
+    clock.run(60 * second)
+    expect(await client.reply()).toMatch(/^426 /)
+    expect(await client.reply()).toBe('226 ABOR done')
+    expect(door.store.size).toBe(0)
+  })
 })
 
 describe('a home', () => {
