@@ -151,7 +151,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const commit = (change: Change) => underway.during(() => sequencer.commit(pool.begin(), [change]))
     const slots = new PartialSlots()
     const { partials: states } = sequencer
-    const housekeeping = new Housekeeping({ states, slots, limits, clock: options.clock, commit })
+    const housekeeping = new Housekeeping({ pool, states, slots, limits, clock: options.clock, commit })
     const room = { slots, housekeeping, prepareBytes: limits.prepareBytes, quotas }
     const parts = { admission, sequencer, reader, versionReader, recent, writer, underway, refuseLocked, ...room }
     return new PartitionStore({

@@ -63,7 +63,7 @@ export class SequencedTransaction implements StoreTransaction {
         allowance = await this.#allow(envelope)
         const { housekeeping } = this.#parts
         const bytes = envelope.expected.size ?? envelope.announced ?? 0
-        await housekeeping.roomFor(envelope.origin, () => this.#transaction.reserve(bytes))
+        await housekeeping.roomFor(envelope.origin, this.#transaction, bytes)
       })
       this.#steps.push((evidence) => intake.finish(evidence, { allowance }))
       return new IntakeUpload(intake, (chunk) => this.#write(intake, chunk, allowance))
@@ -115,10 +115,15 @@ export class SequencedTransaction implements StoreTransaction {
 
   async #write(intake: Intake, chunk: Uint8Array, allowance: Allowance | undefined): Promise<void> {
     this.#requireOpen()
-    await this.#orEnd(async () => {
-      if (allowance) await allowance.grow(intake.size + chunk.length)
-      await intake.write(chunk)
-    })
+    try {
+      await this.#orEnd(async () => {
+        if (allowance) await allowance.grow(intake.size + chunk.length)
+        await intake.write(chunk)
+      })
+    } catch (error) {
+      await this.#makeRoom(error)
+      throw error
+    }
   }
 
   async #allow(envelope: Envelope): Promise<Allowance | undefined> {
@@ -138,7 +143,6 @@ export class SequencedTransaction implements StoreTransaction {
     } catch (error) {
       this.#failure ??= toStoreError(error)
       await this.abort()
-      await this.#makeRoom(error)
       throw this.#failure
     }
   }

@@ -1,3 +1,4 @@
+import type { Pool, Transaction } from '../../pool/index.ts'
 import type { DurableRecord } from '../catalog/catalog-port.ts'
 import type { Change } from '../changes.ts'
 import type { Origin } from '../envelope.ts'
@@ -15,6 +16,7 @@ export interface PartialLimits {
 }
 
 export interface HousekeepingParts {
+  readonly pool: Pick<Pool, 'status' | 'limits'>
   readonly states: PartialStates
   readonly slots: PartialSlots
   readonly limits: PartialLimits
@@ -71,15 +73,23 @@ export class Housekeeping {
     }
   }
 
-  /** Does what wants room; where there is none, the oldest partial upload goes, and it is tried again. */
-  async roomFor(origin: Origin, work: () => Promise<void>): Promise<void> {
+  /** Reserves; where there is no room, the oldest partial upload goes, and it is tried again: none for what would not fit even so. */
+  async roomFor(origin: Origin, transaction: Pick<Transaction, 'reserve'>, bytes: number): Promise<void> {
     for (;;) {
       try {
-        return await work()
+        return await transaction.reserve(bytes)
       } catch (error) {
-        if (toStoreError(error).code !== 'ERR_NO_SPACE' || !(await this.makeRoom(origin))) throw error
+        const isFull = toStoreError(error).code === 'ERR_NO_SPACE'
+        if (!isFull || bytes > this.#bytesAtMost() || !(await this.makeRoom(origin))) throw error
       }
     }
+  }
+
+  /** Free, were all of them let go. */
+  #bytesAtMost(): number {
+    const { pool } = this.#parts
+    const free = pool.status().freeBytes - pool.limits.reserveBytes
+    return this.#free(() => true).reduce((sum, { size }) => sum + size, free)
   }
 
   /** Lets the oldest go, if there is one that holds bytes. */

@@ -63,7 +63,7 @@ export class PartialStore implements Partials {
       underway,
       stepBytes,
       quotas,
-      reserve: ({ origin }, transaction, bytes) => housekeeping.roomFor(origin, () => transaction.reserve(bytes)),
+      reserve: ({ origin }, transaction, bytes) => housekeeping.roomFor(origin, transaction, bytes),
       abandon: async ({ origin }, partial) =>
         void (await parts.commit(abandon(origin, partial, 'its upload was refused'))),
       suspended: ({ origin }) => housekeeping.displace(origin, origin.principal.application),

@@ -473,6 +473,14 @@ describe('a partial upload goes', () => {
     expect((await store.partials.list(origin)).map(({ key }) => key)).not.toContain('one')
   })
 
+  test('but not for what would not fit even then', async () => {
+    const { store } = await open({ pool: memoryPool({ bytesMax: 3.5 * STEP }) })
+    await cutOff(store, bytes(STEP), named('one'))
+    await cutOff(store, bytes(STEP), named('two'), by('other'))
+    await expect(begun(store, { size: 4 * STEP })).rejects.toMatchObject(refusal('ERR_NO_SPACE'))
+    expect((await store.partials.list(origin)).map(({ key }) => key)).toEqual(['one', 'two'])
+  })
+
   test('when there was no room for an upload, so that the next one finds some', async () => {
     const { store } = await open({ pool: memoryPool({ bytesMax: 2000 }) })
     await cutOff(store, bytes(1000), named('one'))
