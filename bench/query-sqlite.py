@@ -1,7 +1,7 @@
 """The rows of bench/query.ts in SQLite, in process, an index on each column; and its questions.
 
 Standard input: a line with the file, the columns and the number of rows, the rows, then one line for each kind of
-question: {"kind": …, "sql": …, "parameters": [[…], …]}. Standard output: one line of JSON for each, after one of its own.
+question: {"kind": …, "sql": …, "warming": [[…], …], "parameters": [[…], …]}. Standard output: one line of JSON for each, after one of its own.
 """
 import json
 import os
@@ -33,6 +33,8 @@ cpu = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps({"seconds": seconds, "cpu": cpu.ru_utime + cpu.ru_stime, "bytes": os.path.getsize(head["file"])}), flush=True)
 for line in sys.stdin:
     question = json.loads(line)
+    for parameters in question["warming"]:
+        database.execute(question["sql"], parameters).fetchall()
     times = []
     found = 0
     for parameters in question["parameters"]:
