@@ -98,10 +98,14 @@ export class FileSystem {
    */
   async list(text: string): Promise<Listing> {
     const path = resolve(this.#directory, text, 'allowed')
-    if (text === '' || (await this.#tree.isDirectory(path)))
-      return { type: 'directory', pages: this.#view.pages(this.#at(path), this.#tree.pages(path)) }
-    const { name: _, ...file } = await this.seen(text)
-    return { type: 'file', pages: [[{ ...file, name: text }]] }
+    if (text === '' || (await this.#tree.isDirectory(path))) return this.#listing(path)
+    const entry = await this.seen(text)
+    if (entry.type === 'directory') return this.#listing(path) // It has come there in between.
+    return { type: 'file', pages: [[{ ...entry, name: text }]] }
+  }
+
+  #listing(path: Path): Listing {
+    return { type: 'directory', pages: this.#view.pages(this.#at(path), this.#tree.pages(path)) }
   }
 
   /** The bytes of a file from `offset` on, `length` of them or all that follow; none when it is the file's end. */

@@ -119,7 +119,7 @@ const slowLoris: Attack = async (target) => {
   for (const client of clients) expect(await client.reply()).toMatch(/^426 /)
   for (const client of [...strangers, ...clients, served]) client.socket.destroy()
   const after = await logIn(target)
-  expect(String(await after.download('NLST /inbox'))).not.toContain('slow-')
+  for (const index of clients.keys()) expect(await after.command(`HASH /inbox/slow-${index}`)).toMatch(/^550 /)
   await leave(after)
 }
 
