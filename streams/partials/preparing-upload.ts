@@ -64,7 +64,7 @@ type State = 'open' | 'sealed' | 'ended'
  * An upload that is made durable now and then while it runs, without its bytes being copied: each time a record takes
  * over what the one before it owned. If power fails here, the last such record is a partial upload.
  *
- * 1. What a record says of the stages is true of exactly the bytes that it owns: none comes between the two.
+ * 1. What a record says of the stages is true of exactly the bytes that it owns: none comes between the two, nor after its end.
  * 2. Nothing is prepared before all of its basis is there: what is left is never less than what was gone on from.
  * 3. Whoever ends it waits for what is being prepared.
  * 4. The last byte that came is held back until another one comes, or the end. A client that finds all of its file there takes it
@@ -176,10 +176,10 @@ export class PreparingUpload implements ResumableUpload {
     const { stepBytes } = this.#parts
     const { intake, allowance } = this.#beginning
     for (let offset = 0; offset < chunk.length; ) {
-      this.#requireOpen()
       const room = stepBytes - (intake.size % stepBytes)
       const piece = chunk.subarray(offset, offset + room)
       await allowance?.grow(intake.size + piece.length)
+      this.#requireOpen() // It may have ended while it waited for room.
       await intake.write(piece)
       offset += piece.length
       if (piece.length === room) await this.#step()

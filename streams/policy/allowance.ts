@@ -43,6 +43,7 @@ export class Allowance {
   /** Of the upload, allowed. */
   #allowed = -1
   #held = { bytes: 0, objects: 0 }
+  #hasEnded = false
 
   constructor(ledger: Ledger, bounds: QuotaBounds, sources: AllowanceSources) {
     this.#ledger = ledger
@@ -67,7 +68,9 @@ export class Allowance {
     if (!this.#hold(bytes)) throw this.#exceeded(bytes)
   }
 
+  /** Whoever waits to grow still is given nothing. */
   end(): void {
+    this.#hasEnded = true
     this.#change({ bytes: 0, objects: 0 })
   }
 
@@ -82,7 +85,8 @@ export class Allowance {
     return true
   }
 
-  #change(held: { bytes: number; objects: number }): void {
+  #change(wanted: { bytes: number; objects: number }): void {
+    const held = this.#hasEnded ? { bytes: 0, objects: 0 } : wanted
     this.#ledger.held.bytes += held.bytes - this.#held.bytes
     this.#ledger.held.objects += held.objects - this.#held.objects
     this.#held = held
