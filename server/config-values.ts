@@ -1,8 +1,8 @@
-import { BlockList, isIP, isIPv4 } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 import { domainToASCII } from 'node:url'
 import { POOL_BYTES_MIN } from '../pool/index.ts'
 import { applicationIdWords, isApplicationId } from './applications.ts'
-import { RATE_MIN } from './policies.ts'
+import { isNetwork, RATE_MIN } from './policies.ts'
 
 /** What is wrong with a setting, and where it was set. */
 export class ConfigurationError extends Error {
@@ -140,14 +140,8 @@ export function parsePorts(setting: Setting): PortRange {
 /** A network in CIDR notation, or one address. */
 export function parseNetwork(setting: Setting): string {
   const text = String(setting.value)
-  const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
-  try {
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-    new BlockList().addSubnet(address, prefix === undefined ? (family === 'ipv6' ? 128 : 32) : Number(prefix), family)
-    return text
-  } catch {
-    throw wrong(setting, 'a network such as "192.168.0.0/16"')
-  }
+  if (!isNetwork(text)) throw wrong(setting, 'a network such as "192.168.0.0/16"')
+  return text
 }
 
 /** Both files or neither, which is null. */

@@ -49,7 +49,7 @@ const rows: { readonly [Member in keyof Policy]-?: Row } = {
   },
 }
 
-function isNetwork(text: string): boolean {
+export function isNetwork(text: string): boolean {
   try {
     return new Networks([text]) !== undefined
   } catch {

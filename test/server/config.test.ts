@@ -109,6 +109,7 @@ describe('configuration', () => {
     [{ smtp: { networks: ['10.0.0.0/'] } }, 'cenote.json: smtp.networks must be a network'],
     [{ webhooks: { networks: ['10.0.0.0/0x8'] } }, 'cenote.json: webhooks.networks must be a network'],
     [{ webhooks: { networks: ['10.0.0.0/8/24'] } }, 'cenote.json: webhooks.networks must be a network'],
+    [{ ftp: { networks: ['::ffff:1.2.3.4/24'] } }, 'cenote.json: ftp.networks must be a network'],
     [{ webhooks: { networks: ['example.org'] } }, 'cenote.json: webhooks.networks must be a network'],
     [{ webhooks: { attemptsMax: 0 } }, 'cenote.json: webhooks.attemptsMax must be a whole number from 1 to 1000'],
     [{ webhooks: { backoffMsMin: 0 } }, 'cenote.json: webhooks.backoffMsMin must be a whole number from 1 to 86400000'],
@@ -141,7 +142,7 @@ describe('FTP, and who comes', () => {
     expect(ftp({})).toMatchObject({
       networks: [],
       anonymous: '',
-      connectionsMax: 256,
+      connectionsMax: 1024,
       connectionsPerAddressMax: 256,
       failuresPerAddressMax: 20,
       failuresPerUserMax: 100,
