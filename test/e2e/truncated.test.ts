@@ -65,7 +65,8 @@ async function http(headers: readonly string[], body: Buffer, cut: 'FIN' | 'RST'
 
 async function ftp(cut: 'data reset' | 'control gone'): Promise<Upload> {
   const client = await FtpClient.loggedIn(server.host('ftp'), ROOT.key, ROOT.secret)
-  const data = await client.transfer('STOR /inbox/cut')
+  // What is kept to be gone on with is let go by the next upload of that name, and its space comes back with a checkpoint.
+  const data = await client.transfer(`STOR /inbox/${cut.replace(' ', '-')}`)
   data.on('error', () => undefined)
   data.write(HALF)
   if (cut === 'data reset') return { cut: () => void data.resetAndDestroy() }

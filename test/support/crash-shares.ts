@@ -29,14 +29,14 @@ export interface Shares {
 /** What `npm test` plays. */
 export const SHORT: Shares = {
   nested: [
-    ['with room to spare', ROOMY, 24_000],
+    ['with room to spare', ROOMY, 12_000],
     ['in many short lives', SHORT_LIVED, 36_000],
-    ['in recoveries nested four deep', NESTED, 80_000],
+    ['in recoveries nested four deep', NESTED, 108_000],
   ],
   aged: [
-    ['in a pool nearly full', CROWDED, 20_000],
-    ['while segments are compacted and taken again', RECYCLING, 16_000],
-    ['at the sizes of a real pool', REAL_SIZES, 3000],
+    ['in a pool nearly full', CROWDED, 14_000],
+    ['while segments are compacted and taken again', RECYCLING, 8000],
+    ['at the sizes of a real pool', REAL_SIZES, 1500],
   ],
   layouts: [
     ['on a mirror of two legs', MIRROR, 8000],
