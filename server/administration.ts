@@ -10,17 +10,11 @@ import type {
   Store,
 } from '../streams/index.ts'
 import { permit, StoreError } from '../streams/index.ts'
-import {
-  type Application,
-  type Applications,
-  applicationIdWords,
-  isApplicationId,
-  permissions,
-  requestTypes,
-} from './applications.ts'
+import { type Application, type Applications, applicationIdWords, isApplicationId } from './applications.ts'
 import type { RandomBytes } from './master-key.ts'
 import { type Passwords, passwordBytesMax, passwordBytesMin } from './passwords.ts'
 import { changedPolicy } from './policies.ts'
+import { permissions, requestTypes } from './rights.ts'
 import { generateSecret } from './secrets.ts'
 
 export interface AdministrationOptions {

@@ -1,32 +1,10 @@
 import { Networks } from '../protocols/index.ts'
-import type {
-  ApplicationRegistration,
-  Credentials,
-  Permission,
-  Principal,
-  RequestType,
-  Store,
-} from '../streams/index.ts'
+import type { ApplicationRegistration, Credentials, Principal, Store } from '../streams/index.ts'
+import { permissions, requestTypes } from './rights.ts'
 import type { SecretSeal } from './secrets.ts'
 
 /** The one partition that this process serves. */
 export const partition = 'main'
-
-export const requestTypes: readonly RequestType[] = Object.freeze(['http', 'ftp', 'email'] as const)
-
-export const permissions: readonly Permission[] = Object.freeze([
-  'object:read',
-  'object:write',
-  'object:retain',
-  'object:hold',
-  'object:quarantine',
-  'bucket:create',
-  'bucket:manage',
-  'pool:inspect',
-  'pool:manage',
-  'subscription:manage',
-  'application:manage',
-] as const)
 
 /** Names the server itself in the records that it writes; no application may have this id. */
 export const serverPrincipal: Principal = Object.freeze({ application: 'cenote', partition, permissions })

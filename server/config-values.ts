@@ -3,6 +3,7 @@ import { domainToASCII } from 'node:url'
 import { POOL_BYTES_MIN } from '../pool/index.ts'
 import { applicationIdWords, isApplicationId } from './applications.ts'
 import { isNetwork, RATE_MIN } from './policies.ts'
+import { sizeOf, sizeWords } from './size.ts'
 
 /** What is wrong with a setting, and where it was set. */
 export class ConfigurationError extends Error {
@@ -37,7 +38,6 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 const portMax = 65_535
 export const MILLISECONDS_MAX = 24 * 3600 * 1000
-const units: { readonly [unit: string]: number } = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 }
 
 export function parseText({ value }: Setting): string {
   return String(value)
@@ -61,10 +61,9 @@ export function parseAddress(setting: Setting): ListenAddress | null {
 
 /** A whole number of bytes, or one with KiB, MiB, GiB or TiB; at least 1. */
 export function parseSize(setting: Setting): number {
-  const [, digits, unit = ''] = /^(\d+)\s*(?:([KMGT])iB)?$/.exec(String(setting.value)) ?? []
-  const bytes = Number(digits) * (units[unit] ?? Number.NaN)
-  if (Number.isSafeInteger(bytes) && bytes >= 1) return bytes
-  throw wrong(setting, 'a size such as 1073741824 or "1GiB"')
+  const bytes = sizeOf(String(setting.value))
+  if (bytes !== undefined) return bytes
+  throw wrong(setting, sizeWords)
 }
 
 /** A size, or `off`, which is null. */

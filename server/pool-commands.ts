@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { CommandError, exitCode } from './cli/exit.ts'
 import type { PoolPlace } from './cli/pool-devices.ts'
 import { type ClientOptions, clientCommand, openShell, positive, voiceOf } from './command-parts.ts'
-import { parseSize } from './config-values.ts'
+import { sizeOf } from './size.ts'
 
 interface PoolFlags extends ClientOptions {
   readonly degraded?: boolean
@@ -28,11 +28,9 @@ function placeOf(options: PoolFlags) {
 }
 
 function size(text: string): number {
-  try {
-    return parseSize({ value: text, source: 'it' })
-  } catch {
-    throw new InvalidArgumentError('It must be a size such as 1073741824 or 1GiB.')
-  }
+  const bytes = sizeOf(text)
+  if (bytes !== undefined) return bytes
+  throw new InvalidArgumentError('It must be a size such as 1073741824 or 1GiB.')
 }
 
 const count = (text: string): number => {

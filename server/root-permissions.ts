@@ -1,5 +1,6 @@
 import type { OpenStore } from '../streams/index.ts'
-import { type Applications, permissions, serverPrincipal } from './applications.ts'
+import { type Applications, serverPrincipal } from './applications.ts'
+import { permissions } from './rights.ts'
 
 export interface RootParts {
   readonly applications: Applications

@@ -113,6 +113,23 @@ describe('imports follow the map', () => {
   })
 })
 
+/** The files that are loaded with `file`, whatever is asked of it: types alone load nothing, nor does what waits for its use. */
+function loadedWith(file: string, seen = new Set<string>()): ReadonlySet<string> {
+  if (seen.has(file)) return seen
+  seen.add(file)
+  const source = readFileSync(join(root, file), 'utf8').replaceAll(/^import type [^']*'[^']*'/gm, '')
+  for (const [, target] of source.matchAll(/\bfrom '(\.[\w./-]+)'/gm))
+    loadedWith(posix.join(posix.dirname(file), target!), seen)
+  return seen
+}
+
+test('a command that asks a server loads no part of one', () => {
+  const commands = ['server/main.ts', 'server/cli/client.ts', 'server/cli/app.ts', 'server/cli/put.ts']
+  const loaded = commands.flatMap((file) => [...loadedWith(file)])
+  expect(loaded.filter((file) => !file.startsWith('server/'))).toEqual([])
+  expect(loadedWith('server/serve.ts')).toContain('protocols/index.ts')
+})
+
 describe('the table catches a planted violation', () => {
   test.each([
     ['pool', "import { Store } from '../streams/index.ts'", 'imports streams/'],

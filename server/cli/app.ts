@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers'
 import type { ApplicationSummary, Credentials } from '../../streams/index.ts'
-import { permissions, requestTypes } from '../applications.ts'
+import { permissions, requestTypes } from '../rights.ts'
 import { sending } from './client.ts'
 import { CommandError, exitCode } from './exit.ts'
 import { type PolicyOptions, policyOf } from './policy.ts'

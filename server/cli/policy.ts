@@ -1,5 +1,5 @@
 import type { ApplicationDetail, Policy, PolicyChange } from '../../streams/index.ts'
-import { ConfigurationError, parseSize } from '../config-values.ts'
+import { sizeOf, sizeWords } from '../size.ts'
 import { sending } from './client.ts'
 import { CommandError, exitCode } from './exit.ts'
 import { type Shell, tell } from './shell.ts'
@@ -11,15 +11,15 @@ export type PolicyOptions = { readonly [Member in keyof Policy]?: string }
 type Parse<Value> = (text: string, flag: string) => Value
 
 const parsers: { readonly [Member in keyof Policy]-?: Parse<NonNullable<Policy[Member]>> } = {
-  objectBytesMax: sizeOf,
+  objectBytesMax: bytesOf,
   names: listOf,
   contentTypes: listOf,
-  quotaBytes: sizeOf,
+  quotaBytes: bytesOf,
   quotaObjects: countOf,
   networks: listOf,
   home: (text) => text,
   connectionsMax: countOf,
-  bytesPerSecond: sizeOf,
+  bytesPerSecond: bytesOf,
   controlLost: (text) => text as NonNullable<Policy['controlLost']>, // The server knows which there are.
 }
 
@@ -45,14 +45,10 @@ export function policyOf(options: PolicyOptions): PolicyChange | undefined {
   return Object.keys(change).length === 0 ? undefined : change
 }
 
-function sizeOf(text: string, flag: string): number {
-  if (text === '0') return 0
-  try {
-    return parseSize({ value: text, source: flag })
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error
-    throw new CommandError(exitCode.usage, error.message)
-  }
+function bytesOf(text: string, flag: string): number {
+  const bytes = text === '0' ? 0 : sizeOf(text)
+  if (bytes !== undefined) return bytes
+  throw new CommandError(exitCode.usage, `${flag} must be ${sizeWords}, not ${JSON.stringify(text)}`)
 }
 
 function countOf(text: string, flag: string): number {

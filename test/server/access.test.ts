@@ -3,16 +3,11 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { PoolError } from '../../pool/index.ts'
 import { ApplicationAccess } from '../../server/access.ts'
 import { Administration } from '../../server/administration.ts'
-import {
-  type Application,
-  Applications,
-  permissions,
-  requestTypes,
-  serverPrincipal,
-} from '../../server/applications.ts'
+import { type Application, Applications, serverPrincipal } from '../../server/applications.ts'
 import { EvidenceCache } from '../../server/evidence.ts'
 import { Passwords } from '../../server/passwords.ts'
 import { inspectionOf, managementOf } from '../../server/pool-management.ts'
+import { permissions, requestTypes } from '../../server/rights.ts'
 import { SecretSeal } from '../../server/secrets.ts'
 import type { Admitted, Credentials, Origin, Permission, PoolStatus, RequestType } from '../../streams/index.ts'
 import { RegistryStore } from './registry-store.ts'
