@@ -13,6 +13,11 @@ export interface Staging {
   readonly length: number
   /** Takes a copy of `chunk`; resolves when the pool can take more, which is how back-pressure reaches the socket. */
   write(chunk: Uint8Array): Promise<void>
+  /**
+   * What was written so far, verified, a bounded part of it in memory at a time. A write, a prepare or the transaction's
+   * end meanwhile ends it with ERR_CLOSED. What cannot be read will not be committed, either.
+   */
+  read(): AsyncIterable<Uint8Array>
 }
 
 /** One record to commit: opaque content, and the payloads that it owns from then on. */

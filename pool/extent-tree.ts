@@ -73,6 +73,15 @@ export class ExtentTreeBuilder {
     return { depth, extents: [...extents] }
   }
 
+  /** The data extents of what was pushed so far, in order; nothing is written for it. */
+  async *leaves(device: Device): AsyncGenerator<Leaf> {
+    let offset = 0
+    for (const [depth, extents] of [...this.#levels.entries()].reverse()) {
+      yield* leavesBelow(device, this.#zones, extents, depth, offset, ALL)
+      offset += extents.reduce((bytes, { length }) => bytes + length, 0)
+    }
+  }
+
   async #writeManifest(extents: readonly Extent[]): Promise<Extent> {
     const bytes = Buffer.alloc(this.#zones.unitBytes)
     let offset = 0
@@ -110,6 +119,8 @@ export interface Leaf {
   readonly extent: Extent
   readonly offset: number
 }
+
+const ALL: PayloadRange = { offset: 0, length: Number.MAX_SAFE_INTEGER }
 
 /** The data extents that `range` touches, in order. */
 export async function* leaves(device: Device, zones: Zones, tree: Tree, range: PayloadRange): AsyncGenerator<Leaf> {

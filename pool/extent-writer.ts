@@ -4,6 +4,7 @@ import { crc32c } from './checksum.ts'
 import type { Core } from './core.ts'
 import type { Extent, ExtentsPlacement } from './entry.ts'
 import { PoolError } from './errors.ts'
+import { type Piece, readLeaves } from './extent-reader.ts'
 import { ExtentTreeBuilder, reopenTree, type Tree } from './extent-tree.ts'
 import { FreshUnits } from './fresh-units.ts'
 import type { Reservation } from './reservations.ts'
@@ -49,6 +50,26 @@ export class ExtentWriter {
 
   finish(): Promise<Tree> {
     return this.#inTurn(this.#last.then(() => this.#finish()))
+  }
+
+  /**
+   * What was appended so far, verified; each step takes its turn, so that no unit is given back while it is read. Whoever
+   * reads goes on only while nothing else was called meanwhile.
+   */
+  async *read(): AsyncGenerator<Uint8Array> {
+    await this.#inTurn(this.#last.then(() => this.#settle()))
+    const groups = readLeaves(this.#core, 'an upload', this.#tree.leaves(this.#core.device))
+    for (;;) {
+      const { value: pieces } = await this.#inTurn(this.#last.then(() => this.#readNext(groups)))
+      if (!pieces) break
+      for (const { bytes } of pieces) yield bytes
+    }
+    if (this.#buffer) yield Buffer.from(this.#buffer.subarray(0, this.#filled))
+  }
+
+  #readNext(groups: AsyncGenerator<Piece[]>): Promise<IteratorResult<Piece[]>> {
+    this.#check()
+    return groups.next()
   }
 
   async #inTurn<T>(call: Promise<T>): Promise<T> {

@@ -1,5 +1,4 @@
 import type { StoredBatch } from './batch-walk.ts'
-import { roundUp } from './bytes.ts'
 import { crc32c } from './checksum.ts'
 import type { PayloadRange, PoolRecord, Sequence } from './contract.ts'
 import type { Core } from './core.ts'
@@ -12,8 +11,8 @@ import {
   type InlinePlacement,
 } from './entry.ts'
 import { PoolError } from './errors.ts'
-import { type Leaf, leaves } from './extent-tree.ts'
-import { readRight } from './read-right.ts'
+import { readLeaves } from './extent-reader.ts'
+import { leaves } from './extent-tree.ts'
 import type { Segment } from './segment.ts'
 import type { EntryPlace } from './segment-index.ts'
 
@@ -89,71 +88,18 @@ export class Reader {
 
   /** The bytes of `range` of a payload in extents, a few units at a time, the next read while one is taken. */
   async *readExtents(sequence: Sequence, placement: ExtentsPlacement, range: PayloadRange): AsyncGenerator<Uint8Array> {
-    const { device, zones, tuning } = this.#core
-    const unitsMax = Math.max(1, Math.floor(tuning.stagingBytesMax / zones.unitBytes))
-    const groups = grouped(leaves(device, zones, placement, range), unitsMax)
-    const take = async () => {
-      const { value } = await groups.next()
-      return value ? await this.#readLeaves(sequence, value) : undefined
-    }
-    let next = take()
+    const { device, zones } = this.#core
+    const of = `the payload of record ${sequence}`
+    const groups = readLeaves(this.#core, of, leaves(device, zones, placement, range))
+    let next = groups.next()
     for (;;) {
-      const pieces = await next
+      const { value: pieces } = await next
       if (!pieces) return
-      next = take()
+      next = groups.next()
       next.catch(() => {}) // A consumer that stops early leaves it unread; one that goes on sees the failure above.
       for (const { bytes, offset } of pieces) {
         yield bytes.subarray(Math.max(0, range.offset - offset), range.offset + range.length - offset)
       }
     }
   }
-
-  /**
-   * Reads leaves whose units follow each other, with one request. One that is wrong there is read alone and from every
-   * copy, and so are all when they cannot be read together: the leg that was asked may just have been taken out of use.
-   */
-  async #readLeaves(sequence: Sequence, group: readonly Leaf[]): Promise<{ bytes: Buffer; offset: number }[]> {
-    const { device, zones, buffers } = this.#core
-    const { unitBytes } = zones
-    const length = (group.length - 1) * unitBytes + roundUp(group.at(-1)!.extent.length, device.limits.logicalBlockSize)
-    const together = buffers.take(group.length * unitBytes)
-    const reading = device.read(zones.unitOffset(group[0]!.extent.unit), together.subarray(0, length))
-    const isThere = await reading.then(
-      () => true,
-      () => false,
-    )
-    const pieces: { bytes: Buffer; offset: number }[] = []
-    for (const [i, { extent, offset }] of group.entries()) {
-      const piece = together.subarray(i * unitBytes, i * unitBytes + extent.length)
-      const isRight = isThere && crc32c(piece) === extent.checksum
-      // A copy of a unit's size is made in memory that was used before; one of the whole group costs fresh pages.
-      pieces.push({ bytes: isRight ? Buffer.from(piece) : await this.#readLeaf(sequence, { extent, offset }), offset })
-    }
-    buffers.give(together)
-    return pieces
-  }
-
-  async #readLeaf(sequence: Sequence, { extent, offset }: Leaf): Promise<Buffer> {
-    const { device, zones } = this.#core
-    const isRight = (bytes: Buffer) => crc32c(bytes) === extent.checksum
-    const bytes = await readRight(device, [zones.unitOffset(extent.unit)], extent.length, isRight)
-    if (bytes) return bytes
-    const problem = `bytes ${offset} … of the payload of record ${sequence} do not match their checksum`
-    throw new PoolError('ERR_CORRUPT', problem)
-  }
-}
-
-/** Leaves in runs of adjacent units. */
-async function* grouped(source: AsyncGenerator<Leaf>, unitsMax: number): AsyncGenerator<Leaf[]> {
-  let group: Leaf[] = []
-  for await (const leaf of source) {
-    const last = group.at(-1)
-    const adjacent = last && leaf.extent.unit === last.extent.unit + 1 && group.length < unitsMax
-    if (!adjacent && last) {
-      yield group
-      group = []
-    }
-    group.push(leaf)
-  }
-  if (group.length > 0) yield group
 }

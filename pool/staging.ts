@@ -22,6 +22,8 @@ export class PayloadStaging implements Staging {
   #chunks: Uint8Array[] = []
   #extents: ExtentWriter | undefined
   #ended = false
+  /** Counts whatever ends a reading. */
+  #changes = 0
 
   constructor(core: Core, reservation: Reservation) {
     this.#core = core
@@ -48,6 +50,7 @@ export class PayloadStaging implements Staging {
 
   write(chunk: Uint8Array): Promise<void> {
     if (this.#ended) return Promise.reject(new PoolError('ERR_CLOSED', 'the transaction has ended'))
+    this.#changes++
     this.#length += chunk.length
     if (this.#extents) return this.#extents.append(chunk)
     if (this.#length > this.#core.tuning.inlineBytesMax) return this.#spill(chunk)
@@ -63,8 +66,26 @@ export class PayloadStaging implements Staging {
     await Promise.all([...chunks, chunk].map((piece) => extents.append(piece)))
   }
 
+  async *read(): AsyncGenerator<Uint8Array> {
+    const changes = this.#changes
+    const pieces = this.#extents?.read() ?? this.#chunks.values()
+    for (;;) {
+      this.#requireUnchanged(changes)
+      const { value } = await pieces.next()
+      this.#requireUnchanged(changes)
+      if (value === undefined) return
+      yield value
+    }
+  }
+
+  #requireUnchanged(changes: number): void {
+    if (this.#ended || this.#changes !== changes)
+      throw new PoolError('ERR_CLOSED', 'what is read was written to meanwhile, or its transaction has ended')
+  }
+
   /** What was written so far; the device has taken all of it when this resolves. At once for a payload in memory. */
   seal(): Sealed | Promise<Sealed> {
+    this.#changes++
     const length = this.#length
     if (!this.#extents) return { form: 'inline', length, chunks: [...this.#chunks] }
     return this.#extents.finish().then((tree) => ({ form: 'extents', length, ...tree }))

@@ -130,8 +130,8 @@ export class PoolTransaction implements Transaction {
     this.#end()
     await this.#turn.run(async () => {
       this.#reservation.end()
+      await this.#discard() // Nobody lets go of what was prepared while it is read still.
       this.#hold(undefined)
-      await this.#discard()
     })
   }
 

@@ -200,7 +200,7 @@ describe('the sequencer', () => {
     const commits: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = []
     const begin = (): Transaction => ({
       reserve: async () => {},
-      stage: () => ({ length: 0, write: async () => {} }),
+      stage: () => ({ length: 0, write: async () => {}, async *read() {} }),
       commit(drafting: Drafting) {
         const first = sequence + 1
         sequence += drafting(first).records.length

@@ -304,6 +304,7 @@ class MemoryStaging implements Staging {
   /** What the record to come will own. */
   sealed: Payload = { length: 0, chunks: [] }
   length: number
+  #changes = 0
 
   constructor(transaction: MemoryTransaction, chunks: readonly Uint8Array[]) {
     this.#transaction = transaction
@@ -312,13 +313,28 @@ class MemoryStaging implements Staging {
   }
 
   seal(): void {
+    this.#changes += 1
     this.sealed = { length: this.length, chunks: [...this.#chunks] }
   }
 
   async write(chunk: Uint8Array): Promise<void> {
     this.#transaction.take(chunk.length)
+    this.#changes += 1
     this.#chunks.push(Uint8Array.from(chunk))
     this.length += chunk.length
+  }
+
+  async *read(): AsyncGenerator<Uint8Array> {
+    const changes = this.#changes
+    const requireUnchanged = (): void => {
+      this.#transaction.assertOpen()
+      if (this.#changes !== changes) throw new PoolError('ERR_CLOSED', 'what is read was written to meanwhile')
+    }
+    requireUnchanged()
+    for (const chunk of [...this.#chunks]) {
+      yield Uint8Array.from(chunk)
+      requireUnchanged()
+    }
   }
 }
 
@@ -339,19 +355,19 @@ class MemoryTransaction implements Transaction {
   }
 
   stage(chunks: readonly Uint8Array[] = []): Staging {
-    this.#assertOpen()
+    this.assertOpen()
     const staging = new MemoryStaging(this, chunks)
     this.#stagings.push(staging)
     return staging
   }
 
   async reserve(bytes: number): Promise<void> {
-    this.#assertOpen()
+    this.assertOpen()
     if (bytes > this.#pool.freeBytes) throw new PoolError('ERR_NO_SPACE', 'the pool is full')
   }
 
   async commit(drafting: Drafting): Promise<Sequence> {
-    this.#assertOpen()
+    this.assertOpen()
     this.#ended = true
     return this.#inTurn(() => this.#commit(drafting))
   }
@@ -371,7 +387,7 @@ class MemoryTransaction implements Transaction {
   }
 
   async prepare(drafting: Drafting, sealed: () => void = () => {}): Promise<Sequence> {
-    this.#assertOpen()
+    this.assertOpen()
     return this.#inTurn(async () => {
       if (this.#failure) throw this.#failure
       const payloads = [...this.#stagings]
@@ -417,7 +433,7 @@ class MemoryTransaction implements Transaction {
   }
 
   take(bytes: number): void {
-    this.#assertOpen()
+    this.assertOpen()
     if (this.#pool.freeBytes < bytes) this.#failure ??= new PoolError('ERR_NO_SPACE', 'the pool is full')
     if (this.#failure) throw this.#failure
     this.stagedBytes += bytes
@@ -445,7 +461,7 @@ class MemoryTransaction implements Transaction {
       assert(this.#stagings.includes(payload as MemoryStaging), 'a payload belongs to its own transaction')
   }
 
-  #assertOpen(): void {
+  assertOpen(): void {
     this.#pool.assertOpen()
     if (this.#ended) throw new PoolError('ERR_CLOSED', 'the transaction has ended')
   }
