@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net'
-import { plainAddress } from './address.ts'
+import { plainAddress } from '../address.ts'
 import type { Command } from './commands.ts'
 import { ActiveChannel, PassiveChannel } from './data-channel.ts'
 import { Refusal } from './refusal.ts'

@@ -1,5 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { plainAddress, type Route } from './address.ts'
+import { plainAddress } from '../address.ts'
+import type { Route } from './address.ts'
 import type { FtpSettings } from './options.ts'
 import { Refusal } from './refusal.ts'
 

@@ -1,14 +1,15 @@
 import type { Server, Socket } from 'node:net'
-import { type Origin, type Principal, StoreError } from '../../streams/index.ts'
+import type { Origin, Principal } from '../../streams/index.ts'
 import { hostPort } from '../address.ts'
 import type { Frontend } from '../frontend.ts'
+import { asLogIn } from '../login.ts'
 import { VerdictQueue } from '../verdict-queue.ts'
 import { routeOf } from './address.ts'
 import { FileSystem } from './file-system.ts'
 import { type ControlConnection, ControlServer } from './ftp-srv-adapter.ts'
 import { type FtpOptions, type FtpSettings, settingsOf } from './options.ts'
 import { Session } from './session.ts'
-import { asLogIn, verify } from './verify.ts'
+import { verify } from './verify.ts'
 
 /** The FTP door (RFC 959, 2389, 2428, 3659, 4217): buckets are directories, and 226 means durable. */
 export function ftpFrontend(options: FtpOptions): Frontend {
@@ -113,16 +114,7 @@ class FtpFrontend implements Frontend {
     const { peerAddress } = route
     const guest = await asLogIn(async () => (/^(?:anonymous|ftp)$/i.test(user) ? anonymous(peerAddress) : undefined))
     if (guest) return guest
-    guests.requirePatience(peerAddress, user)
-    try {
-      const proof = verify(access, user, password, peerAddress)
-      const principal = await proof.finally(() => guests.requirePatience(peerAddress, user)) // Others failed meanwhile.
-      guests.succeeded(user)
-      return principal
-    } catch (error) {
-      if (error instanceof StoreError && error.code === 'ERR_UNAUTHENTICATED') guests.failed(peerAddress, user)
-      throw error
-    }
+    return guests.logIn(peerAddress, user, () => verify(access, user, password, peerAddress))
   }
 }
 

@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto'
 import { isIPv4 } from 'node:net'
 import type { Access, Partials, Principal, Store } from '../../streams/index.ts'
+import { Guests } from '../guests.ts'
 import { Networks } from '../networks.ts'
-import { Guests } from './guests.ts'
 import type { FtpTls } from './protection.ts'
 
 /** What the door writes its log with; pino's loggers fit. */

@@ -1,4 +1,5 @@
 import { StoreError } from '../../streams/index.ts'
+import { TurnedAway } from '../guests.ts'
 import { ftp } from '../reply.ts'
 
 /** A refusal that only FTP knows: wrong sequence, no data connection. Others are the store's. */
@@ -21,6 +22,7 @@ export interface Reply {
 /** The one place where errors become replies. What we did not foresee says nothing of itself to the client. */
 export function replyOf(error: unknown): Reply {
   if (error instanceof Refusal) return { code: error.code, message: error.message }
+  if (error instanceof TurnedAway) return { code: ftp.ERR_UNAUTHENTICATED, message: error.message }
   if (error instanceof StoreError) return { code: ftp[error.code], message: error.message }
   return { code: ftp.ERR_INTERNAL, message: 'Internal error' }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
-import { LoginThrottle } from '../../protocols/ftp/login-throttle.ts'
 import { type FtpOptions, Guests } from '../../protocols/index.ts'
+import { LoginThrottle } from '../../protocols/login-throttle.ts'
 import { type Policy, type Principal, StoreError } from '../../streams/index.ts'
 import { FtpClient } from '../support/ftp-client.ts'
 import { access, camera, cameraSecret, type Door, openDoor } from '../support/ftp-door.ts'

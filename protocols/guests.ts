@@ -1,13 +1,12 @@
-import type { Principal } from '../../streams/index.ts'
-import { type BucketClock, systemBucketClock, TokenBucket } from '../token-bucket.ts'
+import { type Principal, StoreError } from '../streams/index.ts'
 import { LoginThrottle } from './login-throttle.ts'
-import { Refusal } from './refusal.ts'
+import { type BucketClock, systemBucketClock, TokenBucket } from './token-bucket.ts'
 
-/** Every bound on who comes, over all listeners of FTP. */
+/** Every bound on who comes, over all listeners of a door. */
 export interface GuestLimits {
-  /** Control connections from one address; one more is answered 421. */
+  /** Connections from one address; one more is answered 421. */
   readonly connectionsPerAddressMax: number
-  /** Refused logins from one address, or for one user name, within the window; then 530, unseen. */
+  /** Refused logins from one address, or for one user name, within the window; then they are refused unseen. */
   readonly failuresPerAddressMax: number
   readonly failuresPerUserMax: number
   readonly failuresWindowMs: number
@@ -23,7 +22,12 @@ export const guestLimits: GuestLimits = {
   failuresKeysMax: 10_000,
 }
 
-/** Who is there over FTP, through whichever listener: how many from where and of whom, who failed to log in, how fast. */
+/** Somebody is refused for having come, or failed, too often; each door says so with a code of its own. */
+export class TurnedAway extends Error {
+  override readonly name = 'TurnedAway'
+}
+
+/** Who is there, through whichever listener of a door: how many from where and of whom, who failed to log in, how fast. */
 export class Guests {
   readonly #limits: GuestLimits
   readonly #clock: BucketClock
@@ -51,11 +55,11 @@ export class Guests {
     leave(this.#addresses, address)
   }
 
-  /** Throws 530 when the application has as many sessions as it may. */
+  /** @throws {TurnedAway} when the application has as many sessions as it may */
   join({ application, policy }: Principal): void {
     const connectionsMax = policy?.connectionsMax ?? Number.POSITIVE_INFINITY
     if (!enter(this.#applications, application, connectionsMax))
-      throw new Refusal(530, `${application} has ${connectionsMax} sessions, and no more may be`)
+      throw new TurnedAway(`${application} has ${connectionsMax} sessions, and no more may be`)
   }
 
   part(application: string): void {
@@ -63,22 +67,33 @@ export class Guests {
   }
 
   /**
-   * Throws 530 for who has failed too often, without a look at the password; asked again when it was looked at, before a
-   * word of that, so that guesses underway together are no more than those one after the other.
+   * Lets somebody prove who it is. Who has failed too often is refused without a look at the proof; and again when it was
+   * looked at, before a word of that, so that guesses underway together are no more than those one after the other. A
+   * success forgets the failures of the name and not those of the address: who has one secret must not guess at others
+   * by it.
+   *
+   * @throws {TurnedAway} for who has failed too often
    */
-  requirePatience(address: string, user: string): void {
-    const waitMs = Math.max(this.#byAddress.waitOf(address), this.#byUser.waitOf(user))
-    if (waitMs > 0) throw new Refusal(530, `Too many failed logins: try again in ${Math.ceil(waitMs / 1000)} s`)
+  async logIn(address: string, user: string, prove: () => Promise<Principal>): Promise<Principal> {
+    this.#requirePatience(address, user)
+    try {
+      const principal = await prove().finally(() => this.#requirePatience(address, user))
+      this.#byUser.succeeded(user)
+      return principal
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'ERR_UNAUTHENTICATED') this.#failed(address, user)
+      throw error
+    }
   }
 
-  failed(address: string, user: string): void {
+  #requirePatience(address: string, user: string): void {
+    const waitMs = Math.max(this.#byAddress.waitOf(address), this.#byUser.waitOf(user))
+    if (waitMs > 0) throw new TurnedAway(`Too many failed logins: try again in ${Math.ceil(waitMs / 1000)} s`)
+  }
+
+  #failed(address: string, user: string): void {
     this.#byAddress.failed(address)
     this.#byUser.failed(user)
-  }
-
-  /** The failures of its address stay: who has one password must not guess at others by it. */
-  succeeded(user: string): void {
-    this.#byUser.succeeded(user)
   }
 
   /** What bounds the rate of one session more: its own bucket, and that of its application. */
