@@ -15,12 +15,16 @@ function lengthOf({ moduleId }: TestSpecification): number {
   return index < 0 ? LONGEST.length : index
 }
 
-/** Two workers: the machines this runs on have two cores, and the tests start processes of their own. */
+/**
+ * Two workers: the machines this runs on have two cores, and the tests start processes of their own. Files share what
+ * their worker has loaded: to load the product for each of them took longer than most of them do.
+ */
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, 'test/long/**'],
     maxWorkers: 2,
+    isolate: false,
     sequence: { sequencer: LongestFirst },
     testTimeout: 120_000,
     hookTimeout: 120_000,

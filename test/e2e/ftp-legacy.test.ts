@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { freePort } from '../support/free-port.ts'
 import { cenote, requireBuild, Server } from '../support/server-process.ts'
 import { command, curl, testWith } from '../support/system-tools.ts'
 
@@ -36,16 +35,6 @@ afterAll(async () => {
   await server.kill()
   rmSync(folder, { recursive: true })
 })
-
-function freePort(): Promise<number> {
-  const listener = createServer()
-  return new Promise((resolve) => {
-    listener.listen(0, '127.0.0.1', () => {
-      const { port } = listener.address() as AddressInfo
-      listener.close(() => resolve(port))
-    })
-  })
-}
 
 function run(file: string, args: readonly string[]): Promise<string> {
   return new Promise((resolve) => {

@@ -4,9 +4,10 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { commands, precedeLogIn } from '../../protocols/ftp/commands.ts'
 import { smallCommands } from '../../protocols/ftp/ftp-srv-adapter.ts'
 import { selfSigned } from '../../server/self-signed.ts'
+import { freePort } from '../support/free-port.ts'
 import { FtpClient } from '../support/ftp-client.ts'
 import { type DoorCases, doors } from '../support/ftp-command-cases.ts'
-import { Conversation, freePort } from '../support/ftp-conversation.ts'
+import { Conversation } from '../support/ftp-conversation.ts'
 import { cameraSecret, type Door, openDoor } from '../support/ftp-door.ts'
 
 const every = [...commands.keys(), ...smallCommands].sort()

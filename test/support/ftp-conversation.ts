@@ -2,16 +2,9 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { connect as tlsConnect } from 'node:tls'
 import { StoreError, type StoreErrorCode } from '../../streams/index.ts'
 import type { Moment } from './fake-store.ts'
+import { freePort } from './free-port.ts'
 import type { FtpClient } from './ftp-client.ts'
 import type { Door } from './ftp-door.ts'
-
-/** A port of this host that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = await listening(0)
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 function listening(port: number): Promise<Server> {
   return new Promise((resolve) => {
