@@ -9,8 +9,8 @@ import type { Draft } from './draft.ts'
 import type { Attributes, ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import { checkBucket, checkName, isName, noBucket, noObject } from './names.ts'
+import { overtake } from './partials/partial-changes.ts'
 import type { PartialUpload } from './partials/partial-port.ts'
-import { slotOf } from './partials/partial-state.ts'
 import { permit } from './permission.ts'
 import type { Allowance } from './policy/allowance.ts'
 import { requireName } from './policy/checks.ts'
@@ -100,17 +100,18 @@ export function put({
       const last = draft.append(origin, before?.last ?? '', body, [staging])
       const kept = versioning === 'enabled' || undefined
       draft.bind(name, { object, version, attributes: all, last, kept, older, stream: before?.stream })
+      overtake(draft, origin, name)
     },
   }
 }
 
 /** What was prepared of the upload itself is taken over by the pool; of another one it is let go. */
 function endPartial(draft: Draft, origin: Origin, name: ObjectName, own?: PartialUpload): Sequence | undefined {
-  const slot = slotOf(origin.principal.application, name)
-  const prepared = draft.partial(slot)?.prepared
+  const place = { ...name, application: origin.principal.application }
+  const prepared = draft.partial(place)?.prepared
   if (prepared === undefined) return undefined
   if (prepared !== own?.prepared) draft.release(prepared)
-  draft.setPartial(slot, undefined)
+  draft.setPartial(place, undefined)
   return prepared
 }
 
@@ -159,6 +160,7 @@ function unbind(draft: Draft, origin: Origin, name: ObjectName, before: Binding,
   const body = { operation: 'delete', object: before.object, bucket, key } as const
   draft.append(origin, before.last, { ...body, ...(versioning && { versioning }), ...(reason && { reason }) })
   draft.bind(name, undefined)
+  overtake(draft, origin, name, before.version)
 }
 
 /**
@@ -220,6 +222,8 @@ function move(draft: Draft, origin: Origin, from: ObjectName, to: ObjectName, bi
   const last = draft.append(origin, binding.last, body)
   draft.bind(from, undefined)
   draft.bind(to, { ...binding, last })
+  overtake(draft, origin, from, binding.version)
+  overtake(draft, origin, to)
 }
 
 /** Sets and unsets attributes of the current version. Whether a producer's turn it is, was seen to before. */

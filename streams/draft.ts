@@ -7,7 +7,7 @@ import { type SigningKey, signed, type UnsignedRecord } from './custody/signed-r
 import type { ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import type { PartialUpload } from './partials/partial-port.ts'
-import type { PartialStates } from './partials/partial-state.ts'
+import type { PartialPlace, PartialTable } from './partials/partial-table.ts'
 import type { AttributeRecord, SignedRecord } from './records/record.ts'
 import { digestOf, encodeRecord } from './records/record-codec.ts'
 import type { SizedRecord } from './tail/recent-records.ts'
@@ -35,7 +35,7 @@ export interface DraftGround {
   readonly bindings: Bindings
   readonly buckets: Map<string, BucketSettings>
   readonly bucketsMax: number
-  readonly partials: PartialStates
+  readonly partials: PartialTable
 }
 
 /**
@@ -120,16 +120,21 @@ export class Draft {
     buckets.set(bucket, settings)
   }
 
-  /** By its slot (partial-state.ts). */
-  partial(slot: string): PartialUpload | undefined {
-    return this.#ground.partials.get(slot)
+  partial(place: PartialPlace): PartialUpload | undefined {
+    return this.#ground.partials.get(place)
   }
 
-  setPartial(slot: string, partial: PartialUpload | undefined): void {
+  /** Those under a name that nobody goes on with. */
+  idlePartials(name: ObjectName): readonly PartialUpload[] {
     const { partials } = this.#ground
-    const before = partials.get(slot)
-    this.#undo.push(() => place(partials, slot, before))
-    place(partials, slot, partial)
+    return partials.under(name).filter((partial) => !partials.isClaimed(partial))
+  }
+
+  setPartial(place: PartialPlace, partial: PartialUpload | undefined): void {
+    const { partials } = this.#ground
+    const before = partials.get(place)
+    this.#undo.push(() => partials.set(place, before))
+    partials.set(place, partial)
   }
 
   /** Adds a record; `object` is the digest of its object's record before. Returns its own digest. */
@@ -176,9 +181,4 @@ export class Draft {
     for (const step of this.#undo.reverse()) step()
     return this.#before
   }
-}
-
-function place(partials: PartialStates, slot: string, partial: PartialUpload | undefined): void {
-  if (partial) partials.set(slot, partial)
-  else partials.delete(slot)
 }

@@ -13,7 +13,6 @@ import type { IntegrityVerdict } from './integrity.ts'
 import { limiter } from './limiter.ts'
 import { Housekeeping } from './partials/partial-housekeeping.ts'
 import type { Partials } from './partials/partial-port.ts'
-import { PartialSlots } from './partials/partial-slots.ts'
 import { objectBytesMaxOf } from './policy/checks.ts'
 import { Quotas } from './policy/quotas.ts'
 import { Sequencer } from './sequencer.ts'
@@ -149,10 +148,9 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const underway = new Underway()
     const writer = new StreamWriter({ catalog, sequencer, underway, quotas })
     const commit = (change: Change) => underway.during(() => sequencer.commit(pool.begin(), [change]))
-    const slots = new PartialSlots()
-    const { partials: states } = sequencer
-    const housekeeping = new Housekeeping({ pool, states, slots, limits, clock: options.clock, commit })
-    const room = { slots, housekeeping, prepareBytes: limits.prepareBytes, quotas }
+    const { partials } = sequencer
+    const housekeeping = new Housekeeping({ pool, partials, limits, clock: options.clock, commit })
+    const room = { housekeeping, prepareBytes: limits.prepareBytes, quotas }
     const parts = { admission, sequencer, reader, versionReader, recent, writer, underway, refuseLocked, ...room }
     return new PartitionStore({
       pool,

@@ -7,7 +7,7 @@ import { Draft, type DraftGround, type Tail } from './draft.ts'
 import type { ObjectName } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import type { PartialUpload } from './partials/partial-port.ts'
-import { type PartialStates, slotOf } from './partials/partial-state.ts'
+import { PartialTable } from './partials/partial-table.ts'
 import type { RecentRecords } from './tail/recent-records.ts'
 import type { BucketSettings } from './versions/bucket-settings.ts'
 
@@ -54,7 +54,7 @@ const NOTHING_TO_DO = new StoreError('ERR_NOT_FOUND', 'the transaction changes n
 export class Sequencer {
   readonly bindings: Bindings
   readonly buckets: Map<string, BucketSettings>
-  readonly partials: PartialStates
+  readonly partials: PartialTable
   readonly #options: SequencerOptions
   readonly #ground: DraftGround
   readonly #sequenced: Sequenced[] = []
@@ -68,7 +68,7 @@ export class Sequencer {
     this.#applied = tail.sequence
     this.bindings = new Bindings(options.catalog)
     this.buckets = new Map(ground.buckets)
-    this.partials = new Map(Array.from(ground.partials, (one) => [slotOf(one.application, one), one]))
+    this.partials = new PartialTable(ground.partials)
     const { partition, bucketsMax } = options
     const { bindings, buckets, partials } = this
     this.#ground = { partition, bucketsMax, bindings, buckets, partials }

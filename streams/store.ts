@@ -19,7 +19,6 @@ import { StoreError } from './errors.ts'
 import type { IntegrityVerdict } from './integrity.ts'
 import type { OpenStore, StoreStatus } from './open-store.ts'
 import type { Housekeeping } from './partials/partial-housekeeping.ts'
-import type { PartialSlots } from './partials/partial-slots.ts'
 import { PartialStore } from './partials/partial-store.ts'
 import { permit } from './permission.ts'
 import type { Usage } from './policy/usage.ts'
@@ -61,7 +60,6 @@ export interface StoreParts extends TransactionParts {
   readonly writer: StreamWriter
   readonly renameObjectsMax: number
   readonly expiryLookMax: number
-  readonly slots: PartialSlots
   readonly housekeeping: Housekeeping
   readonly prepareBytes: number
 }
@@ -84,10 +82,9 @@ export class PartitionStore implements OpenStore {
     this.#judging = new Judging({ versions: this.versions, clock, changesMax: parts.changesMax, commit: commitAll })
     const settled = () => versionReader.settled()
     const beginTransaction = () => this.#beginTransaction()
-    const states = parts.sequencer.partials
     this.partials = new PartialStore({
       ...parts,
-      states,
+      partials: parts.sequencer.partials,
       beginTransaction,
       commit,
       settled,
@@ -212,7 +209,8 @@ export class PartitionStore implements OpenStore {
       from: { bucket: from.bucket, key },
       to: { bucket: to.bucket, key: to.key + key.slice(from.key.length) },
     }))
-    return (await this.#commit(changes.renameAll(origin, to.bucket, moves))).length
+    const records = await this.#commit(changes.renameAll(origin, to.bucket, moves))
+    return records.filter(({ record }) => record.operation === 'rename').length
   }
 
   async annotate(origin: Origin, name: ObjectName, set: Attributes, unset: readonly string[] = []): Promise<void> {

@@ -5,8 +5,7 @@ import type { Origin } from '../envelope.ts'
 import { toStoreError } from '../store-errors.ts'
 import { abandon } from './partial-changes.ts'
 import type { PartialUpload } from './partial-port.ts'
-import type { PartialSlots } from './partial-slots.ts'
-import { type PartialStates, slotOf } from './partial-state.ts'
+import type { PartialTable } from './partial-table.ts'
 
 export interface PartialLimits {
   /** Partial uploads of one application; beyond it the oldest go. */
@@ -17,8 +16,7 @@ export interface PartialLimits {
 
 export interface HousekeepingParts {
   readonly pool: Pick<Pool, 'status' | 'limits'>
-  readonly states: PartialStates
-  readonly slots: PartialSlots
+  readonly partials: PartialTable
   readonly limits: PartialLimits
   readonly clock: { now(): number }
   readonly commit: (change: Change) => Promise<readonly DurableRecord[]>
@@ -36,12 +34,12 @@ export class Housekeeping {
   }
 
   oldestFirst(): readonly PartialUpload[] {
-    return [...this.#parts.states.values()].sort((one, other) => one.time - other.time || one.prepared - other.prepared)
+    return this.#parts.partials.all().toSorted((one, other) => one.time - other.time || one.prepared - other.prepared)
   }
 
   async drop(origin: Origin, partial: PartialUpload, reason: string): Promise<'dropped' | 'gone' | 'claimed'> {
-    const { slots, commit } = this.#parts
-    const claim = slots.claim(slotOf(partial.application, partial))
+    const { partials, commit } = this.#parts
+    const claim = partials.claim(partial)
     if (!claim) return 'claimed'
     try {
       return (await commit(abandon(origin, partial, reason))).length > 0 ? 'dropped' : 'gone'
@@ -99,7 +97,7 @@ export class Housekeeping {
   }
 
   #free(isMeant: (partial: PartialUpload) => boolean): readonly PartialUpload[] {
-    const { slots } = this.#parts
-    return this.oldestFirst().filter((one) => isMeant(one) && !slots.isClaimed(slotOf(one.application, one)))
+    const { partials } = this.#parts
+    return this.oldestFirst().filter((one) => isMeant(one) && !partials.isClaimed(one))
   }
 }

@@ -13,6 +13,8 @@ export interface PartialUpload extends ObjectName {
   readonly time: number
   /** The record that owns its bytes. */
   readonly prepared: Sequence
+  /** The version that it goes on from: it comes to nothing once that is not the current one. */
+  readonly base?: Sequence
 }
 
 /**
@@ -31,10 +33,11 @@ export interface Partials {
   begin(envelope: Envelope): Promise<ResumableUpload>
   /**
    * An upload that begins with the first `offset` bytes of what there is under its name, or with all of it: of the partial
-   * upload, else of the current object. ERR_RANGE when that has fewer, ERR_BUSY while somebody else goes on with it.
+   * upload, else of the current object. ERR_RANGE when that has fewer, ERR_BUSY while somebody else goes on with it;
+   * ERR_CONFLICT, once, when the version that the partial upload went on from is gone: it is let go by that.
    */
   resume(envelope: Envelope, offset?: number): Promise<ResumableUpload>
-  /** The asker's own, unless a version came later than it. */
+  /** The asker's own, unless a version came later than it, or the one that it goes on from is gone. */
   find(origin: Origin, name: ObjectName): Promise<PartialUpload | undefined>
   /** The same of all whose keys begin with `prefix`. */
   findAll(origin: Origin, bucket: string, prefix: string): Promise<readonly PartialUpload[]>

@@ -1,20 +1,11 @@
-import { encodeTuple } from '../catalog/catalog-keys.ts'
-import type { ObjectName } from '../envelope.ts'
 import { StoreError } from '../errors.ts'
 import type { PrepareRecord } from '../records/record.ts'
 import type { PartialUpload } from './partial-port.ts'
 
-/** Partial uploads as of the last record sequenced, by their slots. */
-export type PartialStates = Map<string, PartialUpload>
-
-/** Of an application there is one partial upload under a name: this is its place. */
-export function slotOf(application: string, { bucket, key }: ObjectName): string {
-  return encodeTuple(application, bucket, key)
-}
-
 /** What a record makes of its upload. */
-export function partialOf({ application, bucket, key, upload, size, time, sequence }: PrepareRecord): PartialUpload {
-  return { application, bucket, key, upload, size, time, prepared: sequence }
+export function partialOf(record: PrepareRecord): PartialUpload {
+  const { application, bucket, key, upload, size, time, sequence, base } = record
+  return { application, bucket, key, upload, size, time, prepared: sequence, ...(base !== undefined && { base }) }
 }
 
 /** A state as the catalog keeps it; throws ERR_CORRUPT for anything else. */

@@ -14,11 +14,10 @@ import { decodeRecord } from '../records/record-codec.ts'
 import type { Sequencer } from '../sequencer.ts'
 import { inStoreWords } from '../store-errors.ts'
 import type { Underway } from '../underway.ts'
-import { abandon } from './partial-changes.ts'
+import { abandon, OVERTAKEN } from './partial-changes.ts'
 import type { Housekeeping } from './partial-housekeeping.ts'
 import type { Partials, PartialUpload, ResumableUpload } from './partial-port.ts'
-import type { PartialSlots, SlotClaim } from './partial-slots.ts'
-import { type PartialStates, slotOf } from './partial-state.ts'
+import type { Claim, PartialTable } from './partial-table.ts'
 import { type Beginning, type PreparingParts, PreparingUpload } from './preparing-upload.ts'
 
 export interface PartialStoreParts {
@@ -27,8 +26,7 @@ export interface PartialStoreParts {
   readonly sequencer: Sequencer
   readonly admission: Admission
   readonly underway: Underway
-  readonly states: PartialStates
-  readonly slots: PartialSlots
+  readonly partials: PartialTable
   readonly housekeeping: Housekeeping
   readonly quotas: Quotas
   readonly refuseLocked: (envelope: Envelope) => Promise<void>
@@ -66,16 +64,18 @@ export class PartialStore implements Partials {
       reserve: ({ origin }, transaction, bytes) => housekeeping.roomFor(origin, transaction, bytes),
       abandon: async ({ origin }, partial) =>
         void (await parts.commit(abandon(origin, partial, 'its upload was refused'))),
-      suspended: ({ origin }) => housekeeping.displace(origin, origin.principal.application),
+      suspended: async ({ origin }, left) => {
+        if (!(await this.#isCurrent(left))) await housekeeping.drop(origin, left, OVERTAKEN)
+        await housekeeping.displace(origin, origin.principal.application)
+      },
     }
   }
 
   begin(envelope: Envelope): Promise<ResumableUpload> {
     return inStoreWords(async () => {
       const { origin, name } = envelope
-      const slot = slotOf(origin.principal.application, name)
-      const claim = this.#parts.slots.claim(slot)
-      return orRelease(claim, () => this.#anew(envelope, slot, claim))
+      const claim = this.#parts.partials.claim(placeOf(origin, name))
+      return orRelease(claim, () => this.#anew(envelope, claim))
     })
   }
 
@@ -84,15 +84,14 @@ export class PartialStore implements Partials {
       const { origin, name } = envelope
       permit(origin, 'object:write')
       checkName(name)
-      const slot = slotOf(origin.principal.application, name)
-      const claim = this.#parts.slots.claim(slot)
+      const claim = this.#parts.partials.claim(placeOf(origin, name))
       if (!claim) throw new StoreError('ERR_BUSY', 'another upload goes on under that name')
       return orRelease(claim, async () => {
-        const source = await this.#source(origin, name, slot)
+        const source = await this.#source(origin, name)
         const size = source?.size ?? 0
         const from = offset ?? size
         if (from > size) throw new StoreError('ERR_RANGE', `${size} bytes are there to go on from`)
-        if (!source || from === 0) return this.#anew(envelope, slot, claim)
+        if (!source || from === 0) return this.#anew(envelope, claim)
         const { partial } = source
         return partial && from === size
           ? this.#goOn(envelope, partial, claim)
@@ -104,8 +103,8 @@ export class PartialStore implements Partials {
   find(origin: Origin, name: ObjectName): Promise<PartialUpload | undefined> {
     return inStoreWords(async () => {
       permit(origin, 'object:write')
-      const partial = this.#parts.states.get(slotOf(origin.principal.application, name))
-      return partial && (await this.#isLatest(partial)) ? partial : undefined
+      const partial = this.#parts.partials.get(placeOf(origin, name))
+      return partial && (await this.#isCurrent(partial)) ? partial : undefined
     })
   }
 
@@ -113,11 +112,14 @@ export class PartialStore implements Partials {
     return inStoreWords(async () => {
       permit(origin, 'object:write')
       const { application } = origin.principal
-      const own = [...this.#parts.states.values()].filter(
-        (partial) => partial.application === application && partial.bucket === bucket && partial.key.startsWith(prefix),
-      )
-      const isLatest = await Promise.all(own.map((partial) => this.#isLatest(partial)))
-      return own.filter((_, index) => isLatest[index])
+      const own = this.#parts.partials
+        .all()
+        .filter(
+          (partial) =>
+            partial.application === application && partial.bucket === bucket && partial.key.startsWith(prefix),
+        )
+      const isCurrent = await Promise.all(own.map((partial) => this.#isCurrent(partial)))
+      return own.filter((_, index) => isCurrent[index])
     })
   }
 
@@ -130,7 +132,7 @@ export class PartialStore implements Partials {
     return inStoreWords(async () => {
       const isOwn = application === origin.principal.application
       permit(origin, isOwn ? 'object:write' : 'bucket:manage')
-      const partial = this.#parts.states.get(slotOf(application, name))
+      const partial = this.#parts.partials.get({ ...name, application })
       if (!partial) return false
       const dropped = await this.#parts.housekeeping.drop(origin, partial, 'dropped on request')
       if (dropped === 'claimed') throw new StoreError('ERR_BUSY', 'an upload goes on under that name')
@@ -139,19 +141,20 @@ export class PartialStore implements Partials {
   }
 
   /** Before what was there is gone on from by mistake, it is durable that something else begins. */
-  async #anew(envelope: Envelope, slot: string, claim: SlotClaim | undefined): Promise<PreparingUpload> {
-    const { states, sequencer } = this.#parts
+  async #anew(envelope: Envelope, claim: Claim | undefined): Promise<PreparingUpload> {
+    const { partials, sequencer } = this.#parts
+    const place = placeOf(envelope.origin, envelope.name)
     const since = sequencer.last
     const upload = await this.#start(envelope, claim, async (transaction) => ({
       intake: this.#parts.admission.admit(envelope, () => transaction.stage()),
       since,
     }))
-    if (claim && (states.has(slot) || (await sequencer.bound(envelope.name)))) await upload.mark()
+    if (claim && (partials.get(place) || (await sequencer.bound(envelope.name)))) await upload.mark()
     return upload
   }
 
   /** The bytes are taken over, and so is what the stages had found by then. */
-  async #goOn(envelope: Envelope, own: PartialUpload, claim: SlotClaim): Promise<PreparingUpload> {
+  async #goOn(envelope: Envelope, own: PartialUpload, claim: Claim): Promise<PreparingUpload> {
     const { pool, admission } = this.#parts
     const { transaction, payloads } = await pool.resume(own.prepared)
     const readmit = async (): Promise<Intake> => {
@@ -163,24 +166,24 @@ export class PartialStore implements Partials {
     return this.#start(
       envelope,
       claim,
-      async () => ({ intake: await readmit(), own, since: own.prepared }),
+      async () => ({ intake: await readmit(), own, since: own.prepared, replaces: own.base }),
       transaction,
     )
   }
 
-  async #copy(envelope: Envelope, source: Source, from: number, claim: SlotClaim): Promise<PreparingUpload> {
+  async #copy(envelope: Envelope, source: Source, from: number, claim: Claim): Promise<PreparingUpload> {
     const { pool, admission } = this.#parts
     return this.#start(envelope, claim, async (transaction) => ({
       intake: admission.admit(envelope, () => transaction.stage()),
       since: source.sequence,
       basis: pool.read(source.sequence, 0, { offset: 0, length: from }),
-      ...(!source.partial && { replaces: source.sequence }),
+      replaces: source.partial ? source.partial.base : source.sequence,
     }))
   }
 
   async #start(
     envelope: Envelope,
-    claim: SlotClaim | undefined,
+    claim: Claim | undefined,
     begin: (transaction: Transaction) => Promise<Omit<Start, 'transaction'>>,
     transaction: Transaction = this.#parts.beginTransaction(),
   ): Promise<PreparingUpload> {
@@ -212,10 +215,12 @@ export class PartialStore implements Partials {
   }
 
   /** What is quarantined goes on by whom it came from: that it was not whole is what is put right by this. */
-  async #source(origin: Origin, name: ObjectName, slot: string): Promise<Source | undefined> {
-    const { states, catalog, settled, pool } = this.#parts
-    const partial = states.get(slot)
-    if (partial && (await this.#isLatest(partial))) return { size: partial.size, sequence: partial.prepared, partial }
+  async #source(origin: Origin, name: ObjectName): Promise<Source | undefined> {
+    const { partials, catalog, settled, pool } = this.#parts
+    const partial = partials.get(placeOf(origin, name))
+    const standing = partial && (await this.#standing(partial))
+    if (partial && standing === 'current') return { size: partial.size, sequence: partial.prepared, partial }
+    if (partial && standing === 'baseless') await this.#refuseBaseless(origin, partial)
     await settled()
     const head = await catalog.head(name)
     if (!head) return undefined
@@ -226,15 +231,29 @@ export class PartialStore implements Partials {
     return { size, sequence }
   }
 
+  /** Its client is told once that it has to look again, so that the rest of a file is never taken for all of one. */
+  async #refuseBaseless(origin: Origin, partial: PartialUpload): Promise<never> {
+    const { bucket, key } = partial
+    await this.#parts.commit(abandon(origin, partial, 'what it went on from is gone'))
+    throw new StoreError('ERR_CONFLICT', `${bucket}/${key} was replaced or removed since this upload was cut off`)
+  }
+
+  async #isCurrent(partial: PartialUpload): Promise<boolean> {
+    return (await this.#standing(partial)) === 'current'
+  }
+
   /** A version that was put later is what its name stands for; attributes that were set later say nothing of the bytes. */
-  async #isLatest(partial: PartialUpload): Promise<boolean> {
-    const binding = await this.#parts.sequencer.bound(partial)
-    return binding === undefined || binding.version < partial.prepared
+  async #standing(partial: PartialUpload): Promise<'current' | 'overtaken' | 'baseless'> {
+    const version = (await this.#parts.sequencer.bound(partial))?.version
+    if (version !== undefined && version > partial.prepared) return 'overtaken'
+    return partial.base === undefined || partial.base === version ? 'current' : 'baseless'
   }
 }
 
+const placeOf = ({ principal: { application } }: Origin, { bucket, key }: ObjectName) => ({ application, bucket, key })
+
 /** A claim is given back when nothing came of it. */
-async function orRelease<T>(claim: SlotClaim | undefined, work: () => Promise<T>): Promise<T> {
+async function orRelease<T>(claim: Claim | undefined, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {

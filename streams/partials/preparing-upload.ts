@@ -12,8 +12,8 @@ import { receiptsOf } from '../store-transaction.ts'
 import type { Underway } from '../underway.ts'
 import { prepare } from './partial-changes.ts'
 import type { PartialUpload, ResumableUpload } from './partial-port.ts'
-import type { SlotClaim } from './partial-slots.ts'
 import { partialOf } from './partial-state.ts'
+import type { Claim } from './partial-table.ts'
 
 export interface PreparingParts {
   readonly admission: Pick<Admission, 'leave'>
@@ -27,7 +27,7 @@ export interface PreparingParts {
   /** Lets go of what was prepared of an upload that has ended. */
   readonly abandon: (envelope: Envelope, partial: PartialUpload) => Promise<void>
   /** An upload has left something behind. */
-  readonly suspended: (envelope: Envelope) => Promise<void>
+  readonly suspended: (envelope: Envelope, left: PartialUpload) => Promise<void>
 }
 
 /** What an upload begins with. */
@@ -36,7 +36,7 @@ export interface Beginning {
   readonly transaction: Transaction
   readonly intake: Intake
   /** Its place among the partial uploads; undefined while another upload has that, and then this one leaves nothing. */
-  readonly claim: SlotClaim | undefined
+  readonly claim: Claim | undefined
   /** The room that it holds; undefined where no quota bounds it. */
   readonly allowance: Allowance | undefined
   /** The last record that it can know of. */
@@ -46,7 +46,7 @@ export interface Beginning {
   /** Bytes that come before those of its client, to be copied. */
   readonly basis?: AsyncIterable<Uint8Array>
   /** The version that it goes on from, which must be the current one still at its end. */
-  readonly replaces?: Sequence
+  readonly replaces?: Sequence | undefined
 }
 
 /** Refusals after which the same may be tried again: what is durable stays. */
@@ -129,7 +129,7 @@ export class PreparingUpload implements ResumableUpload {
     const isNew = size > this.#begun && size !== this.#own?.size
     if (this.#beginning.claim && isNew) await this.#prepare().catch(() => {})
     await this.#leave()
-    if (this.#own) await this.#parts.suspended(this.#beginning.envelope).catch(() => {})
+    if (this.#own) await this.#parts.suspended(this.#beginning.envelope, this.#own).catch(() => {})
   }
 
   async abort(_reason?: Error): Promise<void> {
@@ -205,9 +205,9 @@ export class PreparingUpload implements ResumableUpload {
 
   async #prepare(sealed: () => void = () => {}): Promise<void> {
     const { underway, sequencer } = this.#parts
-    const { envelope, intake, transaction, since } = this.#beginning
+    const { envelope, intake, transaction, since, replaces: base } = this.#beginning
     const { origin, name } = envelope
-    const change = prepare({ origin, name, ...intake.freeze(), own: this.#own, since })
+    const change = prepare({ origin, name, ...intake.freeze(), own: this.#own, since, base })
     const [durable] = await underway.during(() => sequencer.prepare(transaction, change, sealed))
     if (durable?.record.operation === 'prepare') this.#own = partialOf(durable.record)
   }
@@ -217,7 +217,7 @@ export class PreparingUpload implements ResumableUpload {
     await this.#preparing
     await this.#takeLast()
     const partial = claim && { own: this.#own }
-    const ending = { ...(partial && { partial }), ...(replaces && { replaces }), allowance }
+    const ending = { ...(partial && { partial }), ...(replaces !== undefined && { replaces }), allowance }
     const change = await intake.finish(evidence, ending)
     const [receipt] = receiptsOf(await this.#parts.sequencer.commit(transaction, [change]))
     this.#state = 'ended'

@@ -173,7 +173,7 @@ const SHAPES: { readonly [Operation in AttributeRecord['operation']]: Shape } = 
   application: { ...BASE, id: isText, registration: (value) => value === null || REGISTRATION(value) },
   subscription: { ...BASE, id: isText, registration: (value) => value === null || SUBSCRIPTION(value) },
   delivery: { ...BASE, id: isText, after: isInteger, dead: every(isDeadLetter), settled: every(isInteger) },
-  prepare: { ...BASE, ...NAME, upload: isText, size: isInteger, stages: isMembers },
+  prepare: { ...BASE, ...NAME, upload: isText, size: isInteger, base: optional(isInteger), stages: isMembers },
   abandon: { ...BASE, ...NAME, upload: isText, owner: isText, prepared: isInteger, reason: isText },
   key: { ...SIGNED, id: isText, algorithm: (value) => value === 'ed25519', publicKey: isText },
   checkpoint: { ...SIGNED, covers: COVERAGE, before: REFERENCE },

@@ -124,6 +124,8 @@ export interface PrepareRecord extends RecordBase {
   readonly bucket: string
   readonly key: string
   readonly size: number
+  /** The version of the object under its name whose bytes it goes on from, which its put is to replace. */
+  readonly base?: Sequence
   /** What its stages had found by then. */
   readonly stages: Frozen
 }

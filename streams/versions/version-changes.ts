@@ -7,6 +7,7 @@ import type { Change } from '../changes.ts'
 import type { Draft } from '../draft.ts'
 import type { Attributes, ObjectName, Origin } from '../envelope.ts'
 import { StoreError } from '../errors.ts'
+import { overtake } from '../partials/partial-changes.ts'
 import { lockIn, requireUnlocked } from './retention.ts'
 import { withChanged, withoutOlder, withoutPromoted } from './versions.ts'
 
@@ -71,7 +72,9 @@ export function appendRemoval(
   const next = found.what === 'older' ? undefined : found.next
   const body = { operation: 'delete', object, bucket, key, version } as const
   const why = { ...(next && { current: next.stat.sequence }), ...(reason && { reason }) }
-  return draft.append(origin, found.last, { ...body, ...why })
+  const last = draft.append(origin, found.last, { ...body, ...why })
+  if (found.what === 'current') overtake(draft, origin, { bucket, key }, version)
+  return last
 }
 
 /** What the name is bound to from now on. A hidden object is nobody's binding. */

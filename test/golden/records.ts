@@ -142,6 +142,7 @@ const DRAFTS: readonly Draft[] = [
     reason: 'dropped on request',
     ...byBootstrap,
   },
+  { operation: 'prepare', upload: '0000000000000025', ...film, size: 5, base: 22, stages: {}, ...byScanner },
 ]
 
 const [first, second] = [keyNamed('first'), keyNamed('second')]

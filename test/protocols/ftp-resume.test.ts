@@ -189,6 +189,21 @@ describe('what goes on from a whole file', () => {
     expect(await film()).toBe('another')
     expect(await size()).toBe('213 7')
   })
+
+  test('is refused once, too, when that file is gone by the time at which one that was cut off goes on', async () => {
+    await client.upload('inbox/film', 'abc')
+    const data = await begin('APPE inbox/film', 'def!')
+    data.resetAndDestroy()
+    await client.reply()
+    expect(await size()).toBe('213 6')
+    await store.remove(origin, named('film'))
+    expect(await size()).toBe('550 No such file: /inbox/film')
+    await client.data()
+    expect(await client.command('APPE inbox/film')).toBe(
+      '550 inbox/film was replaced or removed since this upload was cut off',
+    )
+    expect(await goOn('APPE inbox/film', 'anew')).toMatch(/^226 Stored 4 bytes/)
+  })
 })
 
 describe('text does not go on', () => {
@@ -297,5 +312,7 @@ describe('under the name of a file', () => {
     await cutOff('inbox/film', 'abcdef')
     await putText(store, named('film'), 'from elsewhere')
     expect(await size()).toBe('213 14')
+    await store.remove(origin, named('film'))
+    expect(await size()).toBe('550 No such file: /inbox/film')
   })
 })

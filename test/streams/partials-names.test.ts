@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { ObjectName, OpenStore } from '../../streams/index.ts'
 import {
   by,
   bytes,
@@ -6,14 +7,17 @@ import {
   cutOff,
   envelope,
   expectSound,
+  formattedDevice,
   name,
   openPartials,
   operations,
   origin,
+  reopened,
   STEP,
   send,
 } from '../support/partial-uploads.ts'
-import { putText, readText, refusal } from '../support/store-harness.ts'
+import { openDevice } from '../support/single-device.ts'
+import { named, putText, readText, recordsOf, refusal } from '../support/store-harness.ts'
 
 describe('under a name that has a version already', () => {
   test('the beginning of an upload is durable before its first byte', async () => {
@@ -129,4 +133,133 @@ describe('one at a time', () => {
     expect(await store.partials.findAll(origin, 'inbox', 'x')).toHaveLength(0)
     expect(await store.partials.list(origin)).toHaveLength(2)
   })
+})
+
+describe('what came to its name later, by any door,', () => {
+  const other = by('other')
+  const moved = async (store: OpenStore, from: ObjectName, to: ObjectName) => store.rename(origin, from, to)
+
+  test.each<[string, (store: OpenStore) => Promise<unknown>]>([
+    ['a version', (store) => putText(store, name, 'later')],
+    ["another application's", async (store) => send(await store.partials.begin(envelope(name, other)), bytes(9))],
+    ['an object that was renamed', (store) => moved(store, named('older'), name)],
+    ['objects that were renamed at once', (store) => store.renamePrefix(origin, named('old'), named('fil'))],
+  ])('lets it go for good: %s', async (_, come) => {
+    const harness = await openPartials()
+    const { store, pool } = harness
+    for (const key of ['older', 'oldm']) await putText(store, named(key), 'older')
+    await cutOff(store, bytes(STEP))
+    await cutOff(store, bytes(STEP), name, by('third'))
+    await come(store)
+    expect(await store.partials.list(origin)).toEqual([])
+    expect(pool.status().extentBytes).toBeLessThan(STEP)
+    expect(await store.remove(origin, name)).toBe(true)
+    expect(await store.partials.find(origin, name)).toBeUndefined()
+    await send(await store.partials.resume(envelope()), bytes(7))
+    expect((await bytesOf(harness)).equals(bytes(7))).toBe(true)
+    await expectSound(harness)
+  })
+
+  test.each<[string, (store: OpenStore) => Promise<unknown>]>([
+    ['removed', (store) => store.remove(origin, name)],
+    ['renamed', (store) => moved(store, name, named('elsewhere'))],
+    [
+      'removed as a version',
+      async (store) => store.versions.removeVersion(origin, name, (await store.stat(origin, name)).version),
+    ],
+  ])('also when it was gone on with then, by a server that was killed, once that is %s', async (_, remove) => {
+    const device = await formattedDevice()
+    const { store } = await openPartials({ pool: await openDevice(device) })
+    await cutOff(store, bytes(2 * STEP))
+    const upload = await store.partials.resume(envelope())
+    await putText(store, name, 'later')
+    const again = await reopened(device)
+    await upload.abort()
+    expect(await again.store.partials.list(origin)).toHaveLength(1)
+    expect(await again.store.partials.find(origin, name)).toBeUndefined()
+    await remove(again.store)
+    expect(await again.store.partials.list(origin)).toEqual([])
+    await expectSound(again)
+  })
+
+  test('does not let go what is gone on with: it is what its client means still, and left when that is gone, too', async () => {
+    const { store } = await openPartials()
+    await cutOff(store, bytes(STEP))
+    const upload = await store.partials.resume(envelope())
+    await putText(store, name, 'later')
+    expect(await store.partials.find(origin, name)).toBeUndefined()
+    await store.remove(origin, name)
+    await upload.write(bytes(101, STEP))
+    await upload.suspend()
+    expect(await store.partials.find(origin, name)).toMatchObject({ size: STEP + 100 })
+  })
+
+  test('lets go what was gone on with once it is cut off', async () => {
+    const { store } = await openPartials()
+    await cutOff(store, bytes(STEP))
+    const upload = await store.partials.resume(envelope())
+    await putText(store, name, 'later')
+    await upload.write(bytes(100, STEP))
+    await upload.suspend()
+    expect(await store.partials.list(origin)).toEqual([])
+  })
+})
+
+describe('one that goes on from a version', () => {
+  /** All of the version and a step beyond it, durable. */
+  async function cutOffBehind(store: OpenStore, offset?: number): Promise<void> {
+    const upload = await store.partials.resume(envelope(), offset)
+    await upload.write(bytes(STEP))
+    await upload.suspend()
+  }
+
+  test('and is cut off again goes on from it still, also after a restart', async () => {
+    const device = await formattedDevice()
+    const { store, pool } = await openPartials({ pool: await openDevice(device) })
+    const { sequence: base } = await putText(store, name, 'whole')
+    await cutOffBehind(store)
+    await cutOffBehind(store, 100)
+    expect((await recordsOf(pool)).at(-1)?.record).toMatchObject({ operation: 'prepare', base })
+    const again = await reopened(device)
+    expect(await again.store.partials.find(origin, name)).toMatchObject({ base, size: STEP + 99 })
+    const upload = await again.store.partials.resume(envelope())
+    await putText(again.store, name, 'another')
+    await expect(upload.commit()).rejects.toMatchObject(refusal('ERR_CONFLICT'))
+    expect(await readText(again.store, name)).toBe('another')
+    expect(await again.store.partials.list(origin)).toEqual([])
+    await expectSound(again)
+  })
+
+  test.each<[string, (store: OpenStore) => Promise<unknown>]>([
+    ['is removed', (store) => store.remove(origin, name)],
+    ['gives way to the one before', async (store) => removeCurrent(store)],
+  ])('is nothing to go on with once that %s: its client is told so once', async (_, lose) => {
+    const harness = await openPartials()
+    const { store } = harness
+    await store.versions.configure(origin, 'inbox', { versioning: 'enabled' })
+    await putText(store, name, 'before')
+    await putText(store, name, 'whole')
+    await cutOffBehind(store)
+    await lose(store)
+    expect(await store.partials.find(origin, name)).toBeUndefined()
+    expect(await store.partials.findAll(origin, 'inbox', '')).toEqual([])
+    await expect(store.partials.resume(envelope())).rejects.toMatchObject({
+      code: 'ERR_CONFLICT',
+      message: 'inbox/film was replaced or removed since this upload was cut off',
+    })
+    expect(await store.partials.list(origin)).toEqual([])
+    await (await store.partials.resume(envelope())).abort()
+    await expectSound(harness)
+  })
+
+  test('goes on, attributes having been set meanwhile', async () => {
+    const { store } = await openPartials()
+    await putText(store, name, 'whole')
+    await cutOffBehind(store)
+    await store.annotate(origin, name, { 'user.a': 'b' })
+    expect(await (await store.partials.resume(envelope())).commit()).toMatchObject({ size: STEP + 4 })
+  })
+
+  const removeCurrent = async (store: OpenStore) =>
+    store.versions.removeVersion(origin, name, (await store.stat(origin, name)).version)
 })

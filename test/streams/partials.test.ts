@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { chooseFormat, MemoryDevice, type Pool } from '../../pool/index.ts'
+import type { Pool } from '../../pool/index.ts'
 import { digestOf } from '../../streams/index.ts'
 import { memoryPool } from '../support/memory-pool.ts'
 import {
@@ -8,14 +8,16 @@ import {
   cutOff,
   envelope,
   expectSound,
+  formattedDevice,
   name,
   openPartials,
   origin,
+  reopened,
   STEP,
   send,
 } from '../support/partial-uploads.ts'
-import { formatDevice, openDevice } from '../support/single-device.ts'
-import { blockPool, levelCatalog, recordsOf, refusal } from '../support/store-harness.ts'
+import { openDevice } from '../support/single-device.ts'
+import { blockPool, recordsOf, refusal } from '../support/store-harness.ts'
 
 describe.each<[string, () => Promise<Pool>]>([
   ['in memory', async () => memoryPool()],
@@ -86,10 +88,8 @@ test('what was durable goes on after the server was killed', async () => {
   const whole = bytes(7 * STEP)
   const upload = await store.partials.begin(envelope())
   await upload.write(whole.subarray(0, 4 * STEP + 1000))
-  const killed = new MemoryDevice(device.bytes.length, 4096)
-  killed.bytes.set(device.bytes)
+  const again = await reopened(device)
   await upload.suspend()
-  const again = await openPartials({ pool: await openDevice(killed), catalog: await levelCatalog() })
   const { size } = (await again.store.partials.find(origin, name))!
   expect(size % STEP).toBe(0)
   expect(size).toBeGreaterThanOrEqual(3 * STEP)
@@ -97,12 +97,6 @@ test('what was durable goes on after the server was killed', async () => {
   expect((await bytesOf(again)).equals(whole)).toBe(true)
   await expectSound(again)
 })
-
-async function formattedDevice(): Promise<MemoryDevice> {
-  const device = new MemoryDevice(64 << 20, 4096)
-  await formatDevice(device, chooseFormat(64 << 20), { pool: Buffer.alloc(16, 1), member: Buffer.alloc(16, 2) })
-  return device
-}
 
 test('the last byte is held back, so that whoever has sent all of it comes once more to end it', async () => {
   const harness = await openPartials()

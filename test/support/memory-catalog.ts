@@ -26,7 +26,8 @@ import {
   type VersionListing,
   type VersionListOptions,
 } from '../../streams/index.ts'
-import { partialOf, slotOf } from '../../streams/partials/partial-state.ts'
+import { partialOf } from '../../streams/partials/partial-state.ts'
+import { PartialTable } from '../../streams/partials/partial-table.ts'
 import { comparePlaces, MemoryObjects, type VersionPlace } from './memory-objects.ts'
 
 export interface MemoryCatalogOptions {
@@ -40,7 +41,7 @@ interface State {
   readonly buckets: Map<string, BucketSettings>
   readonly applications: Map<string, ApplicationRegistration>
   readonly subscriptions: Map<string, SubscriptionState>
-  readonly partials: Map<string, PartialUpload>
+  readonly partials: PartialTable
   readonly streams: Map<string, Sequence[]>
   readonly keys: Sequence[]
   readonly checkpoints: { readonly last: Sequence; readonly sequence: Sequence }[]
@@ -204,7 +205,7 @@ export class MemoryCatalog implements Catalog {
   }
 
   async partials(): Promise<readonly PartialUpload[]> {
-    return [...this.#state.partials.values()]
+    return this.#state.partials.all()
   }
 
   async streamOf(object: string, after: Sequence = 0, limit?: number): Promise<readonly Sequence[]> {
@@ -264,7 +265,7 @@ export class MemoryCatalog implements Catalog {
 
 function emptyState(): State {
   const maps = { buckets: new Map(), applications: new Map(), subscriptions: new Map(), streams: new Map() }
-  return { objects: new MemoryObjects(), ...maps, partials: new Map(), keys: [], checkpoints: [] }
+  return { objects: new MemoryObjects(), ...maps, partials: new PartialTable(), keys: [], checkpoints: [] }
 }
 
 function fold(state: State, { record, digest }: DurableRecord): void {
@@ -279,15 +280,14 @@ function fold(state: State, { record, digest }: DurableRecord): void {
   } else if (record.operation === 'delivery') {
     const subscription = state.subscriptions.get(record.id)
     if (subscription) state.subscriptions.set(record.id, progressed(subscription, record))
-  } else if (record.operation === 'prepare') state.partials.set(slotOf(record.application, record), partialOf(record))
-  else if (record.operation === 'abandon') state.partials.delete(slotOf(record.owner, record))
+  } else if (record.operation === 'prepare') state.partials.set(record, partialOf(record))
+  else if (record.operation === 'abandon') state.partials.set({ ...record, application: record.owner }, undefined)
   else if (record.operation === 'key') state.keys.push(record.sequence)
   else if (record.operation === 'checkpoint')
     state.checkpoints.push({ last: record.covers.last, sequence: record.sequence })
   else {
     const { object, sequence } = record
-    if (record.operation === 'put' && record.prepared !== undefined)
-      state.partials.delete(slotOf(record.application, record))
+    if (record.operation === 'put' && record.prepared !== undefined) state.partials.set(record, undefined)
     state.streams.set(object, [...(state.streams.get(object) ?? []), sequence])
     state.objects.fold(record, digest)
   }

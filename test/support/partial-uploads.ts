@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { content, ftp } from '../../filters/index.ts'
-import type { Pool } from '../../pool/index.ts'
+import { chooseFormat, MemoryDevice, type Pool } from '../../pool/index.ts'
 import {
   type Envelope,
   type ObjectName,
@@ -10,7 +10,16 @@ import {
   type Stage,
   verifyStream,
 } from '../../streams/index.ts'
-import { type Harness, type HarnessOptions, named, openHarness, originOf, recordsOf } from './store-harness.ts'
+import { formatDevice, openDevice } from './single-device.ts'
+import {
+  type Harness,
+  type HarnessOptions,
+  levelCatalog,
+  named,
+  openHarness,
+  originOf,
+  recordsOf,
+} from './store-harness.ts'
 
 /* What the tests of uploads that were cut off share. */
 
@@ -76,4 +85,17 @@ export async function expectSound({ pool, store }: Harness): Promise<void> {
   expect(findings).toEqual([])
   expect((await pool.check()).findings).toEqual([])
   expect(store.status.uploadsOpen).toBe(0)
+}
+
+export async function formattedDevice(): Promise<MemoryDevice> {
+  const device = new MemoryDevice(64 << 20, 4096)
+  await formatDevice(device, chooseFormat(64 << 20), { pool: Buffer.alloc(16, 1), member: Buffer.alloc(16, 2) })
+  return device
+}
+
+/** What a server finds that starts after another one was killed with what is on its device by now. */
+export async function reopened(device: MemoryDevice): Promise<Harness> {
+  const killed = new MemoryDevice(device.bytes.length, 4096)
+  killed.bytes.set(device.bytes)
+  return openPartials({ pool: await openDevice(killed), catalog: await levelCatalog() })
 }
