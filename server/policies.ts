@@ -1,5 +1,12 @@
 import { Networks } from '../protocols/index.ts'
-import { PATTERN_CHARACTERS_MAX, type Policy, type PolicyChange, StoreError } from '../streams/index.ts'
+import {
+  isScanPolicy,
+  PATTERN_CHARACTERS_MAX,
+  type Policy,
+  type PolicyChange,
+  SCAN_POLICIES,
+  StoreError,
+} from '../streams/index.ts'
 
 /** What a policy may say, and in which words it is refused. A new member does not compile without its row. */
 interface Row {
@@ -43,6 +50,7 @@ const rows: { readonly [Member in keyof Policy]-?: Row } = {
   },
   connectionsMax: count(1, 'a number of sessions from 1 on'),
   bytesPerSecond: count(RATE_MIN, `a number of bytes from ${RATE_MIN} on`),
+  scan: { must: SCAN_POLICIES.join(', '), fits: isScanPolicy },
   controlLost: {
     must: 'keep, quarantine or drop',
     fits: (value) => value === 'keep' || value === 'quarantine' || value === 'drop',

@@ -143,6 +143,10 @@ function policyOptions(command: Command): Command {
       '--control-lost <fate>',
       'of a file whose sender vanished: keep, quarantine or drop; or none, for quarantine',
     )
+    .option(
+      '--scan <fate>',
+      'of what a scanner cannot judge: accept, quarantine or refuse; off to ask none; or none, for scanner.policy',
+    )
 }
 
 /** Every command, its help, and what runs it. */

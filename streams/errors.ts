@@ -13,6 +13,7 @@ export type StoreErrorCode =
   | 'ERR_QUARANTINED'
   | 'ERR_NAME'
   | 'ERR_CONTENT'
+  | 'ERR_REFUSED'
   | 'ERR_UNSUPPORTED'
   | 'ERR_RANGE'
   | 'ERR_QUOTA'

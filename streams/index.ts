@@ -93,6 +93,15 @@ export {
   type RecordFormatName,
 } from './records/record-format.ts'
 export type { ShownApplicationRecord, ShownRecord, ShownRegistration } from './records/shown-record.ts'
+export { isScanPolicy, SCAN_POLICIES, type ScanPolicy } from './scanning/scan-policy.ts'
+export * from './scanning/scanner-port.ts'
+export {
+  SCANNING_LIMITS,
+  type Scanned,
+  Scanning,
+  type ScanningLimits,
+  type ScanningOptions,
+} from './scanning/scanning.ts'
 export type { Stage } from './stage.ts'
 export { inStoreWords, toStoreError } from './store-errors.ts'
 export type * from './store-port.ts'

@@ -5,6 +5,7 @@ import type { Attributes, Envelope, Expected } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import type { Frozen, Pipeline } from './pipeline.ts'
 import { requireContent } from './policy/checks.ts'
+import type { Scan } from './scanning/scanning.ts'
 
 /** What an upload's end brings besides its bytes. */
 export type Ending = Pick<Put, 'partial' | 'replaces' | 'allowance'>
@@ -42,16 +43,18 @@ export class Intake {
 
   /**
    * Compares the bytes with what was declared of them (ERR_LENGTH_MISMATCH, ERR_DIGEST_MISMATCH) and with what may be
-   * stored (ERR_CONTENT), and draws up the put.
+   * stored (ERR_CONTENT), has them scanned (ERR_REFUSED), and draws up the put.
    */
-  async finish(evidence: Attributes, ending: Ending = {}): Promise<Change> {
+  async finish(scan: Scan, evidence: Attributes, ending: Ending = {}): Promise<Change> {
     const { origin, name, expected } = this.#envelope
     const found = await this.#pipeline.finish()
     compareDigests(expected, found)
     requireContent(origin, found)
     const { 'checksum.sha256': sha256, 'checksum.crc32c': crc32c } = found
     assert(typeof sha256 === 'string' && typeof crc32c === 'string', 'the digest is one of the stages')
-    const attributes = this.#attributes(found, evidence)
+    const contentType = String(found['content.type'] ?? 'application/octet-stream')
+    const scanned = await scan({ origin, name, size: this.size, sha256, contentType }, this.#staging)
+    const attributes = { ...this.#attributes(found, evidence), ...scanned }
     const digests = { sha256, crc32c }
     const createsBucket = this.#createsBucket
     return put({ origin, name, staging: this.#staging, digests, attributes, createsBucket, ...ending })

@@ -15,6 +15,7 @@ import { Housekeeping } from './partials/partial-housekeeping.ts'
 import type { Partials } from './partials/partial-port.ts'
 import { objectBytesMaxOf } from './policy/checks.ts'
 import { Quotas } from './policy/quotas.ts'
+import type { Scanning } from './scanning/scanning.ts'
 import { Sequencer } from './sequencer.ts'
 import type { Stage } from './stage.ts'
 import { PartitionStore } from './store.ts'
@@ -75,6 +76,8 @@ export interface StoreOptions {
   /** Milliseconds since 1970. */
   readonly clock: { now(): number }
   readonly limits?: Partial<StoreLimits>
+  /** Judges what is uploaded; without it nobody does. Its owner closes it. */
+  readonly scanning?: Pick<Scanning, 'begin'>
   /**
    * Called now and then while the catalog is brought up to the pool, and once at its end if there was something to do.
    */
@@ -120,6 +123,8 @@ export interface OpenStore extends Store {
   close(): Promise<void>
 }
 
+const UNSCANNED: Pick<Scanning, 'begin'> = { begin: () => async () => ({}) }
+
 /**
  * Opens the store of a partition: brings the catalog up to the pool first, or makes it anew when it is not of this
  * pool. What is missing of the catalog's index is made while the store is open.
@@ -150,7 +155,8 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const commit = (change: Change) => underway.during(() => sequencer.commit(pool.begin(), [change]))
     const { partials } = sequencer
     const housekeeping = new Housekeeping({ pool, partials, limits, clock: options.clock, commit })
-    const room = { housekeeping, prepareBytes: limits.prepareBytes, quotas }
+    const { scanning = UNSCANNED } = options
+    const room = { housekeeping, prepareBytes: limits.prepareBytes, quotas, scanning }
     const parts = { admission, sequencer, reader, versionReader, recent, writer, underway, refuseLocked, ...room }
     return new PartitionStore({
       pool,

@@ -9,6 +9,7 @@ import type { Intake } from './intake.ts'
 import type { Housekeeping } from './partials/partial-housekeeping.ts'
 import type { Allowance } from './policy/allowance.ts'
 import type { Quotas } from './policy/quotas.ts'
+import type { Scan, Scanning } from './scanning/scanning.ts'
 import type { Sequencer } from './sequencer.ts'
 import { inStoreWords, toStoreError } from './store-errors.ts'
 import type { Receipt, StoreTransaction, TransactionUpload, Upload } from './store-port.ts'
@@ -21,12 +22,13 @@ export interface TransactionParts {
   readonly underway: Underway
   readonly changesMax: number
   readonly quotas: Quotas
+  readonly scanning: Pick<Scanning, 'begin'>
   /** Throws ERR_LOCKED for an upload that would replace what is locked, as far as that is known by now. */
   readonly refuseLocked: (envelope: Envelope) => Promise<void>
   readonly housekeeping: Pick<Housekeeping, 'roomFor' | 'makeRoom'>
 }
 
-type Step = (evidence: Attributes) => Change | Promise<Change>
+type Step = (scan: Scan, evidence: Attributes) => Change | Promise<Change>
 
 /**
  *   OPEN ──commit──▶ SEALED ──▶ ENDED
@@ -65,7 +67,7 @@ export class SequencedTransaction implements StoreTransaction {
         const bytes = envelope.expected.size ?? envelope.announced ?? 0
         await housekeeping.roomFor(envelope.origin, this.#transaction, bytes)
       })
-      this.#steps.push((evidence) => intake.finish(evidence, { allowance }))
+      this.#steps.push((scan, evidence) => intake.finish(scan, evidence, { allowance }))
       return new IntakeUpload(intake, (chunk) => this.#write(intake, chunk, allowance))
     })
   }
@@ -91,7 +93,8 @@ export class SequencedTransaction implements StoreTransaction {
   async #commitSteps(evidence: Attributes): Promise<readonly Receipt[]> {
     try {
       const changes: Change[] = []
-      for (const step of this.#steps) changes.push(await step(evidence))
+      const scan = this.#parts.scanning.begin()
+      for (const step of this.#steps) changes.push(await step(scan, evidence))
       const records = await this.#parts.sequencer.commit(this.#transaction, changes)
       this.#giveBack(records.at(-1)?.record.sequence)
       return receiptsOf(records)

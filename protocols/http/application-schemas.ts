@@ -18,6 +18,12 @@ const permissions = Type.Array(
   ]),
 )
 const disposition = Type.Union([Type.Literal('keep'), Type.Literal('quarantine'), Type.Literal('drop')])
+const scan = Type.Union([
+  Type.Literal('off'),
+  Type.Literal('accept'),
+  Type.Literal('quarantine'),
+  Type.Literal('refuse'),
+])
 const size = Type.Integer({ minimum: 0 })
 const policyMembers = {
   objectBytesMax: Type.Integer({ minimum: 1, ...description('Of one object.') }),
@@ -30,6 +36,7 @@ const policyMembers = {
   connectionsMax: Type.Integer({ minimum: 1, ...description('FTP sessions at once.') }),
   bytesPerSecond: Type.Integer({ minimum: 1024, ...description('Of all its FTP sessions together, both ways.') }),
   controlLost: disposition,
+  scan,
 }
 const Policy = Type.Partial(Type.Object(policyMembers), description('What is absent bounds nothing.'))
 export const PolicyChange = Type.Partial(
@@ -44,6 +51,7 @@ export const PolicyChange = Type.Partial(
     connectionsMax: Type.Union([policyMembers.connectionsMax, Type.Null()]),
     bytesPerSecond: Type.Union([policyMembers.bytesPerSecond, Type.Null()]),
     controlLost: Type.Union([disposition, Type.Null()]),
+    scan: Type.Union([scan, Type.Null()]),
   }),
   { ...closed, ...description('null takes a member away; what is absent stays.') },
 )

@@ -37,6 +37,7 @@ const titles = {
   ERR_QUARANTINED: 'Quarantined',
   ERR_NAME: 'Name not allowed',
   ERR_CONTENT: 'Content not allowed',
+  ERR_REFUSED: 'Refused by a scanner',
   ERR_UNSUPPORTED: 'Not supported',
   ERR_RANGE: 'Range beyond the end',
   ERR_QUOTA: 'Quota exceeded',

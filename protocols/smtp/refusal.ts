@@ -16,6 +16,7 @@ export const enhancedStatus = {
   ERR_QUARANTINED: '5.7.1',
   ERR_NAME: '5.7.1',
   ERR_CONTENT: '5.6.1',
+  ERR_REFUSED: '5.7.1',
   ERR_UNSUPPORTED: '5.3.3',
   ERR_RANGE: '5.5.4',
   ERR_QUOTA: '4.2.2',
@@ -33,10 +34,15 @@ export class Refusal extends Error {
   readonly responseCode: number
 
   constructor(responseCode: number, status: string, text: string, options?: ErrorOptions) {
-    super(`${status} ${text}`, options)
+    super(`${status} ${printable(text)}`, options)
     this.name = 'Refusal'
     this.responseCode = responseCode
   }
+}
+
+/** The text of a reply has no other characters (RFC 5321 section 4.2). */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/gu, '?')
 }
 
 /** Any error in this door's words. What is not ours to show becomes an internal error, and stays in `cause`. */

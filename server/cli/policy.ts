@@ -21,6 +21,7 @@ const parsers: { readonly [Member in keyof Policy]-?: Parse<NonNullable<Policy[M
   connectionsMax: countOf,
   bytesPerSecond: bytesOf,
   controlLost: (text) => text as NonNullable<Policy['controlLost']>, // The server knows which there are.
+  scan: (text) => text as NonNullable<Policy['scan']>,
 }
 
 /** Shows what an application is held to, and what it has stored. */

@@ -55,6 +55,7 @@ export const TRAITS: ReadonlyMap<string, Traits> = new Map<string, Traits>([
   ['quarantine.time', { type: 'time', ...UNIQUE }],
   ['retention.hold', { type: 'boolean' }],
   ['retention.until', { type: 'time', ...UNIQUE }],
+  ['scan.time', { type: 'time', ...UNIQUE }],
   ['time', { type: 'time', ...UNIQUE }],
 ])
 

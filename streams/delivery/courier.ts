@@ -1,11 +1,11 @@
 import type { Sequence } from '../../pool/index.ts'
 import { sequenceText } from '../catalog/catalog-keys.ts'
+import { Slots } from '../slots.ts'
 import { backoffMs } from './backoff.ts'
 import type { DeliveryLimits } from './delivery-limits.ts'
 import type { Outcome, Send } from './delivery-port.ts'
 import type { Parcel } from './delivery-window.ts'
 import { Pauses, type Timers } from './pauses.ts'
-import { Slots } from './slots.ts'
 
 export interface CourierOptions {
   /** The id of a record's message. */

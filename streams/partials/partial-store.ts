@@ -11,6 +11,7 @@ import type { Allowance } from '../policy/allowance.ts'
 import type { Quotas } from '../policy/quotas.ts'
 import { requireReleased } from '../quarantine/quarantine.ts'
 import { decodeRecord } from '../records/record-codec.ts'
+import type { Scanning } from '../scanning/scanning.ts'
 import type { Sequencer } from '../sequencer.ts'
 import { inStoreWords } from '../store-errors.ts'
 import type { Underway } from '../underway.ts'
@@ -29,6 +30,7 @@ export interface PartialStoreParts {
   readonly partials: PartialTable
   readonly housekeeping: Housekeeping
   readonly quotas: Quotas
+  readonly scanning: Pick<Scanning, 'begin'>
   readonly refuseLocked: (envelope: Envelope) => Promise<void>
   readonly beginTransaction: () => Transaction
   readonly commit: (change: Change) => Promise<readonly DurableRecord[]>
@@ -54,13 +56,14 @@ export class PartialStore implements Partials {
 
   constructor(parts: PartialStoreParts) {
     this.#parts = parts
-    const { admission, sequencer, underway, stepBytes, housekeeping, quotas } = parts
+    const { admission, sequencer, underway, stepBytes, housekeeping, quotas, scanning } = parts
     this.#preparing = {
       admission,
       sequencer,
       underway,
       stepBytes,
       quotas,
+      scanning,
       reserve: ({ origin }, transaction, bytes) => housekeeping.roomFor(origin, transaction, bytes),
       abandon: async ({ origin }, partial) =>
         void (await parts.commit(abandon(origin, partial, 'its upload was refused'))),

@@ -5,6 +5,7 @@ import { StoreError, type StoreErrorCode } from '../errors.ts'
 import type { Intake } from '../intake.ts'
 import type { Allowance } from '../policy/allowance.ts'
 import type { Quotas } from '../policy/quotas.ts'
+import type { Scanning } from '../scanning/scanning.ts'
 import type { Sequencer } from '../sequencer.ts'
 import { toStoreError } from '../store-errors.ts'
 import type { Receipt } from '../store-port.ts'
@@ -20,6 +21,7 @@ export interface PreparingParts {
   readonly sequencer: Pick<Sequencer, 'commit' | 'prepare'>
   readonly underway: Underway
   readonly quotas: Pick<Quotas, 'release'>
+  readonly scanning: Pick<Scanning, 'begin'>
   /** An upload is prepared at each multiple of so many bytes, and goes on meanwhile: what is not durable is twice as much at the most. */
   readonly stepBytes: number
   /** Reserves, and lets partial uploads go while there is no room. */
@@ -218,7 +220,7 @@ export class PreparingUpload implements ResumableUpload {
     await this.#takeLast()
     const partial = claim && { own: this.#own }
     const ending = { ...(partial && { partial }), ...(replaces !== undefined && { replaces }), allowance }
-    const change = await intake.finish(evidence, ending)
+    const change = await intake.finish(this.#parts.scanning.begin(), evidence, ending)
     const [receipt] = receiptsOf(await this.#parts.sequencer.commit(transaction, [change]))
     this.#state = 'ended'
     await this.#leave(receipt!.sequence)

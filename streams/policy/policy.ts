@@ -1,4 +1,5 @@
 import type { Disposition } from '../quarantine/verdict.ts'
+import type { ScanPolicy } from '../scanning/scan-policy.ts'
 
 /**
  * What the server holds an application to, whichever door it comes through; what is absent bounds nothing. It stands in
@@ -25,6 +26,8 @@ export interface Policy {
   readonly bytesPerSecond?: number
   /** What becomes of a file whose sender vanished before it said another word, over FTP; quarantined by default. */
   readonly controlLost?: Disposition
+  /** Whether what it uploads is scanned, and what becomes of that whose verdict is unknown; as the server has it by default. */
+  readonly scan?: ScanPolicy
 }
 
 /** Members that are null are taken away; those that are absent stay. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
 import { StoreError } from '../errors.ts'
+import { isScanPolicy } from '../scanning/scan-policy.ts'
 import type { AttributeRecord } from './record.ts'
 
 /*
@@ -93,6 +94,7 @@ const POLICY = shaped({
   connectionsMax: optional(isInteger),
   bytesPerSecond: optional(isInteger),
   controlLost: optional((value) => value === 'keep' || value === 'quarantine' || value === 'drop'),
+  scan: optional(isScanPolicy),
 })
 const REGISTRATION = shaped({
   types: isTexts,

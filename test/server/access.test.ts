@@ -248,8 +248,13 @@ describe('the policy of an application', () => {
     const { access, administration } = await open(store)
     const shown = await credentials(administration.add(manager, { ...camera, policy }))
     expect((await access.verify(shown, 'ftp')).policy).toEqual(policy)
-    const detail = await administration.set(manager, 'camera', { quotaBytes: 7, names: null, objectBytesMax: 3 })
-    const changed = { quotaBytes: 7, objectBytesMax: 3, controlLost: 'drop' }
+    const detail = await administration.set(manager, 'camera', {
+      quotaBytes: 7,
+      names: null,
+      objectBytesMax: 3,
+      scan: 'off',
+    })
+    const changed = { quotaBytes: 7, objectBytesMax: 3, controlLost: 'drop', scan: 'off' }
     expect(detail).toEqual({
       id: 'camera',
       types: ['ftp'],
@@ -261,7 +266,7 @@ describe('the policy of an application', () => {
     const again = await open(store)
     expect((await again.access.verify(shown, 'ftp')).policy).toEqual(changed)
     expect(await again.administration.list(manager)).toMatchObject([{ policy: changed }])
-    const all = { quotaBytes: null, objectBytesMax: null, controlLost: null }
+    const all = { quotaBytes: null, objectBytesMax: null, controlLost: null, scan: null }
     expect(await again.administration.set(manager, 'camera', all)).not.toHaveProperty('policy')
     expect(await again.access.verify(shown, 'ftp')).not.toHaveProperty('policy')
   })
@@ -305,6 +310,7 @@ describe('the policy of an application', () => {
     ['quotaBytes', 2 ** 53],
     ['quotaObjects', Number.NaN],
     ['controlLost', 'burn'],
+    ['scan', 'maybe'],
     ['networks', ['10.0.0.0/33']],
     ['networks', ['example.org']],
     ['home', ''],

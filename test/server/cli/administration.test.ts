@@ -92,6 +92,7 @@ describe('app', () => {
       quotaObjects: '0',
       objectBytesMax: '0',
       controlLost: 'keep',
+      scan: 'refuse',
     })
     expect(JSON.parse(String(server.exchanges[0]?.body))).toEqual({
       policy: {
@@ -101,6 +102,7 @@ describe('app', () => {
         quotaObjects: 0,
         objectBytesMax: 0,
         controlLost: 'keep',
+        scan: 'refuse',
       },
     })
     await show(shell, 'camera')
