@@ -48,6 +48,13 @@ export const ConfigurationFile = Type.Object(
       networks: Type.Optional(Type.Array(Type.String(), { maxItems: 1000 })),
       messageBytesMax: Type.Optional(Size),
     }),
+    scanner: section({
+      url: Type.Optional(Type.String()),
+      policy: Type.Optional(Type.String()),
+      msMax: Type.Optional(Type.Integer()),
+      bytesMax: Type.Optional(Size),
+      concurrentMax: Type.Optional(Type.Integer()),
+    }),
     webhooks: section({
       networks: Type.Optional(Type.Array(Type.String(), { maxItems: 1000 })),
       timeoutMsMax: Type.Optional(Type.Integer()),

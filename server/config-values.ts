@@ -1,6 +1,7 @@
 import { isIP, isIPv4 } from 'node:net'
 import { domainToASCII } from 'node:url'
 import { POOL_BYTES_MIN } from '../pool/index.ts'
+import { isScanPolicy, SCAN_POLICIES, type ScanPolicy } from '../streams/index.ts'
 import { applicationIdWords, isApplicationId } from './applications.ts'
 import { isNetwork, RATE_MIN } from './policies.ts'
 import { sizeOf, sizeWords } from './size.ts'
@@ -156,6 +157,20 @@ export function parseTls(setting: Setting): 'off' | 'offered' | 'required' {
   const { value } = setting
   if (value === 'off' || value === 'offered' || value === 'required') return value
   throw wrong(setting, 'off, offered or required')
+}
+
+/** Where a scanner is asked; '' for none, which is null. */
+export function parseScannerUrl(setting: Setting): URL | null {
+  const text = String(setting.value)
+  if (text === '') return null
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url && ['http:', 'https:'].includes(url.protocol)) return url
+  throw wrong(setting, 'an http or https URL')
+}
+
+export function parseScanPolicy(setting: Setting): ScanPolicy {
+  if (isScanPolicy(setting.value)) return setting.value
+  throw wrong(setting, SCAN_POLICIES.join(', '))
 }
 
 export function parseSwitch(setting: Setting): boolean {

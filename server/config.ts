@@ -1,6 +1,13 @@
 import { resolve } from 'node:path'
 import { ftpLimits, guestLimits } from '../protocols/index.ts'
-import { CHECKPOINT_RECORDS_LIMIT, type Credentials, CUSTODY_LIMITS, STORE_LIMITS } from '../streams/index.ts'
+import {
+  CHECKPOINT_RECORDS_LIMIT,
+  type Credentials,
+  CUSTODY_LIMITS,
+  SCANNING_LIMITS,
+  type ScanPolicy,
+  STORE_LIMITS,
+} from '../streams/index.ts'
 import {
   type CertificateFiles,
   ConfigurationError,
@@ -26,6 +33,8 @@ import {
   parsePorts,
   parsePositive,
   parseRate,
+  parseScannerUrl,
+  parseScanPolicy,
   parseSize,
   parseSwitch,
   parseText,
@@ -34,6 +43,9 @@ import {
 } from './config-values.ts'
 
 const FTP_COUNT_MAX = 1_000_000
+/** Senders of mail wait ten minutes for an answer (RFC 5321 section 4.5.3.2.6), and others less. */
+const SCANNER_MS_MAX = 300_000
+const SCANNER_CONCURRENT_MAX = 1000
 const WEBHOOK_TIMEOUT_MS_MAX = 600_000
 const WEBHOOK_ATTEMPTS_MAX = 1000
 const PARTIAL_KEEP_HOURS_MAX = 24 * 366
@@ -70,6 +82,11 @@ const settings = {
   'smtp.domains': { fallback: ['cenote.local'] },
   'smtp.networks': { fallback: [] },
   'smtp.messageBytesMax': { fallback: '64MiB' },
+  'scanner.url': { fallback: '' },
+  'scanner.policy': { fallback: 'off' },
+  'scanner.msMax': { fallback: SCANNING_LIMITS.msMax },
+  'scanner.bytesMax': { fallback: '256MiB' },
+  'scanner.concurrentMax': { fallback: SCANNING_LIMITS.concurrentMax },
   'webhooks.networks': { fallback: [] },
   'webhooks.timeoutMsMax': { fallback: 15_000 },
   'webhooks.attemptsMax': { fallback: 20 },
@@ -136,6 +153,15 @@ export interface Configuration {
     /** Networks (CIDR) whose hosts may deliver without a login. */
     readonly networks: readonly string[]
     readonly messageBytesMax: number
+  }
+  readonly scanner: {
+    /** null for none. */
+    readonly url: URL | null
+    /** Of applications whose own policy does not say, and of hosts that deliver mail without a login. */
+    readonly policy: ScanPolicy
+    readonly msMax: number
+    readonly bytesMax: number
+    readonly concurrentMax: number
   }
   readonly webhooks: {
     /** Addresses and networks beyond the public internet that webhooks may go to. */
@@ -244,6 +270,7 @@ export function parseConfiguration(
       networks: list(setting('smtp.networks')).map(parseNetwork),
       messageBytesMax: parseSize(setting('smtp.messageBytesMax')),
     },
+    scanner: parseScanner(setting),
     webhooks: {
       networks: list(setting('webhooks.networks')).map(parseNetwork),
       timeoutMsMax: parsePositive(setting('webhooks.timeoutMsMax'), WEBHOOK_TIMEOUT_MS_MAX),
@@ -276,6 +303,21 @@ export function parseConfiguration(
     masterKey: environment.CENOTE_MASTER_KEY || undefined,
     root: parseRoot(environment),
   })
+}
+
+/** Whoever has uploads scanned names who scans them. */
+function parseScanner(setting: (key: keyof typeof settings) => Setting): Configuration['scanner'] {
+  const url = parseScannerUrl(setting('scanner.url'))
+  const policy = parseScanPolicy(setting('scanner.policy'))
+  if (url === null && policy !== 'off')
+    throw new ConfigurationError(`scanner.url must name a scanner, where scanner.policy is ${policy}`)
+  return {
+    url,
+    policy,
+    msMax: parsePositive(setting('scanner.msMax'), SCANNER_MS_MAX),
+    bytesMax: parseSize(setting('scanner.bytesMax')),
+    concurrentMax: parsePositive(setting('scanner.concurrentMax'), SCANNER_CONCURRENT_MAX),
+  }
 }
 
 /** Old TLS is spoken from networks that are named, and from nowhere else. */

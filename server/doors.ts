@@ -11,6 +11,7 @@ import type { ListenAddress } from './config-values.ts'
 import type { DataFolder } from './data-folder.ts'
 import { createMetrics } from './metrics.ts'
 import { inspectionOf, managementOf } from './pool-management.ts'
+import type { ServedScanner } from './scanner.ts'
 import type { Scrubbing } from './scrubbing.ts'
 import { changeable } from './served-pool.ts'
 import type { ServedSubscriptions } from './served-subscriptions.ts'
@@ -24,6 +25,7 @@ export interface DoorParts {
   readonly store: OpenStore
   readonly custody: Custody
   readonly scrubbing: Scrubbing
+  readonly scanner: ServedScanner
   readonly subscriptions: ServedSubscriptions
   readonly gate: Gate
   /** There where a door speaks TLS. */
@@ -46,8 +48,10 @@ export function buildDoors(parts: DoorParts): readonly Frontend[] {
 }
 
 function buildHttp(parts: DoorParts, listen: ListenAddress): Frontend {
-  const { configuration, folder, pool, store, custody, scrubbing, subscriptions, gate, log } = parts
+  const { configuration, folder, pool, store, custody, scrubbing, scanner, subscriptions, gate, log } = parts
   const { drainMsMax, longPollMsMax, objectBytesMax } = configuration.limits
+  const registry = createMetrics({ pool, store, scrubbing, subscriptions: subscriptions.administration })
+  scanner.register(registry)
   return httpFrontend({
     ...listen,
     store,
@@ -59,7 +63,7 @@ function buildHttp(parts: DoorParts, listen: ListenAddress): Frontend {
     pool: inspectionOf(partition, pool, scrubbing),
     management: managementOf(changeable(folder, pool, log)),
     subscriptions: subscriptions.administration,
-    registry: createMetrics({ pool, store, scrubbing, subscriptions: subscriptions.administration }),
+    registry,
     logger: log.child({ door: 'http' }),
     limits: { drainMsMax, longPollMsMax, objectBytesMax },
     clock: performance,

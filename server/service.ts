@@ -21,6 +21,7 @@ import { Expiring } from './expiring.ts'
 import { Growth, growableBytes } from './growth.ts'
 import { indexingLog } from './indexing-log.ts'
 import { route } from './route.ts'
+import { openScanner, type ServedScanner } from './scanner.ts'
 import { Scrubbing } from './scrubbing.ts'
 import { SecretSeal } from './secrets.ts'
 import { changeable, openServedPool } from './served-pool.ts'
@@ -41,7 +42,7 @@ export interface Surroundings {
  * Everything that `cenote serve` runs, constructed in one place and passed down.
  *
  *   start: folder ─▶ pool ─▶ catalog ─▶ store ─▶ applications ─▶ custody ─▶ deliveries ─▶ doors
- *   stop:  doors drain ─▶ doors close ─▶ deliveries ─▶ custody (a last signed checkpoint) ─▶ store ─▶ catalog
+ *   stop:  doors drain ─▶ scans are given up ─▶ doors close ─▶ deliveries ─▶ custody (a last signed checkpoint) ─▶ store ─▶ catalog
  *          ─▶ pool (a last checkpoint) ─▶ folder
  *
  * A start that fails on the way closes what it opened.
@@ -71,7 +72,8 @@ export class Service {
     try {
       await service.#lock()
       const pool = await service.#openPool()
-      await service.#openDoors(pool, await service.#openStore(pool))
+      const scanner = openScanner(configuration.scanner, systemTime, surroundings.log)
+      await service.#openDoors(pool, await service.#openStore(pool, scanner), scanner)
       return service
     } catch (error) {
       await service.#close().catch((failure) => surroundings.log.error({ err: failure }, 'closing failed'))
@@ -148,7 +150,7 @@ export class Service {
     this.#closers.push(() => growth.close())
   }
 
-  async #openStore(pool: ManagedPool): Promise<OpenStore> {
+  async #openStore(pool: ManagedPool, { scanning }: ServedScanner): Promise<OpenStore> {
     const { log, replaying } = this.#surroundings
     const catalog = await openCatalog({
       directory: this.folder.catalog,
@@ -164,6 +166,7 @@ export class Service {
       stages: ({ facts }) => route[facts.type],
       clock: Date,
       limits: { objectBytesMax, partialsMax, partialBytesMax },
+      scanning,
       onProgress: ({ records, recordsTotal }) => {
         replaying(records, recordsTotal)
         if (records === recordsTotal) log.info({ records }, 'the catalog has caught up')
@@ -186,7 +189,7 @@ export class Service {
     return store
   }
 
-  async #openDoors(pool: ManagedPool, store: OpenStore): Promise<void> {
+  async #openDoors(pool: ManagedPool, store: OpenStore, scanner: ServedScanner): Promise<void> {
     const configuration = this.#configuration
     const { folder } = this
     const { log } = this.#surroundings
@@ -196,12 +199,25 @@ export class Service {
     const scrubbing = this.#openScrubbing(pool, store)
     const subscriptions = await this.#openSubscriptions(pool, store, gate)
     const certificates = await this.#openCertificates()
-    const parts = { configuration, pool, store, custody, scrubbing, subscriptions, gate, log, folder, certificates }
+    const parts = {
+      configuration,
+      pool,
+      store,
+      custody,
+      scrubbing,
+      subscriptions,
+      gate,
+      log,
+      folder,
+      certificates,
+      scanner,
+    }
     for (const door of buildDoors(parts)) {
       await door.listen()
       this.doors.push(door)
       this.#closers.push(() => door.close())
     }
+    this.#closers.push(() => scanner.scanning.close()) // The first to go: doors close once their uploads have ended.
     await this.#tellCommandLine(gate.root)
   }
 

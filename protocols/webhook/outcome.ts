@@ -5,8 +5,12 @@ import type { Outcome } from '../../streams/index.ts'
 export function outcomeOf({ statusCode = 0, headers }: IncomingMessage, now: number): Outcome {
   if (statusCode >= 200 && statusCode < 300) return { kind: 'accepted' }
   const retryAfterMs = retryAfter(headers['retry-after'], now)
-  const reason = `it answered ${statusCode}${isRedirect(statusCode) ? ', and redirects are not followed' : ''}`
-  return { kind: 'refused', reason, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+  return { kind: 'refused', reason: statusWords(statusCode), ...(retryAfterMs !== undefined && { retryAfterMs }) }
+}
+
+/** What is said of an answer that is no yes. */
+export function statusWords(statusCode = 0): string {
+  return `it answered ${statusCode}${isRedirect(statusCode) ? ', and redirects are not followed' : ''}`
 }
 
 function isRedirect(status: number): boolean {

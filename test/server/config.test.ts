@@ -135,6 +135,41 @@ describe('configuration', () => {
   })
 })
 
+describe('the scanner', () => {
+  const scanner = (content: object) => parseConfiguration({}, {}, { scanner: content }, 'cenote.json').scanner
+
+  test('is none, and asked about nothing', () => {
+    expect(scanner({})).toEqual({ url: null, policy: 'off', msMax: 30_000, bytesMax: 2 ** 28, concurrentMax: 16 })
+  })
+
+  test('is set by a file', async () => {
+    const written = { url: 'https://me:x@scan.example:1/a?b', policy: 'refuse', msMax: 1, concurrentMax: 2 }
+    expect((await load({ scanner: { ...written, bytesMax: '1KiB' } })).scanner).toEqual({
+      ...written,
+      url: new URL(written.url),
+      bytesMax: 1024,
+    })
+  })
+
+  test.each<[string, unknown]>([
+    ['url', 'scan.example'],
+    ['url', 'icap://scan.example/'],
+    ['policy', 'maybe'],
+    ['msMax', 0],
+    ['msMax', 300_001],
+    ['bytesMax', 0],
+    ['concurrentMax', 0],
+    ['concurrentMax', 1001],
+  ])('refuses %s %j, and names it', (key, value) => {
+    expect(() => scanner({ [key]: value })).toThrow(`scanner.${key} must be`)
+  })
+
+  test('must be named by whoever has everything scanned', () => {
+    const refused = 'scanner.url must name a scanner, where scanner.policy is accept'
+    expect(() => scanner({ policy: 'accept' })).toThrow(refused)
+  })
+})
+
 describe('FTP, and who comes', () => {
   const ftp = (content: object) => parseConfiguration({}, {}, { ftp: content }, 'cenote.json').ftp
 
