@@ -1,40 +1,48 @@
 import { Headers } from '@zone-eu/mailsplit'
-import { Libmime } from 'libmime'
 import type { Attributes, AttributeValue } from '../streams/index.ts'
 import { type Mailbox, parseAddressList } from './address.ts'
 import { bounded, LIST_LENGTH_MAX } from './bounds.ts'
 import { parseMailDate } from './date.ts'
+import { decoded, mediaType, messageId } from './mime/entity.ts'
 
-const libmime = new Libmime()
-
-const LF = 0x0a
-const CR = 0x0d
-
-/**
- * The offset in `chunk` behind the empty line that ends a header section (RFC 5322 section 2.1) of which `kept` is
- * what came before; -1 when the end is still to come. A bare LF ends a line, too.
- */
-export function headerSectionEnd(kept: Uint8Array, chunk: Uint8Array): number {
-  const byteAt = (index: number) => (index >= 0 ? chunk[index] : (kept.at(index) ?? LF))
-  for (let at = chunk.indexOf(LF); at >= 0; at = chunk.indexOf(LF, at + 1)) {
-    const before = byteAt(at - 1)
-    if (before === LF || (before === CR && byteAt(at - 2) === LF)) return at + 1
-  }
-  return -1
-}
+/** The hops of a mail that are told, the last ones, and what is told of each. */
+export const HOPS_MAX = 8
+export const HOP_BYTES_MAX = 512
+/** The messages that a mail refers to, the last ones. */
+export const REFERENCES_MAX = 64
+export const REFERENCE_BYTES_MAX = 256
+/** Addresses in fields that have one or two. */
+export const FEW_ADDRESSES_MAX = 16
+/** Fields of a scanner of spam that have no attribute of their own. */
+export const SPAM_FIELDS_MAX = 16
+const SPAM_FIELD_BYTES_MAX = 512
 
 type Reader = (headers: Headers) => AttributeValue
 
 const READERS: { readonly [attribute: string]: Reader } = {
-  'email.from': (headers) => sender(headers)?.address ?? '',
-  'email.from-name': (headers) => decoded(sender(headers)?.name ?? ''),
-  'email.to': (headers) => recipients(headers, 'to'),
-  'email.cc': (headers) => recipients(headers, 'cc'),
+  'email.from': (headers) => sender(headers, 'from')?.address ?? '',
+  'email.from-name': (headers) => decoded(sender(headers, 'from')?.name ?? ''),
+  'email.sender': (headers) => sender(headers, 'sender')?.address ?? '',
+  'email.reply-to': (headers) => addresses(headers, 'reply-to', FEW_ADDRESSES_MAX),
+  'email.to': (headers) => addresses(headers, 'to'),
+  'email.cc': (headers) => addresses(headers, 'cc'),
+  'email.bcc': (headers) => addresses(headers, 'bcc', FEW_ADDRESSES_MAX),
   'email.subject': (headers) => decoded(headers.getFirst('subject')),
   'email.message-id': (headers) => messageId(headers.getFirst('message-id')),
   'email.date': (headers) => parseMailDate(headers.getFirst('date')) ?? '',
   'email.in-reply-to': (headers) => messageId(headers.getFirst('in-reply-to')),
+  'email.references': references,
+  'email.list-id': (headers) => messageId(headers.getFirst('list-id')),
   'email.content-type': (headers) => mediaType(headers.getFirst('content-type')),
+  'email.received': (headers) =>
+    fields(headers, 'received')
+      .slice(0, HOPS_MAX)
+      .map((hop) => bounded(hop, HOP_BYTES_MAX)),
+  'email.received-count': (headers) => fields(headers, 'received').length,
+  'email.spam-flag': (headers) => decoded(headers.getFirst('x-spam-flag')),
+  'email.spam-status': (headers) => decoded(headers.getFirst('x-spam-status')),
+  'email.spam-score': (headers) => decoded(headers.getFirst('x-spam-score')),
+  'email.spam-fields': spamFields,
 }
 
 /**
@@ -46,7 +54,7 @@ export function headerAttributes(section: Buffer): Attributes {
   const attributes: { [name: string]: AttributeValue } = {}
   for (const [name, read] of Object.entries(READERS)) {
     const value = attempt(read, headers)
-    if (value !== '' && !(Array.isArray(value) && value.length === 0)) attributes[name] = value
+    if (value !== '' && value !== 0 && !(Array.isArray(value) && value.length === 0)) attributes[name] = value
   }
   return attributes
 }
@@ -60,35 +68,39 @@ function attempt(read: Reader, headers: Headers): AttributeValue {
   }
 }
 
-function sender(headers: Headers): Mailbox | undefined {
-  return parseAddressList(headers.getFirst('from'), 1)[0]
+function sender(headers: Headers, name: string): Mailbox | undefined {
+  return parseAddressList(headers.getFirst(name), 1)[0]
 }
 
-function recipients(headers: Headers, name: string): readonly string[] {
+function addresses(headers: Headers, name: string, lengthMax = LIST_LENGTH_MAX): readonly string[] {
   return headers
     .getDecoded(name)
-    .flatMap(({ value }) => parseAddressList(value, LIST_LENGTH_MAX))
+    .flatMap(({ value }) => parseAddressList(value, lengthMax))
     .map(({ address }) => address)
     .filter((address) => address !== '')
-    .slice(0, LIST_LENGTH_MAX)
+    .slice(0, lengthMax)
 }
 
-/** Text for people: encoded words decoded, and no control character, since an encoded word may hide a line end. */
-function decoded(text: string): string {
-  return bounded(
-    libmime
-      .decodeWords(text)
-      .replace(/[\s\p{Cc}]+/gu, ' ')
-      .trim(),
-  )
+/** Every field of a name, each on one line, the topmost first: of Received that is the last hop (RFC 5321 section 4.4). */
+function fields(headers: Headers, name: string): readonly string[] {
+  return headers.getDecoded(name).map(({ value }) => value.replace(/[\s\p{Cc}]+/gu, ' ').trim())
 }
 
-/** The first message identifier (RFC 5322 section 3.6.4), without its angle brackets where it has them. */
-function messageId(text: string): string {
-  return bounded((/<([^<>]*)>/.exec(text)?.[1] ?? text).replace(/[\s\p{Cc}]+/gu, ''))
+/** The last ones: those are next to this message (RFC 5322 section 3.6.4). */
+function references(headers: Headers): readonly string[] {
+  const found = headers.getFirst('references').match(/<[^<>\s]+>/g) ?? []
+  return found.slice(-REFERENCES_MAX).map((id) => bounded(id.slice(1, -1), REFERENCE_BYTES_MAX))
 }
 
-/** The type and subtype (RFC 2045 section 5.1) in lower case, without parameters. */
-function mediaType(text: string): string {
-  return bounded(/^[!#$&^.+\w-]+\/[!#$&^.+\w-]+(?=\s*(?:[;(]|$))/.exec(text)?.[0].toLowerCase() ?? '')
+const OWN_ATTRIBUTE = new Set(['x-spam-flag', 'x-spam-status', 'x-spam-score'])
+
+/** `x-spam-level: ***`: what a scanner upstream wrote of it, or whoever sent it. */
+function spamFields(headers: Headers): readonly string[] {
+  const names = new Set(headers.getList().map(({ key }) => key))
+  return [...names]
+    .filter((key) => key.startsWith('x-spam-') && !OWN_ATTRIBUTE.has(key))
+    .slice(0, SPAM_FIELDS_MAX)
+    .map((key) => [key, decoded(headers.getFirst(key))])
+    .filter(([, value]) => value !== '')
+    .map((field) => bounded(field.join(': '), SPAM_FIELD_BYTES_MAX))
 }

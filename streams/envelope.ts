@@ -76,6 +76,10 @@ export interface EmailFacts {
   readonly secure: boolean
   /** The part after `+` in the recipient's local part, when there is one. */
   readonly tag?: string
+  /** How it was protected on the way here: `TLSv1.3`, and the cipher suite's name. */
+  readonly tls?: { readonly version: string; readonly cipher: string }
+  /** The application that AUTH proved; absent where the network was enough. */
+  readonly login?: string
 }
 
 export type Facts = HttpFacts | FtpFacts | EmailFacts

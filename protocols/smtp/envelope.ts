@@ -2,6 +2,7 @@ import { domainToASCII } from 'node:url'
 import type { SMTPServerSession } from 'smtp-server'
 import { type EmailFacts, type Envelope, type Origin, type Principal, StoreError } from '../../streams/index.ts'
 import { hostPort } from '../address.ts'
+import { protectionOf } from './protection.ts'
 import type { Ulid } from './ulid.ts'
 
 /** Where a recipient's mail goes. */
@@ -78,6 +79,7 @@ export function envelopesOf(
 
 function factsOf(session: SMTPServerSession, recipients: readonly Recipient[]): EmailFacts {
   const { mailFrom } = session.envelope
+  const tls = protectionOf(session)
   const tag = recipients.find((recipient) => recipient.tag !== undefined)?.tag
   return {
     type: 'email',
@@ -85,6 +87,8 @@ function factsOf(session: SMTPServerSession, recipients: readonly Recipient[]): 
     rcptTo: recipients.map(({ address }) => address),
     helo: session.hostNameAppearsAs,
     secure: session.secure,
+    ...(tls && { tls }),
+    ...(session.user && { login: session.user.application }),
     ...(tag !== undefined && { tag }),
   }
 }

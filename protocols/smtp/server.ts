@@ -15,6 +15,7 @@ import { MailConnection } from './connection.ts'
 import { domainSet } from './envelope.ts'
 import { discard, isBroken } from './message.ts'
 import { domainsDefault, type SmtpLimits, type SmtpLogger, type SmtpOptions, smtpLimits } from './options.ts'
+import { noteProtection } from './protection.ts'
 import { Reception } from './reception.ts'
 import { type Refusal, refusalOf } from './refusal.ts'
 import { UlidSource } from './ulid.ts'
@@ -75,7 +76,8 @@ export class MailServer extends SMTPServer {
     callback()
   }
 
-  override onSecure(_socket: Socket | TLSSocket, session: SMTPServerSession, callback: Answer<void>): void {
+  override onSecure(socket: Socket | TLSSocket, session: SMTPServerSession, callback: Answer<void>): void {
+    noteProtection(session, socket)
     session.disabledCommands = undefined
     callback()
   }

@@ -37,6 +37,7 @@ const doors: readonly { readonly filter: Stage<never, never>; readonly facts: Fa
       'email.rcpt-to': ['inbox@cenote.local'],
       'email.helo': 'mx',
       'email.secure': true,
+      'email.attachment-count': 0,
       'email.from': 'ann@example.com',
       'email.from-name': 'Ann',
       'email.subject': 'Grüße',

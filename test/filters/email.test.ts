@@ -1,8 +1,15 @@
 import fc from 'fast-check'
 import { Libmime } from 'libmime'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { HEADER_BYTES_MAX } from '../../filters/email.ts'
+import {
+  FEW_ADDRESSES_MAX,
+  HOP_BYTES_MAX,
+  HOPS_MAX,
+  REFERENCES_MAX,
+  SPAM_FIELDS_MAX,
+} from '../../filters/header-section.ts'
 import { email } from '../../filters/index.ts'
+import { HEADER_BYTES_MAX } from '../../filters/mime/mime-reader.ts'
 import type { Attributes, EmailFacts } from '../../streams/index.ts'
 import { describeConformance, envelopeOf } from '../support/stage-conformance.ts'
 
@@ -29,11 +36,14 @@ async function run(...chunks: (string | Uint8Array)[]): Promise<Attributes> {
   return email.finish(chunks.reduce((state, chunk) => email.step(state, Buffer.from(chunk as string)), start))
 }
 
+/** What is said of any mail that has nothing attached. */
+const alone = { ...fromEnvelope, 'email.attachment-count': 0 }
+
 /** The attributes of the header section alone. */
 async function headers(section: string | Uint8Array): Promise<Attributes> {
   const attributes = await run(section)
-  expect(attributes).toMatchObject(fromEnvelope)
-  return Object.fromEntries(Object.entries(attributes).filter(([name]) => !(name in fromEnvelope)))
+  expect(attributes).toMatchObject(alone)
+  return Object.fromEntries(Object.entries(attributes).filter(([name]) => !(name in alone)))
 }
 
 const whole = crlf(
@@ -44,10 +54,21 @@ const whole = crlf(
   'To: "Example, Ann" <ann@EXAMPLE.com>,',
   ' Bob <bob@example.org>',
   'Cc: Team: eve@example.com, dan@example.com;',
+  'Sender: Office <office@example.com>',
+  'Reply-To: <answers@EXAMPLE.com>',
+  'Bcc: hidden@example.com',
   'Subject: =?UTF-8?B?R3LDvMOf?=',
   ' =?UTF-8?B?ZSBhdXM=?= Berlin',
   'Message-ID: <20261124.1@example.com>',
   'In-Reply-To: <20261123.7@example.org>',
+  'References: <20261122.1@example.com>',
+  '\t<20261123.7@example.org>',
+  'List-Id: Friends of Grüße <gruesse.example.com>',
+  'X-Spam-Flag: NO',
+  'X-Spam-Status: No, score=-0.1 required=5.0',
+  'X-Spam-Score: -0.1',
+  'X-Spam-Level: ',
+  'X-Spam-Checker-Version: SpamAssassin 4.0.1',
   'Date: Tue, 24 Nov 2026 05:01:00 +0100 (CET)',
   'Content-Type: Multipart/Mixed; boundary="x"',
   '',
@@ -62,11 +83,24 @@ describe('email filter', () => {
       ...fromEnvelope,
       'email.from': 'Joerg@example.com',
       'email.from-name': 'Jörg Example',
+      'email.sender': 'office@example.com',
+      'email.reply-to': ['answers@example.com'],
+      'email.bcc': ['hidden@example.com'],
       'email.to': ['ann@example.com', 'bob@example.org'],
       'email.cc': ['eve@example.com', 'dan@example.com'],
       'email.subject': 'Grüße aus Berlin',
       'email.message-id': '20261124.1@example.com',
       'email.in-reply-to': '20261123.7@example.org',
+      'email.references': ['20261122.1@example.com', '20261123.7@example.org'],
+      'email.list-id': 'gruesse.example.com',
+      'email.received': ['from a (b [192.0.2.1]) by c with ESMTPS; Tue, 24 Nov 2026 04:01:02 +0000'],
+      'email.received-count': 1,
+      'email.spam-flag': 'NO',
+      'email.spam-status': 'No, score=-0.1 required=5.0',
+      'email.spam-score': '-0.1',
+      'email.spam-fields': ['x-spam-checker-version: SpamAssassin 4.0.1'],
+      'email.attachment-count': 0,
+      'email.findings': ['no-final-boundary'],
       'email.date': '2026-11-24T04:01:00.000Z',
       'email.content-type': 'multipart/mixed',
     })
@@ -80,7 +114,38 @@ describe('email filter', () => {
       'email.helo': 'mx.example.com',
       'email.secure': false,
       'email.tag': 'invoices',
+      'email.attachment-count': 0,
     })
+  })
+
+  test('takes how it was protected, and who sent it', async () => {
+    const tls = { version: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384' }
+    expect(await email.finish(email.start(envelopeOf({ ...facts, tls, login: 'mailer' }) as never))).toEqual({
+      ...fromEnvelope,
+      'email.tls-version': 'TLSv1.3',
+      'email.tls-cipher': 'TLS_AES_256_GCM_SHA384',
+      'email.login': 'mailer',
+      'email.attachment-count': 0,
+    })
+  })
+
+  test('keeps the last hops, the last references, and a few fields of a scanner', async () => {
+    const many = (field: (index: number) => string) => Array.from({ length: 100 }, (_, index) => field(index))
+    const found = await headers(
+      crlf(
+        ...many((index) => `Received: by h${index}; ${'x'.repeat(600)}`),
+        `References: ${many((index) => `<${index}@x>`).join('\r\n ')}`,
+        `Reply-To: ${many((index) => `r${index}@x`).join(', ')}`,
+        ...many((index) => `X-Spam-Test-${index}: ${'y'.repeat(600)}`),
+        '',
+      ),
+    )
+    expect(found['email.received-count']).toBe(100)
+    expect(found['email.received']).toHaveLength(HOPS_MAX)
+    expect((found['email.received'] as string[])[0]).toBe(`by h0; ${'x'.repeat(600)}`.slice(0, HOP_BYTES_MAX))
+    expect(found['email.references']).toEqual(many((index) => `${index}@x`).slice(-REFERENCES_MAX))
+    expect(found['email.reply-to']).toEqual(many((index) => `r${index}@x`).slice(0, FEW_ADDRESSES_MAX))
+    expect(found['email.spam-fields']).toHaveLength(SPAM_FIELDS_MAX)
   })
 
   test('keeps 256 recipients, and values of 1,024 bytes', async () => {
@@ -191,7 +256,7 @@ describe('header sections of the world', () => {
 
 describe('bounded memory', () => {
   const filler = (bytes: number) => `X-Filler: ${'x'.repeat(bytes - 12)}\r\n`
-  const kept = (state: unknown) => Buffer.from((email.freeze(state as never) as { head: string }).head, 'base64').length
+  const kept = (state: unknown) => Buffer.from((email.freeze(state as never) as { top: string }).top, 'base64').length
 
   test('a header section of exactly 256 KiB is whole', async () => {
     const section = `${filler(HEADER_BYTES_MAX - 17)}Subject: last\r\n\r\n`

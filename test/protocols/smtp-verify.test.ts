@@ -113,6 +113,17 @@ describe('a secret in clear', () => {
   })
 })
 
+test('a mail tells which application AUTH proved, and none where the network was enough', async () => {
+  await using door = await openDoor()
+  const client = await SmtpClient.greeted(door.address)
+  await client.message('x\r\n.\r\n', 'inbox@cenote.local')
+  await client.commands(right)
+  await client.message('y\r\n.\r\n', 'inbox@cenote.local')
+  const [byNetwork, byLogin] = door.objects()
+  expect(byNetwork!.facts).not.toHaveProperty('login')
+  expect(byLogin!.facts).toMatchObject({ login: 'mailer' })
+})
+
 test('STARTTLS on loopback: a message over TLS is marked secure', async () => {
   await using door = await openDoor({ tls: { key, cert } })
   const client = await SmtpClient.open(door.address)
@@ -122,7 +133,8 @@ test('STARTTLS on loopback: a message over TLS is marked secure', async () => {
   expect(await client.command('EHLO client.example')).not.toContain('STARTTLS')
   await client.commands(right)
   expect(await client.message(wireForm('hello\r\n'), 'inbox@cenote.local')).toMatch(/^250 /)
-  expect(door.objects()[0]).toMatchObject({ facts: { secure: true }, bytes: Buffer.from('hello\r\n') })
+  const tls = { version: 'TLSv1.3', cipher: expect.stringMatching(/^TLS_/) }
+  expect(door.objects()[0]).toMatchObject({ facts: { secure: true, tls }, bytes: Buffer.from('hello\r\n') })
 })
 
 test('what is sent in clear behind STARTTLS is not taken for part of the session', async () => {
