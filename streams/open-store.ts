@@ -139,6 +139,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const recent = new RecentRecords(limits, tail.sequence)
     const ground = { buckets: await catalog.settings(), partials: await catalog.partials() }
     const sequencer = new Sequencer({ ...options, bucketsMax, recent }, tail, ground)
+    const { partials } = sequencer
     const stages = (envelope: Envelope) => [
       limiter(objectBytesMaxOf(envelope.origin, objectBytesMax)),
       digest,
@@ -149,11 +150,10 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const settled = () => sequencer.settled(pool.position.sequence)
     const versionReader = new VersionReader(pool, catalog, settled, streamRecordsMax)
     const refuseLocked = earlyLock({ catalog, buckets: sequencer.buckets, clock: options.clock, settled })
-    const quotas = new Quotas({ catalog, buckets: sequencer.buckets, settled })
+    const quotas = new Quotas({ catalog, buckets: sequencer.buckets, partials, settled })
     const underway = new Underway()
     const writer = new StreamWriter({ catalog, sequencer, underway, quotas })
     const commit = (change: Change) => underway.during(() => sequencer.commit(pool.begin(), [change]))
-    const { partials } = sequencer
     const housekeeping = new Housekeeping({ pool, partials, limits, clock: options.clock, commit })
     const { scanning = UNSCANNED } = options
     const room = { housekeeping, prepareBytes: limits.prepareBytes, quotas, scanning }

@@ -184,7 +184,9 @@ export class PartitionStore implements OpenStore {
   usage(application: string): Promise<Usage> {
     return inStoreWords(async () => {
       await this.#parts.reader.settled()
-      return this.#parts.catalog.usage(application)
+      const { catalog, sequencer } = this.#parts
+      const { bytes, objects } = catalog.usage(application)
+      return { bytes: bytes + sequencer.partials.bytesOf(application), objects }
     })
   }
 

@@ -81,5 +81,8 @@ const application = {
 export const ApplicationList = Type.Object({ applications: Type.Array(Type.Object(application)) })
 export const ApplicationDetail = Type.Object({
   ...application,
-  usage: Type.Object({ bytes: size, objects: size }, description('Stored by it, and kept; older versions included.')),
+  usage: Type.Object(
+    { bytes: size, objects: size },
+    description('Stored by it, and kept; older versions and uploads that were cut off included.'),
+  ),
 })

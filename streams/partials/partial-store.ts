@@ -179,7 +179,7 @@ export class PartialStore implements Partials {
     return this.#start(envelope, claim, async (transaction) => ({
       intake: admission.admit(envelope, () => transaction.stage()),
       since: source.sequence,
-      basis: pool.read(source.sequence, 0, { offset: 0, length: from }),
+      basis: { size: from, chunks: pool.read(source.sequence, 0, { offset: 0, length: from }) },
       replaces: source.partial ? source.partial.base : source.sequence,
     }))
   }
@@ -192,7 +192,7 @@ export class PartialStore implements Partials {
   ): Promise<PreparingUpload> {
     try {
       const start = await begin(transaction)
-      const allowance = await this.#admitted(envelope, transaction, start.intake)
+      const allowance = await this.#admitted(envelope, transaction, start, claim)
       return new PreparingUpload(this.#preparing, { envelope, transaction, claim, allowance, ...start })
     } catch (error) {
       await transaction.abort()
@@ -200,14 +200,19 @@ export class PartialStore implements Partials {
     }
   }
 
-  async #admitted(envelope: Envelope, transaction: Transaction, intake: Intake): Promise<Allowance | undefined> {
+  async #admitted(
+    envelope: Envelope,
+    transaction: Transaction,
+    { intake, basis }: Omit<Start, 'transaction'>,
+    claim: Claim | undefined,
+  ): Promise<Allowance | undefined> {
     const { quotas } = this.#parts
     const { expected, announced = 0 } = envelope
     const bytes = Math.max(0, (expected.size ?? announced) - intake.size)
     let allowance: Allowance | undefined
     try {
       await this.#parts.refuseLocked(envelope)
-      allowance = await quotas.allowUpload(envelope, intake.size)
+      allowance = await quotas.allowUpload(envelope, basis?.size ?? intake.size, claim)
       await this.#preparing.reserve(envelope, transaction, bytes)
       return allowance
     } catch (error) {

@@ -32,6 +32,12 @@ export interface PreparingParts {
   readonly suspended: (envelope: Envelope, left: PartialUpload) => Promise<void>
 }
 
+/** What is copied from elsewhere. */
+export interface Basis {
+  readonly size: number
+  readonly chunks: AsyncIterable<Uint8Array>
+}
+
 /** What an upload begins with. */
 export interface Beginning {
   readonly envelope: Envelope
@@ -46,7 +52,7 @@ export interface Beginning {
   /** What is durable of it. */
   readonly own?: PartialUpload
   /** Bytes that come before those of its client, to be copied. */
-  readonly basis?: AsyncIterable<Uint8Array>
+  readonly basis?: Basis
   /** The version that it goes on from, which must be the current one still at its end. */
   readonly replaces?: Sequence | undefined
 }
@@ -88,7 +94,7 @@ export class PreparingUpload implements ResumableUpload {
     this.#parts = parts
     this.#beginning = beginning
     this.#own = beginning.own
-    this.#basis = this.#copy(beginning.basis)
+    this.#basis = this.#copy(beginning.basis?.chunks)
     this.#basis.catch(() => {}) // Told to whoever writes or commits.
   }
 
@@ -148,8 +154,8 @@ export class PreparingUpload implements ResumableUpload {
     }
   }
 
-  async #copy(basis: AsyncIterable<Uint8Array> = nothing()): Promise<void> {
-    for await (const chunk of basis) {
+  async #copy(chunks: AsyncIterable<Uint8Array> = nothing()): Promise<void> {
+    for await (const chunk of chunks) {
       this.#requireOpen()
       await this.#beginning.intake.write(chunk)
     }
@@ -194,7 +200,9 @@ export class PreparingUpload implements ResumableUpload {
     if (!this.#beginning.claim || this.#state !== 'open') return
     await this.#reserve()
     await new Promise<void>((resolve) => {
-      this.#preparing = this.#prepare(resolve).catch(resolve)
+      this.#preparing = this.#prepare(resolve)
+        .catch(() => {})
+        .finally(resolve)
     })
   }
 
@@ -207,7 +215,8 @@ export class PreparingUpload implements ResumableUpload {
 
   async #prepare(sealed: () => void = () => {}): Promise<void> {
     const { underway, sequencer } = this.#parts
-    const { envelope, intake, transaction, since, replaces: base } = this.#beginning
+    const { envelope, intake, transaction, since, replaces: base, allowance } = this.#beginning
+    if (allowance && !allowance.keep(intake.size)) return
     const { origin, name } = envelope
     const change = prepare({ origin, name, ...intake.freeze(), own: this.#own, since, base })
     const [durable] = await underway.during(() => sequencer.prepare(transaction, change, sealed))

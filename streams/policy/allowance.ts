@@ -20,9 +20,18 @@ export interface Replaced {
   readonly bytes: number
 }
 
+/** What was prepared under the upload's name, by itself or before it: once it is covered, the allowance counts it. */
+export interface Own {
+  readonly bytes: number
+  readonly isCovered: boolean
+  cover(isCovered: boolean): void
+}
+
 export interface AllowanceSources {
   readonly settled: () => Promise<void>
   readonly replaced: () => Promise<Replaced | undefined>
+  /** Undefined for an upload that is not prepared. */
+  readonly own?: Own | undefined
 }
 
 /** Held beyond what is there already of an upload of unknown length, where there is room for it. */
@@ -34,6 +43,7 @@ const STEP_BYTES = 8 << 20
  * 1. What is counted and what is held never pass the quota.
  * 2. An upload that replaces a version holds only what it takes beyond that. Should the version be gone when the upload
  *    gets its place, and its room somebody else's, the upload is refused then.
+ * 3. What is prepared of it is held in full, beside what it would replace: should it be cut off, both are there.
  */
 export class Allowance {
   readonly #ledger: Ledger
@@ -42,6 +52,8 @@ export class Allowance {
   #replaced: Replaced | undefined
   /** Of the upload, allowed. */
   #allowed = -1
+  /** Of the upload, to be prepared. */
+  #kept = 0
   #held = { bytes: 0, objects: 0 }
   #hasEnded = false
 
@@ -62,6 +74,15 @@ export class Allowance {
     if (!this.#hold(bytes)) throw this.#exceeded(bytes)
   }
 
+  /** Before `bytes` of it are prepared; false where there is no room for them beside what the upload would replace. */
+  keep(bytes: number): boolean {
+    const before = this.#kept
+    this.#kept = bytes
+    if (this.#hold(this.#allowed)) return true
+    this.#kept = before
+    return false
+  }
+
   /** As the upload of `bytes` gets its place, over the version `replaced` or none. Throws ERR_QUOTA. */
   settle(bytes: number, replaced: Sequence | undefined): void {
     if (this.#replaced?.version !== replaced) this.#replaced = undefined
@@ -72,16 +93,21 @@ export class Allowance {
   end(): void {
     this.#hasEnded = true
     this.#change({ bytes: 0, objects: 0 })
+    this.#sources.own?.cover(false)
   }
 
   #hold(allowed: number): boolean {
     const { bytes, objects } = this.#ledger.usage()
-    const wanted = { bytes: Math.max(0, allowed - (this.#replaced?.bytes ?? 0)), objects: this.#replaced ? 0 : 1 }
-    const bytesAfter = bytes + this.#ledger.held.bytes - this.#held.bytes + wanted.bytes
+    const { own } = this.#sources
+    const least = Math.max(own?.bytes ?? 0, this.#kept)
+    const wanted = { bytes: Math.max(least, allowed - (this.#replaced?.bytes ?? 0)), objects: this.#replaced ? 0 : 1 }
+    const counted = own && !own.isCovered ? own.bytes : 0
+    const bytesAfter = bytes - counted + this.#ledger.held.bytes - this.#held.bytes + wanted.bytes
     const objectsAfter = objects + this.#ledger.held.objects - this.#held.objects + wanted.objects
     if (bytesAfter > this.#bounds.bytesMax || objectsAfter > this.#bounds.objectsMax) return false
     this.#allowed = allowed
     this.#change(wanted)
+    if (!this.#hasEnded) own?.cover(true)
     return true
   }
 

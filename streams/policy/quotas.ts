@@ -1,13 +1,15 @@
 import type { Sequence } from '../../pool/index.ts'
 import type { Catalog, ObjectHead } from '../catalog/catalog-port.ts'
 import type { Envelope, ObjectName, Origin } from '../envelope.ts'
+import type { PartialTable } from '../partials/partial-table.ts'
 import { type BucketSettings, versioningIn } from '../versions/bucket-settings.ts'
 import { supersede } from '../versions/versions.ts'
-import { Allowance, type Ledger, type Replaced } from './allowance.ts'
+import { Allowance, type Ledger, type Own, type Replaced } from './allowance.ts'
 
 export interface QuotasOptions {
   readonly catalog: Pick<Catalog, 'usage' | 'head' | 'settled'>
   readonly buckets: ReadonlyMap<string, BucketSettings>
+  readonly partials: Pick<PartialTable, 'counted'>
   /** Resolves once everything acknowledged is in the catalog. */
   readonly settled: () => Promise<void>
 }
@@ -17,13 +19,16 @@ export interface QuotaRequest {
   readonly origin: Origin
   readonly name: ObjectName
   readonly bytes: number
+  /** What is prepared of it, or was before. */
+  readonly own?: Own | undefined
 }
 
 const UNBOUNDED = Number.POSITIVE_INFINITY
 
 /**
  * Holds applications to their quotas. What they have stored is the catalog's to know, exactly, as of its position; what
- * comes meanwhile is held here: each upload holds room from its first byte until the catalog counts it. So no quota is
+ * comes meanwhile is held here: each upload holds room from its first byte until the catalog counts it. What is prepared is
+ * counted from its record on, by the allowance of its upload or, when that has none or is cut off, among the partial uploads. So no quota is
  * passed, however many uploads come at once; what was removed gives room once it is folded, which a refusal waits for.
  */
 export class Quotas {
@@ -40,15 +45,19 @@ export class Quotas {
     if (quotaBytes === undefined && quotaObjects === undefined) return undefined
     const { settled } = this.#options
     const bounds = { bytesMax: quotaBytes ?? UNBOUNDED, objectsMax: quotaObjects ?? UNBOUNDED }
-    const sources = { settled, replaced: () => this.#replacedBy(request) }
+    const sources = { settled, replaced: () => this.#replacedBy(request), own: request.own }
     const allowance = new Allowance(this.#ledgerOf(request.origin), bounds, sources)
     await allowance.grow(request.bytes)
     return allowance
   }
 
   /** Room for an upload of which `bytes` are there: who is full is told so before the first one comes. */
-  allowUpload({ origin, name, expected, announced = 1 }: Envelope, bytes = 0): Promise<Allowance | undefined> {
-    return this.allow({ origin, name, bytes: Math.max(expected.size ?? announced, bytes) })
+  allowUpload(
+    { origin, name, expected, announced = 1 }: Envelope,
+    bytes = 0,
+    own?: Own,
+  ): Promise<Allowance | undefined> {
+    return this.allow({ origin, name, bytes: Math.max(expected.size ?? announced, bytes), own })
   }
 
   /** Bytes that an application may store yet; Infinity where no quota says. */
@@ -70,11 +79,12 @@ export class Quotas {
   #ledgerOf({ principal: { application } }: Origin): Ledger {
     const known = this.#ledgers.get(application)
     if (known) return known
-    const ledger = {
-      application,
-      held: { bytes: 0, objects: 0 },
-      usage: () => this.#options.catalog.usage(application),
+    const { catalog, partials } = this.#options
+    const usage = () => {
+      const { bytes, objects } = catalog.usage(application)
+      return { bytes: bytes + partials.counted(application), objects }
     }
+    const ledger = { application, held: { bytes: 0, objects: 0 }, usage }
     this.#ledgers.set(application, ledger)
     return ledger
   }

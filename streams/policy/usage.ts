@@ -1,7 +1,7 @@
-/** What an application has stored and what is kept of it: current versions and older ones. */
+/** What an application has stored and what is kept of it: current versions, older ones, and uploads that were cut off. */
 export interface Usage {
   readonly bytes: number
-  /** Versions; an object without older ones is one. */
+  /** Versions; an object without older ones is one, and an upload that was cut off is none. */
   readonly objects: number
 }
 

@@ -233,7 +233,7 @@ test('what the pool leaves is told, too', async () => {
 })
 
 describe('an upload that is gone on with', () => {
-  test('is held to the quota as a whole, and gives back what it held when it is cut off', async () => {
+  test('is held to the quota as a whole, of which it keeps what is durable when it is cut off', async () => {
     const { store } = await open()
     const from = heldTo({ quotaBytes: 10, names: ['a'] })
     const envelope = { ...envelopeOf(named('a')), origin: from }
@@ -241,7 +241,7 @@ describe('an upload that is gone on with', () => {
     await first.write(Buffer.from('sixsix'))
     expect(await store.available(from)).toBe(5) // The last byte is held back.
     await first.suspend()
-    expect(await store.available(from)).toBe(10)
+    expect(await store.available(from)).toBe(5)
     const second = await store.partials.resume(envelope)
     await expectRefused(second.write(Buffer.from('seven..')), 'ERR_QUOTA')
     const third = await store.partials.begin(envelope)
