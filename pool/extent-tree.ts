@@ -28,11 +28,19 @@ export function treeUnits(bytes: number, zones: Zones, recordExtentsMax: number)
   return units
 }
 
+/** A manifest that grows, and how many of its extents are in it to stay. */
+interface Image {
+  readonly bytes: Buffer
+  settled: number
+}
+
 /** Grows a tree from the left, extent by extent; a manifest is written as soon as it is full. */
 export class ExtentTreeBuilder {
   readonly #zones: Zones
   readonly #recordExtentsMax: number
   readonly #levels: Extent[][] = [[]]
+  /** Of each level, what it is as a manifest, as far as that was written out: it is written again and again as it grows. */
+  readonly #images: Image[] = []
   /** Writes a manifest to a fresh unit, and says to which. */
   readonly #place: (manifest: Buffer) => Promise<number>
 
@@ -57,8 +65,10 @@ export class ExtentTreeBuilder {
     const extents = this.#levels[level]!
     extents.push(extent)
     if (extents.length < fanOut(this.#zones)) return
+    const manifest = await this.#writeManifest(level, extents)
     this.#levels[level] = []
-    await this.#pushAt(level + 1, await this.#writeManifest(extents))
+    delete this.#images[level]
+    await this.#pushAt(level + 1, manifest)
   }
 
   /** The tree of what was pushed so far, small enough for a record. The builder can go on afterwards. */
@@ -66,7 +76,7 @@ export class ExtentTreeBuilder {
     let depth = 0
     let extents = this.#levels[0]!
     while (depth < this.#levels.length - 1 || extents.length > this.#recordExtentsMax) {
-      const partial = extents.length > 0 ? [await this.#writeManifest(extents)] : []
+      const partial = extents.length > 0 ? [await this.#writeManifest(depth, extents)] : []
       depth++
       extents = [...(this.#levels[depth] ?? []), ...partial]
     }
@@ -82,16 +92,15 @@ export class ExtentTreeBuilder {
     }
   }
 
-  async #writeManifest(extents: readonly Extent[]): Promise<Extent> {
-    const bytes = Buffer.alloc(this.#zones.unitBytes)
-    let offset = 0
-    let length = 0
-    for (const extent of extents) {
-      offset = encodeExtent(bytes, offset, extent)
-      length += extent.length
-    }
-    const checksum = crc32c(bytes)
-    return { length, unit: await this.#place(bytes), checksum }
+  /** `extents` are those of the level, and at their end perhaps one that names what is open below, which will be another. */
+  async #writeManifest(level: number, extents: readonly Extent[]): Promise<Extent> {
+    this.#images[level] ??= { bytes: Buffer.alloc(this.#zones.unitBytes), settled: 0 }
+    const image = this.#images[level]
+    let offset = image.settled * EXTENT_BYTES
+    for (const extent of extents.slice(image.settled)) offset = encodeExtent(image.bytes, offset, extent)
+    image.settled = this.#levels[level]?.length ?? 0
+    const length = extents.reduce((bytes, extent) => bytes + extent.length, 0)
+    return { length, unit: await this.#place(image.bytes), checksum: crc32c(image.bytes) }
   }
 }
 

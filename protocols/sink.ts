@@ -7,23 +7,32 @@ export type Confirm = () => Promise<Attributes>
 /** What becomes of an upload whose source broke. */
 export type Cut = (reason: Error) => Promise<void>
 
+export interface SinkOptions {
+  readonly confirm?: Confirm
+  /** One whose source broke is aborted, unless this is there to do better. */
+  readonly cut?: Cut | undefined
+  /** Told of each chunk that the upload has taken: its memory may be used again. */
+  readonly taken?: (chunk: Uint8Array) => void
+}
+
 /** The Node end of an Upload. 'finish' fires only once the upload is durable, with `receipt` in hand. */
 export class UploadSink extends Writable {
   readonly #upload: Upload
   readonly #confirm: Confirm
   readonly #cut: Cut
+  readonly #taken: (chunk: Uint8Array) => void
   /** The upload itself said no: it was not cut. */
   #isRefused = false
   /** Bytes of the source may have come. */
   isFed = false
   #receipt: Receipt | undefined
 
-  /** One whose source broke is aborted, unless `cut` is there to do better. */
-  constructor(upload: Upload, confirm: Confirm = async () => ({}), cut: Cut = (reason) => upload.abort(reason)) {
+  constructor(upload: Upload, { confirm = async () => ({}), cut, taken = () => {} }: SinkOptions = {}) {
     super({ highWaterMark: 256 * 1024 })
     this.#upload = upload
     this.#confirm = confirm
-    this.#cut = cut
+    this.#cut = cut ?? ((reason) => upload.abort(reason))
+    this.#taken = taken
   }
 
   get receipt(): Receipt | undefined {
@@ -31,7 +40,13 @@ export class UploadSink extends Writable {
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#orRefuse(this.#upload.write(chunk)).then(() => done(), done)
+    this.#take(chunk, [chunk]).then(() => done(), done)
+  }
+
+  /** Small chunks that came while another was written, as those of TLS are, go together. */
+  override _writev(waiting: readonly { readonly chunk: Uint8Array }[], done: (error?: Error | null) => void): void {
+    const chunks = waiting.map(({ chunk }) => chunk)
+    this.#take(Buffer.concat(chunks), chunks).then(() => done(), done)
   }
 
   // A library may call end() and destroy(error) in one breath (ftp-srv does, on a reset), so the commit waits a turn:
@@ -41,6 +56,11 @@ export class UploadSink extends Writable {
       const committed = this.destroyed ? Promise.resolve() : this.#commit()
       committed.then(() => done(), done)
     })
+  }
+
+  async #take(bytes: Uint8Array, chunks: readonly Uint8Array[]): Promise<void> {
+    await this.#orRefuse(this.#upload.write(bytes))
+    for (const chunk of chunks) this.#taken(chunk)
   }
 
   async #commit(): Promise<void> {

@@ -3,6 +3,7 @@ import { plainAddress } from '../address.ts'
 import type { Route } from './address.ts'
 import type { FtpSettings } from './options.ts'
 import { Refusal } from './refusal.ts'
+import { withWideReads } from './wide-reads.ts'
 
 /**
  * The data connection of one transfer.
@@ -51,14 +52,16 @@ abstract class Channel implements DataChannel {
     this.#timer = setTimeout(() => this.close(new Refusal(425, 'No data connection came up in time')), this.#waitMsMax)
   }
 
-  /** Takes the first connection; false for any other. */
-  protected take(socket: Socket): boolean {
+  protected get isTaken(): boolean {
+    return this.#socket !== undefined
+  }
+
+  /** There is one connection, and this is it. */
+  protected take(socket: Socket): void {
     socket.on('error', () => {}) // Whoever transfers over it hears of its end from its stream.
-    if (this.#socket) return false
     clearTimeout(this.#timer)
     this.#socket = socket
     this.#accept(socket)
-    return true
   }
 }
 
@@ -77,9 +80,10 @@ export class PassiveChannel extends Channel {
     this.port = typeof address === 'object' && address ? address.port : 0
     this.#server = server
     server.on('connection', (socket) => {
-      const invited = plainAddress(socket.remoteAddress) === route.peerAddress && this.take(socket)
-      if (invited) server.close()
-      else socket.destroy()
+      const isInvited = plainAddress(socket.remoteAddress) === route.peerAddress && !this.isTaken
+      if (!isInvited) return void socket.destroy()
+      server.close()
+      this.take(withWideReads(socket))
     })
     this.wait()
   }
