@@ -42,7 +42,7 @@ export interface Surroundings {
  * Everything that `cenote serve` runs, constructed in one place and passed down.
  *
  *   start: folder ─▶ pool ─▶ catalog ─▶ store ─▶ applications ─▶ custody ─▶ deliveries ─▶ doors
- *   stop:  doors drain ─▶ scans are given up ─▶ doors close ─▶ deliveries ─▶ custody (a last signed checkpoint) ─▶ store ─▶ catalog
+ *   stop:  doors drain (scans are given up a second before the bound) ─▶ doors close ─▶ deliveries ─▶ custody (a last signed checkpoint) ─▶ store ─▶ catalog
  *          ─▶ pool (a last checkpoint) ─▶ folder
  *
  * A start that fails on the way closes what it opened.
@@ -57,6 +57,7 @@ export class Service {
   #pool: ManagedPool | undefined
   #store: OpenStore | undefined
   #scrubbing: Scrubbing | undefined
+  #scanner: ServedScanner | undefined
   #root: Credentials | undefined
   #isRootNew = false
 
@@ -73,6 +74,7 @@ export class Service {
       await service.#lock()
       const pool = await service.#openPool()
       const scanner = openScanner(configuration.scanner, systemTime, surroundings.log)
+      service.#scanner = scanner
       await service.#openDoors(pool, await service.#openStore(pool, scanner), scanner)
       return service
     } catch (error) {
@@ -108,6 +110,7 @@ export class Service {
   async stop(): Promise<void> {
     const { drainMsMax } = this.#configuration.limits
     const { log } = this.#surroundings
+    const givingUp = setTimeout(() => this.#scanner?.scanning.close(), Math.max(0, drainMsMax - lastWordsMs))
     const scrubbed = this.#scrubbing?.close() // Whoever waits for a scrub is answered, and drained.
     const drained = Promise.all(
       this.#drainable.map((door) =>
@@ -115,6 +118,7 @@ export class Service {
       ),
     )
     if (!(await within(drained, drainMsMax))) log.warn({ drainMsMax }, 'uploads were cut off')
+    clearTimeout(givingUp)
     await scrubbed
     await this.#close()
   }
@@ -217,7 +221,7 @@ export class Service {
       this.doors.push(door)
       this.#closers.push(() => door.close())
     }
-    this.#closers.push(() => scanner.scanning.close()) // The first to go: doors close once their uploads have ended.
+    this.#closers.push(() => scanner.scanning.close()) // The first: doors close once their uploads have ended.
     await this.#tellCommandLine(gate.root)
   }
 
@@ -288,6 +292,9 @@ export class Service {
     if (failures.length > 0) throw failures[0]
   }
 }
+
+/** Whoever waits for a scanner hears so long before the end of a drain that there will be no answer. */
+const lastWordsMs = 1000
 
 /** A pass of the expiry, and between two of its rounds: each looks at 1,000 versions. */
 const hourMs = 3_600_000

@@ -291,6 +291,7 @@ describe('the bound of a question', () => {
     scanner.judge = () => clean
     await store('e', opened, origin, 'e')
     expect(await scanOf(opened, 'e')).toMatchObject({ 'scan.verdict': 'clean' })
+    expect(timers.timers).toBe(0)
   })
 
   test('is cut short when the server closes: whoever waits is refused, by any policy, and so is who comes', async () => {
