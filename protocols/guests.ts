@@ -1,12 +1,13 @@
 import { type Principal, StoreError } from '../streams/index.ts'
+import { guestOf } from './address.ts'
 import { LoginThrottle } from './login-throttle.ts'
 import { type BucketClock, systemBucketClock, TokenBucket } from './token-bucket.ts'
 
 /** Every bound on who comes, over all listeners of a door. */
 export interface GuestLimits {
-  /** Connections from one address; one more is answered 421. */
+  /** Connections from one address, or one IPv6 network of 64 bits; one more is answered 421. */
   readonly connectionsPerAddressMax: number
-  /** Refused logins from one address, or for one user name, within the window; then they are refused unseen. */
+  /** Refused logins from one such, or for one user name, within the window; then they are refused unseen. */
   readonly failuresPerAddressMax: number
   readonly failuresPerUserMax: number
   readonly failuresWindowMs: number
@@ -48,11 +49,11 @@ export class Guests {
 
   /** False when there are too many from that address. */
   enter(address: string): boolean {
-    return enter(this.#addresses, address, this.#limits.connectionsPerAddressMax)
+    return enter(this.#addresses, guestOf(address), this.#limits.connectionsPerAddressMax)
   }
 
   leave(address: string): void {
-    leave(this.#addresses, address)
+    leave(this.#addresses, guestOf(address))
   }
 
   /** @throws {TurnedAway} when the application has as many sessions as it may */
@@ -87,12 +88,12 @@ export class Guests {
   }
 
   #requirePatience(address: string, user: string): void {
-    const waitMs = Math.max(this.#byAddress.waitOf(address), this.#byUser.waitOf(user))
+    const waitMs = Math.max(this.#byAddress.waitOf(guestOf(address)), this.#byUser.waitOf(user))
     if (waitMs > 0) throw new TurnedAway(`Too many failed logins: try again in ${Math.ceil(waitMs / 1000)} s`)
   }
 
   #failed(address: string, user: string): void {
-    this.#byAddress.failed(address)
+    this.#byAddress.failed(guestOf(address))
     this.#byUser.failed(user)
   }
 

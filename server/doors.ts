@@ -37,6 +37,10 @@ export interface DoorParts {
 export function buildDoors(parts: DoorParts): readonly Frontend[] {
   const { http, ftp, smtp } = parts.configuration
   const guests = guestsOf(ftp)
+  if (ftp.anonymous !== '' && !parts.gate.principalOf(ftp.anonymous))
+    parts.log.warn(
+      `ftp.anonymous names ${ftp.anonymous}, which is no application yet: anonymous is refused until it is`,
+    )
   const doors = [
     http.listen && buildHttp(parts, http.listen),
     ftp.listen && buildFtp(parts, { listen: ftp.listen, mode: ftp.tls, guests }),

@@ -102,7 +102,9 @@ class FtpFrontend implements Frontend {
     const { store, partials, guests } = this.#settings
     const { id, peer, secure } = connection
     const principal = await this.#prove(connection, user, password)
-    connection.part() // Of whoever it was before, where PASS was said again.
+    // Whoever it was before, where PASS was said again, it is no more, come what may.
+    connection.part()
+    connection.authenticated = false
     guests.join(principal)
     connection.joined = principal.application
     const origin: Origin = { principal, protocol: 'ftp', peer, request: id }

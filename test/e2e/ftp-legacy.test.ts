@@ -81,6 +81,7 @@ describe('TLS of before', () => {
 
 testWith([curl], 'an application may be named for whoever comes, and is bounded by its policy', async () => {
   const from = (...args: string[]) => run('curl', ['-sS', '-v', ...args, `ftp://${server.host('ftp')}/`])
+  await server.logged('ftp.anonymous names public, which is no application yet')
   expect(await from('-u', 'anonymous:me@example.org')).toContain('530')
   const added = ['app', 'add', 'public', '--types', 'ftp', '--permissions', 'object:read', '--home', 'inbox']
   expect((await cenote(folder, [...added, '--networks', '127.0.0.0/8'])).code).toBe(0)

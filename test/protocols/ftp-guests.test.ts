@@ -67,6 +67,25 @@ describe('connections', () => {
     expect(await (await come(second)).reply()).toBe('220 Cenote')
   })
 
+  test('of one IPv6 network are those of one address', () => {
+    const guests = new Guests({ connectionsPerAddressMax: 1 })
+    const entered = (address: string) => guests.enter(address)
+    expect(['2001:db8::1', '2001:db8:0:0:1::1', '2001:db8::'].map(entered)).toEqual([true, false, false])
+    expect(['2001:db8:0:1::1', '2001:db9::1', '::1', '::2'].map(entered)).toEqual([true, true, true, false])
+    expect(['192.0.2.1', '::ffff:192.0.2.1', '192.0.2.2'].map(entered)).toEqual([true, false, true])
+    guests.leave('2001:db8::9')
+    expect(guests.enter('2001:db8::2')).toBe(true)
+  })
+
+  test('that say PASS again and may not stay are logged in no more', async () => {
+    let connectionsMax = 1
+    const door = await open({ access: { verify: async () => heldTo({ connectionsMax }) } })
+    const { client } = await logIn(door)
+    connectionsMax = 0
+    expect(await client.command('PASS x')).toBe('530 camera has 0 sessions, and no more may be')
+    expect(await client.command('PWD')).toBe('530 Log in first')
+  })
+
   test('of one application are so many, from login to logout', async () => {
     const guests = new Guests()
     const principal = heldTo({ connectionsMax: 1 })
