@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { type ScanOutcome, unknown } from '../../streams/index.ts'
+import { noVerdict, type ScanOutcome } from '../../streams/index.ts'
 import { statusWords } from '../webhook/outcome.ts'
 
 /** Of an answer's body. */
@@ -11,7 +11,7 @@ export const ANSWER_BYTES_MAX = 64 * 1024
  */
 export async function outcomeOf(answer: IncomingMessage): Promise<ScanOutcome> {
   if (answer.statusCode === 204) return { verdict: 'clean' }
-  if (answer.statusCode !== 200) return unknown(statusWords(answer.statusCode))
+  if (answer.statusCode !== 200) return noVerdict(statusWords(answer.statusCode))
   return verdictIn(await textOf(answer))
 }
 
@@ -30,7 +30,7 @@ function verdictIn(text: string): ScanOutcome {
   const { verdict, reason } = membersOf(text)
   if (verdict === 'clean') return { verdict }
   if (verdict === 'refused') return { verdict, reason: typeof reason === 'string' ? reason : '' }
-  return unknown('it answered with no verdict')
+  return noVerdict('it answered with no verdict')
 }
 
 function membersOf(text: string): { readonly verdict?: unknown; readonly reason?: unknown } {

@@ -1,7 +1,7 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { request as secureRequest } from 'node:https'
 import { Readable } from 'node:stream'
-import { type Scanner, type ScanOutcome, type ScanSubject, unknown } from '../../streams/index.ts'
+import { noVerdict, type Scanner, type ScanOutcome, type ScanSubject } from '../../streams/index.ts'
 import { reasonOf } from '../webhook/outcome.ts'
 import { outcomeOf } from './answer.ts'
 import { displayString } from './display-string.ts'
@@ -30,7 +30,7 @@ export class HttpScanner implements Scanner {
     try {
       return await outcomeOf(await answered)
     } catch (error) {
-      return unknown(reasonOf(error))
+      return noVerdict(reasonOf(error))
     } finally {
       outgoing.destroy()
       await ended(source)

@@ -37,6 +37,6 @@ export interface Scanner {
   scan(subject: ScanSubject, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<ScanOutcome>
 }
 
-export function unknown(reason: string): UnknownOutcome {
+export function noVerdict(reason: string): UnknownOutcome {
   return { verdict: 'unknown', reason }
 }

@@ -5,7 +5,7 @@ import { StoreError } from '../errors.ts'
 import { Slots } from '../slots.ts'
 import { attributesOf, type ScanPolicy } from './scan-policy.ts'
 import { inPlainWords } from './scan-reason.ts'
-import { type Scanner, type ScanOutcome, type ScanSubject, unknown } from './scanner-port.ts'
+import { noVerdict, type Scanner, type ScanOutcome, type ScanSubject } from './scanner-port.ts'
 
 export interface ScanningLimits {
   /** Of one question, in milliseconds: the wait for its turn, the bytes, and the answer. */
@@ -92,9 +92,9 @@ export class Scanning {
     const { scanner, timers } = this.#options
     const { msMax, bytesMax } = this.#limits
     if (this.#isClosed) throw closing()
-    if (!scanner) return unknown('no scanner is configured')
-    if (subject.size > bytesMax) return { ...unknown(`it has more than ${bytesMax} bytes`), isLasting: true }
-    const late = unknown(`there was no answer within ${msMax} ms`)
+    if (!scanner) return noVerdict('no scanner is configured')
+    if (subject.size > bytesMax) return { ...noVerdict(`it has more than ${bytesMax} bytes`), isLasting: true }
+    const late = noVerdict(`there was no answer within ${msMax} ms`)
     const over = new AbortController()
     const callOff = timers.after(msMax, () => over.abort(late))
     this.#underway.add(over)
