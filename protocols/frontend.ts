@@ -3,8 +3,8 @@ import type { Protocol } from '../streams/index.ts'
 /** A door: it listens, drains and closes; everything else is its protocol's business. */
 export interface Frontend {
   readonly protocol: Protocol
-  /** TLS is spoken from the first byte on. */
-  readonly isTls: boolean
+  /** Of a URL to it: its protocol, with an `s` where TLS is spoken from the first byte on; or `lmtp`. */
+  readonly scheme: string
   /** Where it listens, `host:port`, once listen() resolved. */
   readonly address: string
   listen(): Promise<void>

@@ -8,7 +8,7 @@ export { type HttpLimits, type HttpOptions, httpLimits } from './http/options.ts
 export { Networks } from './networks.ts'
 export { HttpScanner } from './scanner/http-scanner.ts'
 export { smtpFrontend } from './smtp/frontend.ts'
-export { type SmtpLimits, type SmtpOptions, smtpLimits } from './smtp/options.ts'
+export { BANNER_DELAY_MS, type SmtpLimits, type SmtpOptions, smtpLimits } from './smtp/options.ts'
 export type { AllowedNetworks } from './smtp/verify.ts'
 export { checkHost, type Resolve } from './webhook/resolve.ts'
 export { type WebhookLimits, type WebhookOptions, WebhookSender, type WebhookTarget } from './webhook/sender.ts'

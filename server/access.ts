@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Access, Credentials, Principal, RequestType } from '../streams/index.ts'
+import type { ChallengeAccess, Credentials, Principal, RequestType } from '../streams/index.ts'
 import { StoreError } from '../streams/index.ts'
 import type { Application, Applications } from './applications.ts'
 import type { EvidenceCache } from './evidence.ts'
@@ -11,7 +11,7 @@ import { type Passwords, passwordBytesMax } from './passwords.ts'
  * What was proved is remembered together with the Application it was proved for, and holds only while that very one is
  * registered: a removal counts from the next request on.
  */
-export class ApplicationAccess implements Access {
+export class ApplicationAccess implements ChallengeAccess {
   readonly #applications: Applications
   readonly #passwords: Passwords
   readonly #evidence: EvidenceCache<Application>
@@ -28,6 +28,24 @@ export class ApplicationAccess implements Access {
     const known = this.#evidence.get(digest)
     const application = known && this.#applications.holds(known) ? known : await this.#proofOf(digest, credentials)
     return this.admit(application, type, address) ?? unknown()
+  }
+
+  /** The words are the same whether an application is unknown, the answer wrong, or its secret one that cannot be known. */
+  async verifyAnswer(
+    key: string,
+    isAnswerOf: (secret: string) => boolean,
+    type: RequestType,
+    address?: string,
+  ): Promise<Principal> {
+    const secret = this.#applications.secretOf(key)
+    const isProved = secret !== undefined && isAnswerOf(secret)
+    if (!isProved) await this.#passwords.refuse()
+    const principal = isProved ? this.admit(this.#applications.get(key), type, address) : undefined
+    if (principal) return principal
+    throw new StoreError(
+      'ERR_UNAUTHENTICATED',
+      'unknown key or wrong secret; a password that a person chose answers no challenge, show it over TLS',
+    )
   }
 
   /** Whether an application that is known may do what it asks; undefined for none. */

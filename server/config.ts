@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { ftpLimits, guestLimits } from '../protocols/index.ts'
+import { BANNER_DELAY_MS, ftpLimits, guestLimits, smtpLimits } from '../protocols/index.ts'
 import {
   CHECKPOINT_RECORDS_LIMIT,
   type Credentials,
@@ -42,7 +42,7 @@ import {
   type Setting,
 } from './config-values.ts'
 
-const FTP_COUNT_MAX = 1_000_000
+const COUNT_MAX = 1_000_000
 /** Senders of mail wait ten minutes for an answer (RFC 5321 section 4.5.3.2.6), and others less. */
 const SCANNER_MS_MAX = 300_000
 const SCANNER_CONCURRENT_MAX = 1000
@@ -79,9 +79,24 @@ const settings = {
   'tls.certificate': { fallback: '' },
   'tls.key': { fallback: '' },
   'smtp.listen': { fallback: '127.0.0.1:2525', environment: 'CENOTE_SMTP', flag: 'smtp' },
+  'smtp.tls': { fallback: 'off' },
+  'smtp.implicitListen': { fallback: 'off' },
+  'smtp.lmtpListen': { fallback: 'off' },
   'smtp.domains': { fallback: ['cenote.local'] },
   'smtp.networks': { fallback: [] },
+  'smtp.proxyNetworks': { fallback: [] },
+  'smtp.clearAuth': { fallback: false },
+  'smtp.cramMd5': { fallback: false },
+  'smtp.bannerDelayMs': { fallback: BANNER_DELAY_MS },
   'smtp.messageBytesMax': { fallback: '64MiB' },
+  'smtp.recipientsMax': { fallback: smtpLimits.recipientsMax },
+  'smtp.connectionsMax': { fallback: smtpLimits.connectionsMax },
+  'smtp.connectionsPerAddressMax': { fallback: guestLimits.connectionsPerAddressMax },
+  'smtp.failuresPerAddressMax': { fallback: guestLimits.failuresPerAddressMax },
+  'smtp.failuresPerUserMax': { fallback: guestLimits.failuresPerUserMax },
+  'smtp.failuresWindowMs': { fallback: guestLimits.failuresWindowMs },
+  'smtp.idleMsMax': { fallback: smtpLimits.idleMsMax },
+  'smtp.transactionMsMax': { fallback: smtpLimits.transactionMsMax },
   'scanner.url': { fallback: '' },
   'scanner.policy': { fallback: 'off' },
   'scanner.msMax': { fallback: SCANNING_LIMITS.msMax },
@@ -149,10 +164,30 @@ export interface Configuration {
   readonly tls: CertificateFiles | null
   readonly smtp: {
     readonly listen: ListenAddress | null
+    /** Whether STARTTLS may be said, or must. */
+    readonly tls: 'off' | 'offered' | 'required'
+    /** Where TLS is spoken from the first byte on. */
+    readonly implicitListen: ListenAddress | null
+    /** Where LMTP is spoken, with TLS as where SMTP is. */
+    readonly lmtpListen: ListenAddress | null
     readonly domains: readonly string[]
     /** Networks (CIDR) whose hosts may deliver without a login. */
     readonly networks: readonly string[]
+    /** Networks of proxies, whose connections begin with a PROXY header. */
+    readonly proxyNetworks: readonly string[]
+    /** AUTH may be said in clear from everywhere. */
+    readonly clearAuth: boolean
+    readonly cramMd5: boolean
+    readonly bannerDelayMs: number
     readonly messageBytesMax: number
+    readonly recipientsMax: number
+    readonly connectionsMax: number
+    readonly connectionsPerAddressMax: number
+    readonly failuresPerAddressMax: number
+    readonly failuresPerUserMax: number
+    readonly failuresWindowMs: number
+    readonly idleMsMax: number
+    readonly transactionMsMax: number
   }
   readonly scanner: {
     /** null for none. */
@@ -252,10 +287,10 @@ export function parseConfiguration(
       passiveHost: parsePassiveHost(setting('ftp.passiveHost')),
       networks: list(setting('ftp.networks')).map(parseNetwork),
       anonymous: parseApplication(setting('ftp.anonymous')),
-      connectionsMax: parsePositive(setting('ftp.connectionsMax'), FTP_COUNT_MAX),
-      connectionsPerAddressMax: parsePositive(setting('ftp.connectionsPerAddressMax'), FTP_COUNT_MAX),
-      failuresPerAddressMax: parsePositive(setting('ftp.failuresPerAddressMax'), FTP_COUNT_MAX),
-      failuresPerUserMax: parsePositive(setting('ftp.failuresPerUserMax'), FTP_COUNT_MAX),
+      connectionsMax: parsePositive(setting('ftp.connectionsMax'), COUNT_MAX),
+      connectionsPerAddressMax: parsePositive(setting('ftp.connectionsPerAddressMax'), COUNT_MAX),
+      failuresPerAddressMax: parsePositive(setting('ftp.failuresPerAddressMax'), COUNT_MAX),
+      failuresPerUserMax: parsePositive(setting('ftp.failuresPerUserMax'), COUNT_MAX),
       failuresWindowMs: parsePositive(setting('ftp.failuresWindowMs'), MILLISECONDS_MAX),
       loginMsMax: parsePositive(setting('ftp.loginMsMax'), MILLISECONDS_MAX),
       idleMsMax: parsePositive(setting('ftp.idleMsMax'), MILLISECONDS_MAX),
@@ -266,9 +301,24 @@ export function parseConfiguration(
     tls: parseCertificate(setting('tls.certificate'), setting('tls.key')),
     smtp: {
       listen: parseAddress(setting('smtp.listen')),
+      tls: parseTls(setting('smtp.tls')),
+      implicitListen: parseAddress(setting('smtp.implicitListen')),
+      lmtpListen: parseAddress(setting('smtp.lmtpListen')),
       domains: list(setting('smtp.domains')).map(parseDomain),
       networks: list(setting('smtp.networks')).map(parseNetwork),
+      proxyNetworks: list(setting('smtp.proxyNetworks')).map(parseNetwork),
+      clearAuth: parseSwitch(setting('smtp.clearAuth')),
+      cramMd5: parseSwitch(setting('smtp.cramMd5')),
+      bannerDelayMs: parseMilliseconds(setting('smtp.bannerDelayMs')),
       messageBytesMax: parseSize(setting('smtp.messageBytesMax')),
+      recipientsMax: parsePositive(setting('smtp.recipientsMax'), COUNT_MAX),
+      connectionsMax: parsePositive(setting('smtp.connectionsMax'), COUNT_MAX),
+      connectionsPerAddressMax: parsePositive(setting('smtp.connectionsPerAddressMax'), COUNT_MAX),
+      failuresPerAddressMax: parsePositive(setting('smtp.failuresPerAddressMax'), COUNT_MAX),
+      failuresPerUserMax: parsePositive(setting('smtp.failuresPerUserMax'), COUNT_MAX),
+      failuresWindowMs: parsePositive(setting('smtp.failuresWindowMs'), MILLISECONDS_MAX),
+      idleMsMax: parsePositive(setting('smtp.idleMsMax'), MILLISECONDS_MAX),
+      transactionMsMax: parsePositive(setting('smtp.transactionMsMax'), MILLISECONDS_MAX),
     },
     scanner: parseScanner(setting),
     webhooks: {

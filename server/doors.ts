@@ -37,6 +37,7 @@ export interface DoorParts {
 export function buildDoors(parts: DoorParts): readonly Frontend[] {
   const { http, ftp, smtp } = parts.configuration
   const guests = guestsOf(ftp)
+  const mailGuests = guestsOf(smtp)
   if (ftp.anonymous !== '' && !parts.gate.principalOf(ftp.anonymous))
     parts.log.warn(
       `ftp.anonymous names ${ftp.anonymous}, which is no application yet: anonymous is refused until it is`,
@@ -46,7 +47,9 @@ export function buildDoors(parts: DoorParts): readonly Frontend[] {
     ftp.listen && buildFtp(parts, { listen: ftp.listen, mode: ftp.tls, guests }),
     ftp.implicitListen && buildFtp(parts, { listen: ftp.implicitListen, mode: 'implicit', guests }),
     ftp.legacy.listen && buildFtp(parts, { ...ftp.legacy, listen: ftp.legacy.listen, guests, isLegacy: true }),
-    smtp.listen && buildSmtp(parts, smtp.listen),
+    smtp.listen && buildSmtp(parts, { listen: smtp.listen, mode: smtp.tls, guests: mailGuests }),
+    smtp.implicitListen && buildSmtp(parts, { listen: smtp.implicitListen, mode: 'implicit', guests: mailGuests }),
+    smtp.lmtpListen && buildSmtp(parts, { listen: smtp.lmtpListen, mode: smtp.tls, guests: mailGuests, lmtp: true }),
   ]
   return doors.filter((door) => door !== null)
 }
@@ -75,12 +78,13 @@ function buildHttp(parts: DoorParts, listen: ListenAddress): Frontend {
   })
 }
 
-type TlsMode = Configuration['ftp']['tls'] | 'implicit'
-
-interface FtpListener {
+interface Listener {
   readonly listen: ListenAddress
-  readonly mode: TlsMode
+  readonly mode: Configuration['ftp']['tls'] | 'implicit'
   readonly guests: Guests
+}
+
+interface FtpListener extends Listener {
   /** In place of those of the door. */
   readonly networks?: readonly string[]
   /** TLS 1.0 and 1.1 are spoken, too. */
@@ -111,23 +115,36 @@ function buildFtp(parts: DoorParts, { listen, mode, guests, networks, isLegacy =
   })
 }
 
-/** Whoever comes is one guest, by whichever listener of FTP. */
-function guestsOf(ftp: Configuration['ftp']): Guests {
-  const { connectionsPerAddressMax, failuresPerAddressMax, failuresPerUserMax, failuresWindowMs } = ftp
+/** Whoever comes is one guest, by whichever listener of a door. */
+function guestsOf(door: Configuration['ftp'] | Configuration['smtp']): Guests {
+  const { connectionsPerAddressMax, failuresPerAddressMax, failuresPerUserMax, failuresWindowMs } = door
   return new Guests({ connectionsPerAddressMax, failuresPerAddressMax, failuresPerUserMax, failuresWindowMs })
 }
 
-function buildSmtp({ configuration, store, gate, log }: DoorParts, listen: ListenAddress): Frontend {
-  const { domains, networks, messageBytesMax } = configuration.smtp
+interface SmtpListener extends Listener {
+  readonly lmtp?: boolean
+}
+
+function buildSmtp(parts: DoorParts, { listen, mode, guests, lmtp = false }: SmtpListener): Frontend {
+  const { configuration, store, gate, certificates, log } = parts
+  const { domains, networks, proxyNetworks, clearAuth, cramMd5, bannerDelayMs, ...limits } = configuration.smtp
+  const { messageBytesMax, recipientsMax, connectionsMax, idleMsMax, transactionMsMax } = limits
   const { drainMsMax } = configuration.limits
   return smtpFrontend({
     ...listen,
+    lmtp,
     store,
     access: gate.access,
     logger: log.child({ door: 'smtp' }),
+    guests,
     domains,
     allowedNetworks: { addresses: networks, principal: networkPrincipal },
-    limits: { drainMsMax, messageBytesMax },
+    ...(mode !== 'off' && certificates && { tls: { mode, context: () => certificates.context() } }),
+    clearAuth,
+    cramMd5,
+    proxyNetworks,
+    bannerDelayMs,
+    limits: { drainMsMax, messageBytesMax, recipientsMax, connectionsMax, idleMsMax, transactionMsMax },
     clock: Date,
     random,
   })

@@ -237,8 +237,9 @@ export class Service {
 
   /** Undefined where no door speaks TLS. */
   async #openCertificates(): Promise<Certificates | undefined> {
-    const { ftp, tls } = this.#configuration
-    if (ftp.tls === 'off' && ftp.implicitListen === null && ftp.legacy.listen === null) return undefined
+    const { ftp, smtp, tls } = this.#configuration
+    const isClear = [ftp, smtp].every((door) => door.tls === 'off' && door.implicitListen === null)
+    if (isClear && ftp.legacy.listen === null) return undefined
     const certificates = await openCertificates(tls, this.folder.tls, this.#surroundings.log)
     this.#closers.push(() => certificates.close())
     return certificates

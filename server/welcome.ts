@@ -8,7 +8,7 @@ export const NO_ATOMICITY =
 
 /** What there is to tell of a service that has just started. */
 export interface Started {
-  readonly doors: readonly Pick<Frontend, 'protocol' | 'isTls' | 'address'>[]
+  readonly doors: readonly Pick<Frontend, 'protocol' | 'scheme' | 'address'>[]
   readonly folder: { readonly path: string; readonly cli: string }
   readonly root: Credentials | undefined
   readonly isRootNew: boolean
@@ -18,16 +18,12 @@ export interface Started {
 /** What `cenote serve` prints once it serves: where the doors are, and lines to paste that work as they stand. */
 export function welcome(started: Started, { smtp }: Pick<Configuration, 'smtp'>): string {
   const { doors, folder, root, isRootNew } = started
-  const addresses = doors.map((door) => `  ${schemeOf(door).padEnd(6)} ${schemeOf(door)}://${reachable(door.address)}`)
+  const addresses = doors.map(({ scheme, address }) => `  ${scheme.padEnd(6)} ${scheme}://${reachable(address)}`)
   const warning = started.atomicity === 'none' ? [`  Beware: ${NO_ATOMICITY}`, ''] : []
   const place = relative(process.cwd(), folder.path) || folder.path
   const heading = ['', `Cenote serves ${place}`, '', ...addresses, '', ...warning]
   const rest = root && isRootNew ? introduction(started, root, smtp.domains[0] ?? '') : [reminder(started)]
   return [...heading, ...rest, '', ''].join('\n')
-}
-
-function schemeOf({ protocol, isTls }: Pick<Frontend, 'protocol' | 'isTls'>): string {
-  return isTls ? `${protocol}s` : protocol
 }
 
 function reminder({ root, folder }: Started): string {
@@ -44,7 +40,7 @@ function introduction({ doors, folder }: Started, root: Credentials, mailDomain:
     'Try it:',
     '',
     ...doors
-      .filter(({ isTls }) => !isTls)
+      .filter(({ protocol, scheme }) => scheme === protocol)
       .map(({ protocol, address }) => `  ${example[protocol](root, reachable(address), mailDomain)}`),
   ]
 }
@@ -70,10 +66,16 @@ export function openDoorWarnings({ http, ftp, smtp }: Pick<Configuration, 'http'
   const old = ftp.legacy.listen
     ? [`ftp speaks TLS 1.0 and 1.1 at port ${ftp.legacy.listen.port}, which protects little`]
     : []
-  const clear = Object.entries({ http, ftp, smtp }).flatMap(([protocol, { listen }]) =>
-    listen === null || isLoopback(listen.host) || (protocol === 'ftp' && ftp.tls === 'required')
+  const listeners = [
+    { scheme: 'http', listen: http.listen, tls: 'off' },
+    { scheme: 'ftp', listen: ftp.listen, tls: ftp.tls },
+    { scheme: 'smtp', listen: smtp.listen, tls: smtp.tls },
+    { scheme: 'lmtp', listen: smtp.lmtpListen, tls: smtp.tls },
+  ]
+  const clear = listeners.flatMap(({ scheme, listen, tls }) =>
+    listen === null || isLoopback(listen.host) || tls === 'required'
       ? []
-      : [`${protocol} listens on ${listen.host} without TLS: secrets and content cross the network in clear`],
+      : [`${scheme} listens on ${listen.host} without TLS: secrets and content cross the network in clear`],
   )
   return [...clear, ...old]
 }

@@ -14,3 +14,17 @@ export interface Credentials {
 export interface Access {
   verify(credentials: Credentials, type: RequestType, address?: string): Promise<Principal>
 }
+
+/** Also takes an answer to a challenge, in which a secret is used and not shown. */
+export interface ChallengeAccess extends Access {
+  /**
+   * Verifies as `verify` does; `isAnswerOf` tells whether the answer was given with a secret. A password that a person
+   * chose is not known, and answers nothing.
+   */
+  verifyAnswer(
+    key: string,
+    isAnswerOf: (secret: string) => boolean,
+    type: RequestType,
+    address?: string,
+  ): Promise<Principal>
+}

@@ -10,7 +10,7 @@ export type {
   ScrubReport,
   Sequence,
 } from '../pool/index.ts'
-export type { Access, Credentials } from './access-port.ts'
+export type { Access, ChallengeAccess, Credentials } from './access-port.ts'
 export type * from './administration-port.ts'
 export {
   type Append,

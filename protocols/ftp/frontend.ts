@@ -3,6 +3,7 @@ import type { Origin, Principal } from '../../streams/index.ts'
 import { hostPort } from '../address.ts'
 import type { Frontend } from '../frontend.ts'
 import { asLogIn } from '../login.ts'
+import { turnAway } from '../turn-away.ts'
 import { VerdictQueue } from '../verdict-queue.ts'
 import { routeOf } from './address.ts'
 import { FileSystem } from './file-system.ts'
@@ -41,8 +42,8 @@ class FtpFrontend implements Frontend {
     )
   }
 
-  get isTls(): boolean {
-    return this.#settings.tls?.mode === 'implicit'
+  get scheme(): string {
+    return this.#settings.tls?.mode === 'implicit' ? 'ftps' : 'ftp'
   }
 
   get address(): string {
@@ -71,7 +72,7 @@ class FtpFrontend implements Frontend {
     const { limits } = this.#settings
     const refusal = this.#refusalOf(socket)
     if (refusal !== undefined) {
-      turnAway(socket, refusal, limits.closeMsMax)
+      turnAway(socket, `421 ${refusal}`, limits.closeMsMax)
       return
     }
     socket.setNoDelay(true).setKeepAlive(true)
@@ -125,9 +126,4 @@ function closing(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve())
   })
-}
-
-function turnAway(socket: Socket, why: string, closeMsMax: number): void {
-  socket.on('error', () => {}).setTimeout(closeMsMax, () => socket.destroy())
-  socket.resume().end(`421 ${why}\r\n`)
 }

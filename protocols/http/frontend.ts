@@ -24,7 +24,7 @@ export function httpFrontend(options: HttpOptions): Frontend {
  */
 class HttpFrontend implements Frontend {
   readonly protocol = 'http'
-  readonly isTls = false
+  readonly scheme = 'http'
   readonly #door: Door
   readonly #application: Application
   readonly #server: Server

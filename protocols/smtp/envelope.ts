@@ -65,6 +65,7 @@ export function envelopesOf(
   key: string,
 ): readonly Envelope<EmailFacts>[] {
   const buckets = new Set(recipients.map(({ bucket }) => bucket))
+  const announced = sizeOf(session)
   return [...buckets].map((bucket) => ({
     origin,
     name: { bucket, key },
@@ -73,8 +74,15 @@ export function envelopesOf(
       recipients.filter((recipient) => recipient.bucket === bucket),
     ),
     expected: {},
+    ...(announced !== undefined && { announced }),
     attributes: {},
   }))
+}
+
+/** What MAIL told of the message's size (RFC 1870), which need not be the size to the byte. */
+function sizeOf({ envelope: { mailFrom } }: SMTPServerSession): number | undefined {
+  const { SIZE: size } = (mailFrom ? mailFrom.args : false) || { SIZE: undefined }
+  return typeof size === 'string' ? Number(size) : undefined
 }
 
 function factsOf(session: SMTPServerSession, recipients: readonly Recipient[]): EmailFacts {

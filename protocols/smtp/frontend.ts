@@ -1,30 +1,31 @@
 import type { AddressInfo } from 'node:net'
 import { hostPort } from '../address.ts'
 import type { Frontend } from '../frontend.ts'
-import type { SmtpOptions } from './options.ts'
+import { type SmtpOptions, type SmtpSettings, settingsOf } from './options.ts'
 import { Refusal } from './refusal.ts'
 import { MailServer } from './server.ts'
 
 const closing = new Refusal(421, '4.3.2', 'Closing, try again in a moment')
 
-/** The door for e-mail (RFC 5321): a message becomes one object in each bucket that it is addressed to. */
+/** The door for e-mail (RFC 5321, 2033): a message becomes one object in each bucket that it is addressed to. */
 export function smtpFrontend(options: SmtpOptions): Frontend {
-  return new SmtpFrontend(options)
+  return new SmtpFrontend(settingsOf(options))
 }
 
 class SmtpFrontend implements Frontend {
   readonly protocol = 'smtp'
-  readonly isTls = false
+  readonly scheme: string
   readonly #host: string
   readonly #port: number
   readonly #server: MailServer
   #address = ''
   #closed = Promise.resolve()
 
-  constructor(options: SmtpOptions) {
-    this.#host = options.host
-    this.#port = options.port
-    this.#server = new MailServer(options)
+  constructor(settings: SmtpSettings) {
+    this.scheme = `${settings.lmtp ? 'lmtp' : 'smtp'}${settings.tls?.mode === 'implicit' ? 's' : ''}`
+    this.#host = settings.host
+    this.#port = settings.port
+    this.#server = new MailServer(settings)
   }
 
   get address(): string {

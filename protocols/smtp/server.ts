@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
+import type { SecureContext, TLSSocket } from 'node:tls'
 import {
   SMTPServer,
   type SMTPServerAddress,
@@ -12,14 +12,15 @@ import {
 import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import { type Principal, StoreError } from '../../streams/index.ts'
 import { MailConnection } from './connection.ts'
+import { Entrance } from './entrance.ts'
 import { domainSet } from './envelope.ts'
 import { discard, isBroken } from './message.ts'
-import { domainsDefault, type SmtpLimits, type SmtpLogger, type SmtpOptions, smtpLimits } from './options.ts'
+import type { SmtpLimits, SmtpLogger, SmtpSettings } from './options.ts'
 import { noteProtection } from './protection.ts'
 import { Reception } from './reception.ts'
-import { type Refusal, refusalOf } from './refusal.ts'
+import { Refusal, refusalOf } from './refusal.ts'
 import { UlidSource } from './ulid.ts'
-import { mayAuthenticate, Verifier } from './verify.ts'
+import { Verifier } from './verify.ts'
 
 /** Relics of sendmail, and extensions that let a client say who it is: smtp-server has them, we do not. */
 const commandsNever = ['WIZ', 'SHELL', 'KILL', 'XCLIENT', 'XFORWARD']
@@ -32,26 +33,39 @@ export class MailServer extends SMTPServer {
   readonly messages = new Set<Promise<void>>()
   readonly #limits: SmtpLimits
   readonly #logger: SmtpLogger
-  readonly #bannerDelayMs: number | undefined
+  readonly #bannerDelayMs: number
+  readonly #requiresTls: boolean
   readonly #verifier: Verifier
   readonly #reception: Reception
+  readonly #entrance: Entrance
 
-  constructor(options: SmtpOptions) {
-    const limits = { ...smtpLimits, ...options.limits }
-    const { store, access, clock, random, domains = domainsDefault } = options
-    super(serverOptions(options, domains, limits))
+  constructor(settings: SmtpSettings) {
+    super(serverOptions(settings))
+    const { store, clock, random, domains, limits, tls } = settings
     this.#limits = limits
-    this.#logger = options.logger
-    this.#bannerDelayMs = options.bannerDelayMs
-    this.#verifier = new Verifier(access, options.allowedNetworks, limits.authenticationFailuresMax)
+    this.#logger = settings.logger
+    this.#bannerDelayMs = settings.bannerDelayMs
+    this.#requiresTls = tls?.mode === 'required'
+    if (tls) this.secureContext = new CurrentContext(tls.context)
+    this.#verifier = new Verifier(settings)
     const ulids = new UlidSource(clock, random)
     this.#reception = new Reception(store, this.#verifier, ulids, domainSet(domains), limits.messageBytesMax)
+    // In place of smtp-server's own way in, which knows no networks and no version 2 of the PROXY protocol.
+    this.server.removeAllListeners('connection')
+    const isTls = tls?.mode === 'implicit'
+    this.#entrance = new Entrance(this.server, { ...settings, isTls }, (socket, { address, port }) =>
+      this.connect(socket, { remoteAddress: address, remotePort: port }),
+    )
     // A client that breaks off is nobody's fault, and a listener that fails is the frontend's to tell.
     this.on('error', (error: Error) => this.#logger.debug({ err: error }, 'SMTP connection failed'))
   }
 
-  override connect(socket: Socket | TLSSocket, options?: SMTPConnectionOptions | null): void {
-    const connection = new MailConnection(this, socket, options, this.#bannerDelayMs)
+  override connect(socket: Socket, options: SMTPConnectionOptions = {}): void {
+    const connection: MailConnection = new MailConnection(this, socket, options, {
+      limits: this.#limits,
+      bannerDelayMs: this.#verifier.isTrusted(options.remoteAddress ?? '') ? 0 : this.#bannerDelayMs,
+      offersAuthentication: () => this.#verifier.mayAuthenticate(connection),
+    })
     this.connections.add(connection)
     connection.on('error', (error: Error) => this._onError(error))
     connection.init()
@@ -60,6 +74,7 @@ export class MailServer extends SMTPServer {
   /** From here on nobody is let in, and any command is answered 421. */
   stop(): void {
     if (!this._closeTimeout) this.close()
+    this.#entrance.close()
   }
 
   /** Says a last word to the connections concerned, in the middle of whatever they do, and closes them. */
@@ -71,15 +86,15 @@ export class MailServer extends SMTPServer {
     }
   }
 
-  override onConnect(session: SMTPServerSession, callback: Answer<void>): void {
-    if (!mayAuthenticate(session)) session.disabledCommands = [...this.options.disabledCommands, 'AUTH']
+  /** RFC 3207 section 4.2: what was proved in clear is forgotten. */
+  override onSecure(socket: Socket | TLSSocket, session: SMTPServerSession, callback: Answer<void>): void {
+    noteProtection(session, socket)
+    this.#verifier.part(session)
     callback()
   }
 
-  override onSecure(socket: Socket | TLSSocket, session: SMTPServerSession, callback: Answer<void>): void {
-    noteProtection(session, socket)
-    session.disabledCommands = undefined
-    callback()
+  override onClose(session: SMTPServerSession): void {
+    this.#verifier.part(session)
   }
 
   override onAuth(
@@ -92,7 +107,7 @@ export class MailServer extends SMTPServer {
   }
 
   override onMailFrom(_address: SMTPServerAddress, session: SMTPServerSession, callback: Answer<void>): void {
-    this.#answer(session, this.#reception.mail(session), callback)
+    this.#answer(session, this.#mail(session), callback)
   }
 
   override onRcptTo({ address }: SMTPServerAddress, session: SMTPServerSession, callback: Answer<void>): void {
@@ -108,6 +123,11 @@ export class MailServer extends SMTPServer {
     this.messages.add(message)
   }
 
+  async #mail(session: SMTPServerSession): Promise<void> {
+    if (this.#requiresTls && !session.secure) throw new Refusal(530, '5.7.0', 'Must issue a STARTTLS command first')
+    await this.#reception.mail(session)
+  }
+
   #answer<Value>(session: SMTPServerSession, step: Promise<Value>, callback: Answer<Value>): void {
     step.then(
       (value) => callback(null, value),
@@ -117,12 +137,12 @@ export class MailServer extends SMTPServer {
 
   /** The reply follows the final dot, so the rest of the message is read first. */
   async #refuse(error: unknown, stream: SMTPServerDataStream, session: SMTPServerSession, callback: Answer<string>) {
-    if (isBroken(stream)) {
+    if (isBroken(stream) && !(error instanceof Refusal)) {
       this.#logger.info(detailsOf(session), 'Connection broke before the final dot, nothing stored')
       return
     }
     const refusal = this.#refusal(error, session)
-    if (await discard(stream, this.#limits.discardBytesMax)) callback(refusal)
+    if (stream.destroyed || (await discard(stream, this.#limits.discardBytesMax))) callback(refusal)
     else this.dismiss(refusal, (connection) => connection.session === session)
   }
 
@@ -139,22 +159,37 @@ function detailsOf({ id, remoteAddress }: SMTPServerSession): object {
   return { session: id, peer: remoteAddress }
 }
 
-function serverOptions({ tls }: SmtpOptions, domains: readonly string[], limits: SmtpLimits): SMTPServerOptions {
+/** Whatever name a client asks for, it gets the one certificate that the doors have. */
+class CurrentContext extends Map<string, SecureContext> {
+  readonly #context: () => SecureContext
+
+  constructor(context: () => SecureContext) {
+    super()
+    this.#context = context
+  }
+
+  override get(): SecureContext {
+    return this.#context()
+  }
+}
+
+function serverOptions({ tls, domains, lmtp, cramMd5, limits }: SmtpSettings): SMTPServerOptions {
   return {
-    ...tls,
     name: domains[0],
     banner: 'Cenote',
     heloResponse: '%s greets %s',
     logger: false,
+    lmtp,
+    // TLS from the first byte on comes after a PROXY header, which is ours to read.
+    ...(tls?.mode === 'implicit' && { secure: true, needsUpgrade: true }),
     disableReverseLookup: true,
     hideENHANCEDSTATUSCODES: false,
-    hidePIPELINING: false,
+    hideDSN: false,
     // Who may send, and where AUTH may go in clear, is for verify.ts to say.
     authOptional: true,
     allowInsecureAuth: true,
-    authMethods: ['PLAIN', 'LOGIN'],
+    authMethods: ['PLAIN', 'LOGIN', ...(cramMd5 ? ['CRAM-MD5'] : [])],
     disabledCommands: tls ? commandsNever : [...commandsNever, 'STARTTLS'],
-    maxClients: limits.clientsMax,
     maxRecipients: limits.recipientsMax,
     maxCommandLength: limits.commandBytesMax,
     size: limits.messageBytesMax,

@@ -84,7 +84,7 @@ const cases: readonly Case[] = [
 ]
 
 describe.each(cases)('$what', ({ policy, text, http, ftp, smtp }) => {
-  const access = { verify: async () => heldTo(policy) }
+  const access = { verify: async () => heldTo(policy), verifyAnswer: async () => heldTo(policy) }
 
   test('over HTTP', async () => {
     const store = await openStore()

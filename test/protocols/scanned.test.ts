@@ -15,7 +15,7 @@ import { gate, levelCatalog, openHarness, origin, turns } from '../support/store
 
 const permissions: readonly Permission[] = ['object:read', 'object:write', 'bucket:create']
 const principal: Principal = { application: 'camera', partition: 'main', permissions }
-const access = { verify: async () => principal }
+const access = { verify: async () => principal, verifyAnswer: async () => principal }
 const keys = async (store: OpenStore) => (await store.list(origin, 'inbox')).objects.map(({ key }) => key)
 
 async function openStore(judge: () => ScanOutcome | Promise<ScanOutcome>, policy: ScanPolicy = 'accept') {

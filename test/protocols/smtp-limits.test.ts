@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
+import { Guests } from '../../protocols/index.ts'
 import { bucketsMax } from '../../protocols/smtp/options.ts'
 import { FakeStore } from '../support/fake-store.ts'
 import { SmtpClient, wireForm } from '../support/smtp-client.ts'
-import { access, openDoor } from '../support/smtp-door.ts'
+import { access, openDoor, tlsOf } from '../support/smtp-door.ts'
 
 test('messageBytesMax: announced, refused when declared, and enforced on what comes', async () => {
   await using door = await openDoor({ limits: { messageBytesMax: 1000 } })
@@ -55,16 +56,30 @@ test('bucketsMax, whose receipts fit into one reply line', async () => {
   expect(`${reply}\r\n`.length).toBeLessThanOrEqual(512)
 })
 
-test('clientsMax', async () => {
-  await using door = await openDoor({ limits: { clientsMax: 1 } })
+/** Comes again until the server has noticed that somebody has gone. */
+async function greeting(address: string): Promise<string> {
+  for (;;) {
+    const client = await SmtpClient.open(address)
+    const reply = await client.reply()
+    if (!reply.startsWith('421 ')) return reply
+  }
+}
+
+test.each([
+  ['connectionsMax', { limits: { connectionsMax: 1 } }, 'Too many connections'],
+  [
+    'connectionsPerAddressMax',
+    { guests: new Guests({ connectionsPerAddressMax: 1 }) },
+    'Too many connections from your',
+  ],
+])('%s', async (_name, options, words) => {
+  await using door = await openDoor(options)
   const first = await SmtpClient.greeted(door.address)
   const second = await SmtpClient.open(door.address)
-  expect(await second.reply()).toMatch(/^421 /)
+  expect(await second.reply()).toContain(`421 4.7.0 ${words}`)
   expect(await second.reply()).toBe('')
   await first.commands('QUIT')
-  await first.closed()
-  const third = await SmtpClient.open(door.address)
-  expect(await third.reply()).toMatch(/^220 /)
+  expect(await greeting(door.address)).toMatch(/^220 /)
 })
 
 test('commandBytesMax', async () => {
@@ -77,6 +92,35 @@ test('commandBytesMax', async () => {
   }
   const client = await SmtpClient.greeted(door.address)
   expect(await client.command(`NOOP ${'x'.repeat(95)}`)).toMatch(/^250 /)
+})
+
+test('commandsMax: from one stored message to the next', async () => {
+  await using door = await openDoor({ limits: { commandsMax: 5 } })
+  const client = await SmtpClient.greeted(door.address)
+  for (let times = 0; times < 3; times++) {
+    expect(await client.message(wireForm('hello\r\n'), 'inbox@cenote.local')).toMatch(/^250 /)
+    await client.commands('NOOP')
+  }
+  await client.commands('NOOP', 'NOOP', 'NOOP', 'NOOP')
+  expect(await client.command('NOOP')).toBe('421 4.7.0 Too many commands without a message')
+  expect(await client.reply()).toBe('')
+})
+
+test('errorsMax: of what is refused for good, from one stored message to the next', async () => {
+  await using door = await openDoor({ limits: { errorsMax: 3, recipientsMax: 1 } })
+  const client = await SmtpClient.greeted(door.address)
+  const wrong = async (times: number) => {
+    for (let time = 0; time < times; time++) expect(await client.command('RCPT TO:<inbox>')).toMatch(/^50[13] /)
+  }
+  await wrong(2)
+  await client.commands('MAIL FROM:<ada@example.org>', 'RCPT TO:<inbox@cenote.local>')
+  for (let time = 0; time < 5; time++) expect(await client.command('RCPT TO:<inbox+x@cenote.local>')).toMatch(/^452 /)
+  await client.commands('DATA')
+  client.write(wireForm('hello\r\n'))
+  expect(await client.reply()).toMatch(/^250 /)
+  await wrong(3)
+  expect(await client.reply()).toBe('421 4.7.0 Too many errors')
+  expect(await client.reply()).toBe('')
 })
 
 test('idleMsMax: between commands and in the midst of a message', async () => {
@@ -116,8 +160,61 @@ test('authenticationFailuresMax', async () => {
   expect(await client.reply()).toBe('')
 })
 
-test('bannerDelayMs: who talks into it is refused', async () => {
-  await using door = await openDoor({ bannerDelayMs: 600_000 })
+test.each([
+  ['a command', 'NOO', 'O', 'idleMsMax'],
+  ['a message', 'MAIL FROM:<ada@example.org>\r\nRCPT TO:<inbox@cenote.local>\r\nDATA\r\n', 'x', 'transactionMsMax'],
+  ['recipients', 'MAIL FROM:<ada@example.org>\r\n', 'RCPT TO:<inbox@cenote.local>\r\n', 'transactionMsMax'],
+])('who trickles %s is cut off, however busy it looks', async (_what, start, drop, limit) => {
+  await using door = await openDoor({ limits: { [limit]: 300 } })
+  const client = await SmtpClient.greeted(door.address)
+  client.write(start)
+  const dripping = setInterval(() => client.write(drop), 20)
+  let reply = await client.reply()
+  while (reply && !reply.startsWith('421 ')) reply = await client.reply()
+  clearInterval(dripping)
+  expect(reply).toMatch(/^421 4\.4\.2 /)
+  await client.closed()
+  expect(door.store.size).toBe(0)
+})
+
+test('transactionMsMax does not count while the client waits for us', async () => {
+  await using door = await openDoor({ limits: { transactionMsMax: 300, idleMsMax: 1000 } })
+  const client = await SmtpClient.greeted(door.address)
+  await client.envelope('inbox@cenote.local')
+  const release = door.store.hold('commit')
+  client.write(wireForm('hello\r\n'))
+  const idle = await SmtpClient.open(door.address)
+  await idle.reply()
+  expect(await idle.reply()).toMatch(/^421 4\.4\.2 /) // More than a transaction later.
+  release()
+  expect(await client.reply()).toMatch(/^250 /)
+})
+
+test.each(['offered', 'implicit'] as const)('handshakeMsMax: TLS that does not come up, %s', async (mode) => {
+  await using door = await openDoor({ tls: tlsOf(mode), limits: { handshakeMsMax: 100 } })
   const client = await SmtpClient.open(door.address)
-  expect(await client.command('EHLO client.example')).toMatch(/^421 .*You talk too soon$/)
+  if (mode === 'offered') {
+    await client.reply()
+    await client.commands('EHLO client.example', 'STARTTLS')
+  }
+  client.write(Uint8Array.of(0x16, 3, 1, 1))
+  await client.closed()
+  expect(await SmtpClient.open(door.address)).toBeDefined()
+})
+
+test('bannerDelayMs: who talks into it is refused, and who is trusted need not wait', async () => {
+  const proxyNetworks = ['127.0.0.1']
+  await using door = await openDoor({ bannerDelayMs: 600_000, proxyNetworks })
+  const stranger = await SmtpClient.open(door.address)
+  expect(await stranger.command('PROXY TCP4 192.0.2.7 192.0.2.1 5000 25\r\nEHLO client.example')).toMatch(
+    /^421 .*You talk too soon$/,
+  )
+  const near = await SmtpClient.open(door.address)
+  expect(await near.command('PROXY TCP4 127.0.0.9 192.0.2.1 5000 25')).toMatch(/^220 /)
+})
+
+test('bannerDelayMs: the greeting comes after it', async () => {
+  await using door = await openDoor({ bannerDelayMs: 20, proxyNetworks: ['127.0.0.1'] })
+  const stranger = await SmtpClient.open(door.address)
+  expect(await stranger.command('PROXY TCP4 192.0.2.7 192.0.2.1 5000 25')).toMatch(/^220 /)
 })

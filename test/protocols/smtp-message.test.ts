@@ -165,10 +165,13 @@ describe('byte for byte', () => {
     expect(door.objects()[0]?.bytes.equals(Buffer.from(message))).toBe(true)
   })
 
+  /** A line that is a dot alone, but for its line ends. */
+  const isForged = (wire: string) => /(?:^|[\r\n])\0*\.\0*[\r\n]/.test(wire.slice(0, -3))
+
   test('any message, however it is cut into packets', async () => {
     await using door = await openDoor()
     const client = await SmtpClient.greeted(door.address)
-    const token = fc.constantFrom('\r\n', '\r\n', '.', '.', '\r', 'x', '\xff', 'DATA', ' ')
+    const token = fc.constantFrom('\r\n', '\r\n', '.', '.', '\r', '\n', '\0', 'x', '\xff', 'DATA', ' ')
     const cuts = fc.array(fc.integer({ min: 1, max: 7 }), { maxLength: 6 })
     let count = 0
     await fc.assert(
@@ -181,34 +184,27 @@ describe('byte for byte', () => {
           wire = wire.subarray(length)
         }
         client.write(wire)
-        expect(await client.reply()).toMatch(/^250 /)
-        expect(door.objects()[count++]?.bytes.toString('latin1')).toBe(message.toString('latin1'))
+        const reply = await client.reply()
+        if (isForged(wireForm(message).toString('latin1'))) expect(reply).toMatch(/^550 5\.6\.0 /)
+        else {
+          expect(reply).toMatch(/^250 /)
+          expect(door.objects()[count++]?.bytes.toString('latin1')).toBe(message.toString('latin1'))
+        }
       }),
       { numRuns: 200 },
     )
   })
 
-  // smtp-server takes a bare line feed for a line end when it undoes dot-stuffing, as Postfix does. RFC 5321 section
-  // 2.3.8 forbids clients to send one.
-  test('after a bare line feed a doubled dot is undone, too', async () => {
+  test.each([
+    ['a line feed or a carriage return alone is content', 'a\nb\rc\n\n\r\r\r\n', 'a\nb\rc\n\n\r\r\r\n'],
+    ['dot-stuffing is undone at the start of a line (RFC 5321 section 4.5.2)', '.a\r\n..b\r\n', 'a\r\n.b\r\n'],
+    ['and nowhere else', 'a\n..b\n.c\r.d\r\n', 'a\n..b\n.c\r.d\r\n'],
+  ])('%s', async (_name, wire, message) => {
     await using door = await openDoor()
     const client = await SmtpClient.greeted(door.address)
-    expect(await client.message('a\n..b\r\n.\r\n', 'inbox@cenote.local')).toMatch(/^250 /)
-    expect(door.objects()[0]?.bytes.toString()).toBe('a\n.b\r\n')
+    expect(await client.message(`${wire}.\r\n`, 'inbox@cenote.local')).toMatch(/^250 /)
+    expect(door.objects()[0]?.bytes.toString()).toBe(message)
   })
-
-  // Commands hidden in a message by an end mark that another server would take for one (SMTP smuggling).
-  test.each(['\n.\n', '\r\n.\n', '\n.\r\n', '\r.\r', '\r\n.\r', '\r.\r\n', '\r\n.\0\r\n', '\r\n\0.\r\n'])(
-    'only CRLF.CRLF ends a message, %j does not',
-    async (end) => {
-      await using door = await openDoor()
-      const client = await SmtpClient.greeted(door.address)
-      const message = `a${end}MAIL FROM:<eve@example.org>\r\nRCPT TO:<archive@cenote.local>\r\nDATA\r\nsmuggled\r\n`
-      expect(await client.message(`${message}.\r\n`, 'inbox@cenote.local')).toMatch(/^250 /)
-      expect(await client.command('NOOP')).toMatch(/^250 /)
-      expect(door.objects().map(({ bucket, bytes }) => [bucket, bytes.toString()])).toEqual([['inbox', message]])
-    },
-  )
 })
 
 describe('a connection that breaks before the final dot stores nothing', () => {
@@ -320,12 +316,13 @@ describe('a session', () => {
     expect(features.slice(1).sort()).toEqual([
       '8BITMIME',
       'AUTH PLAIN LOGIN',
+      'DSN',
       'ENHANCEDSTATUSCODES',
       'PIPELINING',
       'SIZE 67108864',
       'SMTPUTF8',
     ])
-    for (const command of ['BDAT 5 LAST', 'STARTTLS', 'XCLIENT ADDR=192.0.2.1', 'WIZ x', 'KILL', 'SHELL']) {
+    for (const command of ['STARTTLS', 'XCLIENT ADDR=192.0.2.1', 'WIZ x', 'KILL', 'SHELL']) {
       expect(await client.command(command)).toMatch(/^500 5\.5\.2 /)
     }
   })

@@ -86,6 +86,15 @@ test('a full pool says 452, and keeps nothing of the message', async () => {
   expect(door.store.status.uploadsOpen).toBe(0)
 })
 
+test('a message whose size is told, and that does not fit, is refused at RCPT', async () => {
+  await using door = await openStoreDoor({ bytesMax: 100_000 })
+  const client = await SmtpClient.greeted(door.address)
+  await client.commands('MAIL FROM:<ada@example.org> SIZE=200000')
+  expect(await client.command('RCPT TO:<inbox@cenote.local>')).toMatch(/^452 4\.3\.1 /)
+  await client.commands('RSET', 'MAIL FROM:<ada@example.org> SIZE=50000', 'RCPT TO:<inbox@cenote.local>', 'RSET')
+  expect(door.store.status.uploadsOpen).toBe(0)
+})
+
 test('a flush that fails is no yes, to neither bucket', async () => {
   let isBroken = false
   const flush = async () => {

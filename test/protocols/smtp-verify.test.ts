@@ -1,16 +1,19 @@
+import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
-import tlsOptions from 'smtp-server/lib/tls-options.js'
 import { describe, expect, test } from 'vitest'
+import { Guests } from '../../protocols/index.ts'
+import { settingsOf } from '../../protocols/smtp/options.ts'
 import { MailServer } from '../../protocols/smtp/server.ts'
 import { Verifier } from '../../protocols/smtp/verify.ts'
+import { ManualClock } from '../support/manual-clock.ts'
 import { plainToken, SmtpClient, wireForm } from '../support/smtp-client.ts'
-import { access, doorOptions, mailer, mailerSecret, openDoor } from '../support/smtp-door.ts'
+import { doorOptions, mailer, mailerSecret, openDoor, tlsOf } from '../support/smtp-door.ts'
 
 const sender = 'MAIL FROM:<ada@example.org>'
 const right = `AUTH PLAIN ${plainToken('mailer', mailerSecret)}`
-/** smtp-server's own certificate, which is for tests. */
-const { key, cert } = tlsOptions({}) as { key: string; cert: string }
+const verifierOf = (addresses: readonly string[]) =>
+  new Verifier(settingsOf(doorOptions({ allowedNetworks: { addresses, principal: mailer } })))
 const strangers = { allowedNetworks: { addresses: [], principal: mailer } }
 
 describe('AUTH', () => {
@@ -54,7 +57,8 @@ describe('AUTH', () => {
   })
 
   test('an Access that fails is no yes', async () => {
-    const broken = { verify: () => Promise.reject(new Error('out of order')) }
+    const outOfOrder = () => Promise.reject(new Error('out of order'))
+    const broken = { verify: outOfOrder, verifyAnswer: outOfOrder }
     await using door = await openDoor({ ...strangers, access: broken })
     const client = await SmtpClient.greeted(door.address)
     expect(await client.command(right)).toBe('451 4.3.0 Internal error')
@@ -65,7 +69,7 @@ describe('AUTH', () => {
 describe('a secret in clear', () => {
   /** A door that takes its clients, all of this machine, for a peer of another network. */
   async function remoteDoor(options: Parameters<typeof doorOptions>[0]) {
-    const server = new MailServer(doorOptions({ bannerDelayMs: 0, ...options }))
+    const server = new MailServer(settingsOf(doorOptions({ bannerDelayMs: 0, ...options })))
     const listener = createServer((socket) => server.connect(socket, { remoteAddress: '192.0.2.7' }))
     await once(listener.listen(0, '127.0.0.1'), 'listening')
     return { address: `127.0.0.1:${(listener.address() as AddressInfo).port}`, close: () => listener.close() }
@@ -76,14 +80,21 @@ describe('a secret in clear', () => {
     const client = await SmtpClient.open(door.address)
     await client.reply()
     expect(await client.command('EHLO client.example')).not.toContain('AUTH')
-    expect(await client.command(right)).toMatch(/^500 /)
+    expect(await client.command(right)).toBe('538 5.7.11 Encryption required: STARTTLS first')
     expect(await client.command(sender)).toMatch(/^530 5\.7\.0 /)
     await client.commands('QUIT')
     door.close()
   })
 
+  test('is taken from everywhere where somebody said so', async () => {
+    const door = await remoteDoor({ ...strangers, clearAuth: true })
+    const client = await SmtpClient.greeted(door.address)
+    await client.commands(right, sender, 'QUIT')
+    door.close()
+  })
+
   test('travels after STARTTLS, which forgets what was said before', async () => {
-    const door = await remoteDoor({ ...strangers, tls: { key, cert } })
+    const door = await remoteDoor({ ...strangers, tls: tlsOf('offered') })
     const client = await SmtpClient.greeted(door.address)
     await client.startTls()
     expect(await client.command(sender)).toMatch(/^503 /)
@@ -100,7 +111,7 @@ describe('a secret in clear', () => {
   })
 
   test('is refused even when a session should get as far as showing it', async () => {
-    const verifier = new Verifier(access, undefined, 3)
+    const verifier = verifierOf([])
     const session = { secure: false, remoteAddress: '192.0.2.7' } as Parameters<Verifier['authenticate']>[1]
     const evidence = {
       method: 'PLAIN',
@@ -124,8 +135,74 @@ test('a mail tells which application AUTH proved, and none where the network was
   expect(byLogin!.facts).toMatchObject({ login: 'mailer' })
 })
 
+describe('CRAM-MD5', () => {
+  async function answered(client: SmtpClient, user: string, secret: string): Promise<string> {
+    const challenge = Buffer.from((await client.command('AUTH CRAM-MD5')).slice(4), 'base64')
+    const answer = createHmac('md5', secret).update(challenge).digest('hex')
+    return client.command(btoa(`${user} ${answer}`))
+  }
+
+  test('an answer proves who has the secret, which is not shown', async () => {
+    await using door = await openDoor({ ...strangers, cramMd5: true })
+    const client = await SmtpClient.open(door.address)
+    await client.reply()
+    expect(await client.command('EHLO client.example')).toContain('AUTH PLAIN LOGIN CRAM-MD5')
+    expect(await answered(client, 'mailer', 'wrong')).toMatch(/^535 5\.7\.8 /)
+    expect(await answered(client, 'mailer', mailerSecret)).toMatch(/^235 /)
+    await client.commands(sender)
+  })
+
+  test('is there only where it was asked for', async () => {
+    await using door = await openDoor(strangers)
+    const client = await SmtpClient.greeted(door.address)
+    expect(await client.command('AUTH CRAM-MD5')).toMatch(/^504 /)
+  })
+})
+
+describe('who fails, or comes, too often', () => {
+  const wrong = `AUTH PLAIN ${plainToken('mailer', 'wrong')}`
+
+  test('is refused unseen, by whichever connection', async () => {
+    const guests = new Guests({ failuresPerAddressMax: 2 }, new ManualClock())
+    await using door = await openDoor({ ...strangers, guests })
+    for (let times = 0; times < 2; times++) {
+      const client = await SmtpClient.greeted(door.address)
+      expect(await client.command(wrong)).toMatch(/^535 /)
+    }
+    const client = await SmtpClient.greeted(door.address)
+    expect(await client.command(right)).toBe('454 4.7.0 Too many failed logins: try again in 600 s')
+  })
+
+  test('an application has as many sessions as it may, and one that ended, or began TLS, is none', async () => {
+    const held = { ...mailer, policy: { connectionsMax: 1 } }
+    const verify = async () => held
+    await using door = await openDoor({ ...strangers, tls: tlsOf('offered'), access: { verify, verifyAnswer: verify } })
+    const first = await SmtpClient.greeted(door.address)
+    await first.commands(right)
+    const second = await SmtpClient.greeted(door.address)
+    expect(await second.command(right)).toBe('454 4.7.0 mailer has 1 sessions, and no more may be')
+    await first.startTls()
+    await first.commands('EHLO client.example')
+    await second.commands(right)
+    await second.startTls()
+    await second.commands('EHLO client.example')
+    await first.commands(right, 'QUIT')
+    let reply = await second.command(right)
+    while (reply.startsWith('454 ')) reply = await (await SmtpClient.greeted(door.address)).command(right)
+    expect(reply).toMatch(/^235 /)
+  })
+})
+
+test('TLS that is required: no mail in clear, and no secret but from this machine', async () => {
+  await using door = await openDoor({ tls: tlsOf('required') })
+  const client = await SmtpClient.greeted(door.address)
+  expect(await client.command(sender)).toBe('530 5.7.0 Must issue a STARTTLS command first')
+  await client.startTls()
+  await client.commands('EHLO client.example', sender)
+})
+
 test('STARTTLS on loopback: a message over TLS is marked secure', async () => {
-  await using door = await openDoor({ tls: { key, cert } })
+  await using door = await openDoor({ tls: tlsOf('offered') })
   const client = await SmtpClient.open(door.address)
   await client.reply()
   expect(await client.command('EHLO client.example')).toContain('STARTTLS')
@@ -138,7 +215,7 @@ test('STARTTLS on loopback: a message over TLS is marked secure', async () => {
 })
 
 test('what is sent in clear behind STARTTLS is not taken for part of the session', async () => {
-  await using door = await openDoor({ tls: { key, cert } })
+  await using door = await openDoor({ tls: tlsOf('offered') })
   const client = await SmtpClient.greeted(door.address)
   client.write(`STARTTLS\r\n${sender}\r\nRCPT TO:<archive@cenote.local>\r\n`)
   await client.secure()
@@ -149,14 +226,14 @@ test('what is sent in clear behind STARTTLS is not taken for part of the session
 test.each(['10.0.0.0/33', '10.0.0', 'fd00::/129', '10.0.0.0/8/8', 'host', '', '10.0.0.0/'])(
   '%j is no network',
   (range) => {
-    const construct = () => new Verifier(access, { addresses: [range], principal: mailer }, 3)
+    const construct = () => verifierOf([range])
     expect(construct).toThrow(`'${range}' is neither an address nor a range`)
   },
 )
 
 test('networks are matched by family and prefix', () => {
   const addresses = ['10.0.0.0/8', '192.0.2.7', 'fd00::/8', '2001:db8::1']
-  const verifier = new Verifier(access, { addresses, principal: mailer }, 3)
+  const verifier = verifierOf(addresses)
   const accepted = (remoteAddress: string) => {
     try {
       return verifier.principalOf({ remoteAddress } as Parameters<Verifier['principalOf']>[0]) === mailer

@@ -114,6 +114,29 @@ describe('verify', () => {
     }
   })
 
+  test('takes an answer to a challenge by who has a generated secret, and refuses all others alike', async () => {
+    const { access, administration, passwords } = await open(new RegistryStore())
+    const { secret } = await administration.add(manager, camera)
+    await administration.add(manager, person)
+    const answer = (key: string, known: string, type: RequestType) =>
+      access.verifyAnswer(key, (candidate) => candidate === known, type)
+    expect((await answer('camera', secret!, 'ftp')).application).toBe('camera')
+    await expect(answer('camera', secret!, 'email')).rejects.toEqual(code('ERR_FORBIDDEN'))
+    expect(passwords.verified).toBe(0)
+    const words = []
+    for (const [key, known] of [
+      ['camera', 'wrong'],
+      ['ann', person.password],
+      ['nobody', secret!],
+    ] as const) {
+      const refused = await answer(key, known, 'email').catch((error) => error)
+      expect(refused).toEqual(code('ERR_UNAUTHENTICATED'))
+      words.push(refused.message)
+    }
+    expect(new Set(words).size).toBe(1)
+    expect(passwords.verified).toBe(3)
+  })
+
   test('pays for a password once in five minutes, and once for all who show it meanwhile', async () => {
     const { access, administration, passwords, clock } = await open(store)
     await administration.add(manager, person)

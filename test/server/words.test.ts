@@ -40,9 +40,9 @@ describe('the log', () => {
 
 describe('the welcome', () => {
   const doors = [
-    { protocol: 'http', isTls: false, address: '0.0.0.0:8480' },
-    { protocol: 'ftp', isTls: false, address: '127.0.0.1:2121' },
-    { protocol: 'smtp', isTls: false, address: '[::]:2525' },
+    { protocol: 'http', scheme: 'http', address: '0.0.0.0:8480' },
+    { protocol: 'ftp', scheme: 'ftp', address: '127.0.0.1:2121' },
+    { protocol: 'smtp', scheme: 'smtp', address: '[::]:2525' },
   ] as const
   const folder = { path: '/srv/cenote', cli: '/srv/cenote/cli.json' }
   const root = { key: 'CNKEY', secret: 'the-secret' }

@@ -92,6 +92,11 @@ export class SmtpClient {
   async secure(): Promise<void> {
     const reply = await this.reply()
     if (!reply.startsWith('220 ')) throw new Error(`STARTTLS: ${reply || 'closed'}`)
+    await this.wrap()
+  }
+
+  /** Goes on over TLS. */
+  async wrap(): Promise<void> {
     this.#socket.removeAllListeners()
     const socket = connectTls({ socket: this.#socket, rejectUnauthorized: false })
     await once(socket, 'secureConnect')

@@ -1,21 +1,32 @@
+import { createSecureContext } from 'node:tls'
+import tlsOptions from 'smtp-server/lib/tls-options.js'
 import type { Frontend } from '../../protocols/index.ts'
 import { smtpFrontend } from '../../protocols/index.ts'
-import type { SmtpOptions } from '../../protocols/smtp/options.ts'
-import { type Access, type EmailFacts, type Principal, StoreError } from '../../streams/index.ts'
+import type { SmtpOptions, SmtpTls } from '../../protocols/smtp/options.ts'
+import { type ChallengeAccess, type EmailFacts, type Principal, StoreError } from '../../streams/index.ts'
 import { FakeStore } from './fake-store.ts'
 
 export const mailer: Principal = { application: 'mailer', partition: 'main', permissions: ['object:write'] }
 export const mailerSecret = 'correct horse'
 
 /** Knows `mailer`, and `browser`, which may not use e-mail. */
-export const access: Access = {
+export const access: ChallengeAccess = {
   async verify({ key, secret }) {
     if (secret !== mailerSecret) throw new StoreError('ERR_UNAUTHENTICATED', 'Unknown key or wrong secret')
     if (key === 'browser') throw new StoreError('ERR_FORBIDDEN', 'browser may not use email')
     if (key !== 'mailer') throw new StoreError('ERR_UNAUTHENTICATED', 'Unknown key or wrong secret')
     return mailer
   },
+  async verifyAnswer(key, isAnswerOf) {
+    if (key === 'mailer' && isAnswerOf(mailerSecret)) return mailer
+    throw new StoreError('ERR_UNAUTHENTICATED', 'Unknown key or wrong secret')
+  },
 }
+
+/** smtp-server's own certificate, which is for tests. */
+const { key, cert } = tlsOptions({}) as { key: string; cert: string }
+const context = createSecureContext({ key, cert })
+export const tlsOf = (mode: SmtpTls['mode']): SmtpTls => ({ mode, context: () => context })
 
 export interface MailObject {
   readonly bucket: string
