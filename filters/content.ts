@@ -13,6 +13,7 @@ export interface ContentState {
  */
 export const content: Stage<ContentState> = {
   name: 'content',
+  sightBytes: SAMPLE_BYTES,
   start({ facts }) {
     const mail = facts.type === 'email'
     return { mail, sample: new Head(mail ? 0 : SAMPLE_BYTES) }
@@ -21,9 +22,11 @@ export const content: Stage<ContentState> = {
     if (!state.sample.full) state.sample.append(chunk)
     return state
   },
-  freeze({ sample }) {
-    return sample.bytes.toString('base64')
+  /** The sample is the beginning of what is staged, and would be most of each record that keeps a state. */
+  freeze() {
+    return 'replay'
   },
+  /** Records of before have the sample. */
   thaw(plain, { facts }) {
     const mail = facts.type === 'email'
     return { mail, sample: new Head(mail ? 0 : SAMPLE_BYTES, Buffer.from(plain as string, 'base64')) }

@@ -13,7 +13,7 @@ export type Frozen = { readonly [stage: string]: Plain | 'replay' }
  *     └─┴─freeze
  *   freeze, JSON, thaw: OPEN again, here or in another process
  *
- * Invariant: while open, every stage has taken the same chunks. A stage that throws midway breaks it, so that the
+ * Invariant: while open, every stage has taken the same chunks, as far as it looks. A stage that throws midway breaks it, so that the
  * pipeline is closed for good; using it after that is a fault of the caller.
  */
 export class Pipeline {
@@ -47,12 +47,22 @@ export class Pipeline {
   ): Promise<Pipeline> {
     const replayed = stages.filter(({ name }) => !Object.hasOwn(frozen, name) || frozen[name] === 'replay')
     const replaying = Pipeline.start(replayed, envelope)
-    if (replayed.length > 0) for await (const chunk of replay) replaying.step(chunk)
+    if (replayed.length > 0) await replaying.#replay(replay)
     const states = stages.map((stage) => {
       const index = replayed.indexOf(stage)
       return index < 0 ? stage.thaw(frozen[stage.name]!, envelope) : replaying.#states[index]
     })
     return new Pipeline(stages, states)
+  }
+
+  /** As far as any of the stages looks. */
+  async #replay(bytes: AsyncIterable<Uint8Array>): Promise<void> {
+    let left = Math.max(...this.#stages.map(({ sightBytes = Number.POSITIVE_INFINITY }) => sightBytes))
+    for await (const chunk of bytes) {
+      this.step(chunk)
+      left -= chunk.length
+      if (left <= 0) return
+    }
   }
 
   step(chunk: Uint8Array): void {

@@ -119,9 +119,14 @@ describe('content type', () => {
     expect(await type(text)).toBe('text/plain')
     text.fill(0, SAMPLE_BYTES - 1)
     expect(await type(text)).toBe('application/octet-stream')
-    const frozen = content.freeze(content.step(content.start(upload), text)) as string
-    expect(Buffer.from(frozen, 'base64')).toEqual(text.subarray(0, SAMPLE_BYTES))
-    expect(content.freeze(content.step(content.start(mail), text))).toBe('')
+    expect(content.step(content.start(upload), text).sample.bytes).toEqual(text.subarray(0, SAMPLE_BYTES))
+    expect(content.step(content.start(mail), text).sample.bytes).toHaveLength(0)
+    expect(content.sightBytes).toBe(SAMPLE_BYTES)
+  })
+
+  test('is found of a sample that a record of before has kept', async () => {
+    const sample = Buffer.from('%PDF-1.7\n').toString('base64')
+    expect(await content.finish(content.thaw(sample, upload))).toEqual({ 'content.type': 'application/pdf' })
   })
 
   test('never throws, whatever the bytes imitate', async () => {

@@ -147,6 +147,20 @@ describe('freeze and thaw', () => {
     expect(await thawed.finish()).toEqual({ still: true })
   })
 
+  test('bytes are replayed as far as a stage looks', async () => {
+    const read: string[] = []
+    async function* replay() {
+      for (const chunk of ['ab', 'cd', 'ef', 'gh']) {
+        read.push(chunk)
+        yield Buffer.from(chunk)
+      }
+    }
+    const near = { ...collector('near'), sightBytes: 1 }
+    const far = { ...collector('far'), sightBytes: 3 }
+    await Pipeline.thaw([near, far, collector('kept')], envelope, { near: 'replay', far: 'replay', kept: '' }, replay())
+    expect(read).toEqual(['ab', 'cd'])
+  })
+
   test('an upload outlives an upgrade: a new stage is replayed, the state of one that is gone is dropped', async () => {
     const frozen: { readonly [stage: string]: Plain } = { one: 'abc', gone: { any: 'thing' } }
     const stages = [collector('new'), collector('one')]
