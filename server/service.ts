@@ -169,6 +169,7 @@ export class Service {
       partition,
       stages: ({ facts }) => route[facts.type],
       clock: Date,
+      timers: systemTime,
       limits: { objectBytesMax, partialsMax, partialBytesMax },
       scanning,
       onProgress: ({ records, recordsTotal }) => {

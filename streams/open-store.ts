@@ -5,6 +5,7 @@ import type { Catalog } from './catalog/catalog-port.ts'
 import { type CatchUpProgress, catchUp } from './catalog/catch-up.ts'
 import type { Change } from './changes.ts'
 import type { CustodyOptions, OpenCustody } from './custody/custody.ts'
+import type { Timers } from './delivery/pauses.ts'
 import type { DeliveryProgress, NewSubscription } from './delivery/subscription-changes.ts'
 import type { SubscriptionState } from './delivery/subscription-state.ts'
 import { digest } from './digest.ts'
@@ -13,6 +14,7 @@ import type { IntegrityVerdict } from './integrity.ts'
 import { limiter } from './limiter.ts'
 import { Housekeeping } from './partials/partial-housekeeping.ts'
 import type { Partials } from './partials/partial-port.ts'
+import { Unprepared } from './partials/unprepared.ts'
 import { objectBytesMaxOf } from './policy/checks.ts'
 import { Quotas } from './policy/quotas.ts'
 import type { Scanning } from './scanning/scanning.ts'
@@ -50,6 +52,8 @@ export interface StoreLimits {
   readonly partialBytesMax: number
   /** An upload that can be resumed is made durable whenever so many bytes have come; twice as many are lost at the most. */
   readonly prepareBytes: number
+  /** And whenever something of it has waited for that so long, in milliseconds. */
+  readonly prepareMsMax: number
 }
 
 export const STORE_LIMITS: StoreLimits = {
@@ -65,6 +69,7 @@ export const STORE_LIMITS: StoreLimits = {
   partialsMax: 1000,
   partialBytesMax: 2 ** 36,
   prepareBytes: 4 << 20,
+  prepareMsMax: 1000,
 }
 
 export interface StoreOptions {
@@ -75,6 +80,8 @@ export interface StoreOptions {
   readonly stages: (envelope: Envelope) => readonly Stage[]
   /** Milliseconds since 1970. */
   readonly clock: { now(): number }
+  /** Without them an upload is prepared by its bytes alone, and not by time. */
+  readonly timers?: Timers
   readonly limits?: Partial<StoreLimits>
   /** Judges what is uploaded; without it nobody does. Its owner closes it. */
   readonly scanning?: Pick<Scanning, 'begin'>
@@ -83,6 +90,8 @@ export interface StoreOptions {
    */
   readonly onProgress?: (progress: CatchUpProgress) => void
 }
+
+const NO_TIMERS: Timers = { after: () => () => {} }
 
 export interface StoreStatus {
   /** The last durable record of the store. */
@@ -131,7 +140,7 @@ const UNSCANNED: Pick<Scanning, 'begin'> = { begin: () => async () => ({}) }
  */
 export async function openStore(options: StoreOptions): Promise<OpenStore> {
   return inStoreWords(async () => {
-    const { pool, catalog, onProgress = () => {} } = options
+    const { pool, catalog, timers = NO_TIMERS, onProgress = () => {} } = options
     const limits = { ...STORE_LIMITS, ...options.limits }
     const { bucketsMax, objectBytesMax, uploadsMax, changesMax, renameObjectsMax, streamRecordsMax } = limits
     const tail = await catchUp(pool, catalog, onProgress)
@@ -156,7 +165,8 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const commit = (change: Change) => underway.during(() => sequencer.commit(pool.begin(), [change]))
     const housekeeping = new Housekeeping({ pool, partials, limits, clock: options.clock, commit })
     const { scanning = UNSCANNED } = options
-    const room = { housekeeping, prepareBytes: limits.prepareBytes, quotas, scanning }
+    const unprepared = new Unprepared({ timers, clock: options.clock, prepareMsMax: limits.prepareMsMax })
+    const room = { housekeeping, unprepared, prepareBytes: limits.prepareBytes, quotas, scanning }
     const parts = { admission, sequencer, reader, versionReader, recent, writer, underway, refuseLocked, ...room }
     return new PartitionStore({
       pool,

@@ -20,6 +20,7 @@ import type { IntegrityVerdict } from './integrity.ts'
 import type { OpenStore, StoreStatus } from './open-store.ts'
 import type { Housekeeping } from './partials/partial-housekeeping.ts'
 import { PartialStore } from './partials/partial-store.ts'
+import type { Unprepared } from './partials/unprepared.ts'
 import { permit } from './permission.ts'
 import type { Usage } from './policy/usage.ts'
 import { Judging } from './quarantine/judging.ts'
@@ -62,6 +63,7 @@ export interface StoreParts extends TransactionParts {
   readonly expiryLookMax: number
   readonly housekeeping: Housekeeping
   readonly prepareBytes: number
+  readonly unprepared: Unprepared
 }
 
 /** The store of a partition: who may do it and whether it can be is checked here, and the work is in the parts. */
@@ -276,6 +278,7 @@ export class PartitionStore implements OpenStore {
   async close(): Promise<void> {
     this.#isOpen = false
     this.#parts.recent.close()
+    this.#parts.unprepared.close()
     await this.#parts.underway.idle()
   }
 

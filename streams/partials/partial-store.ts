@@ -20,6 +20,7 @@ import type { Housekeeping } from './partial-housekeeping.ts'
 import type { Partials, PartialUpload, ResumableUpload } from './partial-port.ts'
 import type { Claim, PartialTable } from './partial-table.ts'
 import { type Beginning, type PreparingParts, PreparingUpload } from './preparing-upload.ts'
+import type { Unprepared } from './unprepared.ts'
 
 export interface PartialStoreParts {
   readonly pool: Pick<Pool, 'resume' | 'record' | 'read'>
@@ -36,6 +37,7 @@ export interface PartialStoreParts {
   readonly commit: (change: Change) => Promise<readonly DurableRecord[]>
   readonly settled: () => Promise<void>
   readonly stepBytes: number
+  readonly unprepared: Unprepared
 }
 
 /** What an upload may go on from: what is under its name. */
@@ -56,12 +58,13 @@ export class PartialStore implements Partials {
 
   constructor(parts: PartialStoreParts) {
     this.#parts = parts
-    const { admission, sequencer, underway, stepBytes, housekeeping, quotas, scanning } = parts
+    const { admission, sequencer, underway, stepBytes, unprepared, housekeeping, quotas, scanning } = parts
     this.#preparing = {
       admission,
       sequencer,
       underway,
       stepBytes,
+      unprepared,
       quotas,
       scanning,
       reserve: ({ origin }, transaction, bytes) => housekeeping.roomFor(origin, transaction, bytes),

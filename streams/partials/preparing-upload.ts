@@ -15,6 +15,7 @@ import { prepare } from './partial-changes.ts'
 import type { PartialUpload, ResumableUpload } from './partial-port.ts'
 import { partialOf } from './partial-state.ts'
 import type { Claim } from './partial-table.ts'
+import type { Unprepared } from './unprepared.ts'
 
 export interface PreparingParts {
   readonly admission: Pick<Admission, 'leave'>
@@ -24,6 +25,8 @@ export interface PreparingParts {
   readonly scanning: Pick<Scanning, 'begin'>
   /** An upload is prepared at each multiple of so many bytes, and goes on meanwhile: what is not durable is twice as much at the most. */
   readonly stepBytes: number
+  /** And when something of it has waited for long enough. */
+  readonly unprepared: Unprepared
   /** Reserves, and lets partial uploads go while there is no room. */
   readonly reserve: (envelope: Envelope, transaction: Transaction, bytes: number) => Promise<void>
   /** Lets go of what was prepared of an upload that has ended. */
@@ -88,7 +91,12 @@ export class PreparingUpload implements ResumableUpload {
   #last: Uint8Array = NOTHING
   #state: State = 'open'
   #failure: StoreError | undefined
-  #preparing: Promise<void> = Promise.resolve()
+  /** Until what is being prepared is durable; undefined while nothing is. */
+  #preparing: Promise<void> | undefined
+  /** Until what is being prepared is sealed: nothing is written meanwhile. */
+  #sealing: Promise<void> | undefined
+  /** Something of it has waited for long enough, whether more of it comes or not. */
+  readonly #prepareLate = () => void this.#prepareNext()
 
   constructor(parts: PreparingParts, beginning: Beginning) {
     this.#parts = parts
@@ -187,8 +195,10 @@ export class PreparingUpload implements ResumableUpload {
       const room = stepBytes - (intake.size % stepBytes)
       const piece = chunk.subarray(offset, offset + room)
       await allowance?.grow(intake.size + piece.length)
+      if (this.#sealing !== undefined) await this.#sealing
       this.#requireOpen() // It may have ended while it waited for room.
       await intake.write(piece)
+      if (this.#beginning.claim) this.#parts.unprepared.add(this.#prepareLate)
       offset += piece.length
       if (piece.length === room) await this.#step()
     }
@@ -196,20 +206,34 @@ export class PreparingUpload implements ResumableUpload {
 
   /** That it cannot be prepared is no failure of the upload: less of it can be gone on with. */
   async #step(): Promise<void> {
-    await this.#preparing
-    if (!this.#beginning.claim || this.#state !== 'open') return
     await this.#reserve()
-    await new Promise<void>((resolve) => {
-      this.#preparing = this.#prepare(resolve)
-        .catch(() => {})
-        .finally(resolve)
+    await this.#prepareNext()
+    await this.#sealing
+  }
+
+  /** Begins to prepare what there is, once what is being prepared is durable. */
+  async #prepareNext(): Promise<void> {
+    while (this.#preparing !== undefined) await this.#preparing
+    const { claim, intake } = this.#beginning
+    if (!claim || this.#state !== 'open' || intake.size <= this.#begun || intake.size === this.#own?.size) return
+    this.#sealing = new Promise((resolve) => {
+      const sealed = () => {
+        this.#sealing = undefined
+        resolve()
+      }
+      this.#preparing = this.#prepare(sealed)
+        .catch(() => this.#parts.unprepared.add(this.#prepareLate))
+        .finally(() => {
+          sealed()
+          this.#preparing = undefined
+        })
     })
   }
 
   /** Of what nobody declared the size, so much as comes until the next step; where there is no room it may end before. */
   async #reserve(): Promise<void> {
-    const { envelope, transaction } = this.#beginning
-    if ((envelope.expected.size ?? envelope.announced) !== undefined) return
+    const { claim, envelope, transaction } = this.#beginning
+    if (!claim || (envelope.expected.size ?? envelope.announced) !== undefined) return
     await this.#parts.reserve(envelope, transaction, this.#parts.stepBytes).catch(() => {})
   }
 
@@ -219,6 +243,7 @@ export class PreparingUpload implements ResumableUpload {
     if (allowance && !allowance.keep(intake.size)) return
     const { origin, name } = envelope
     const change = prepare({ origin, name, ...intake.freeze(), own: this.#own, since, base })
+    this.#parts.unprepared.delete(this.#prepareLate)
     const [durable] = await underway.during(() => sequencer.prepare(transaction, change, sealed))
     if (durable?.record.operation === 'prepare') this.#own = partialOf(durable.record)
   }
@@ -250,6 +275,7 @@ export class PreparingUpload implements ResumableUpload {
   /** `sequence` is that of its record, when it came to one. */
   async #leave(sequence?: Sequence): Promise<void> {
     const { allowance } = this.#beginning
+    this.#parts.unprepared.delete(this.#prepareLate)
     if (allowance) void this.#parts.quotas.release(allowance, sequence)
     await this.#beginning.transaction.abort().catch(() => {}) // Void where it was committed.
     this.#parts.admission.leave(1)

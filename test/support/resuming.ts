@@ -25,8 +25,9 @@ export interface ResumeCounts {
   attempts: number
   serverKills: number
   clientKills: number
-  /** Bytes that were sent more than once. */
+  /** Bytes that were sent more than once: of all attempts, and of the one that lost the most. */
   sentAgain: number
+  sentAgainMost: number
 }
 
 /**
@@ -34,7 +35,14 @@ export interface ResumeCounts {
  * what they ask against what the server told, and what is stored at the end against the file.
  */
 export class Resuming {
-  readonly counts: ResumeCounts = { uploads: 0, attempts: 0, serverKills: 0, clientKills: 0, sentAgain: 0 }
+  readonly counts: ResumeCounts = {
+    uploads: 0,
+    attempts: 0,
+    serverKills: 0,
+    clientKills: 0,
+    sentAgain: 0,
+    sentAgainMost: 0,
+  }
   readonly #folder: string
   readonly #random: Random
   readonly #proxy: FtpProxy
@@ -153,6 +161,7 @@ export class Resuming {
     )
     before.taken = 0 // Looked at once.
     this.counts.sentAgain += Math.max(0, reached - last.start)
+    this.counts.sentAgainMost = Math.max(this.counts.sentAgainMost, reached - last.start)
   }
 
   async #verify(name: string, bytes: Buffer): Promise<void> {
