@@ -1,4 +1,4 @@
-import type { Attributes, EmailFacts, Plain, Stage } from '../streams/index.ts'
+import type { Attributes, DsnFacts, EmailFacts, Plain, Stage } from '../streams/index.ts'
 import { bareAddress } from './address.ts'
 import { bounded, LIST_LENGTH_MAX } from './bounds.ts'
 import { headerAttributes } from './header-section.ts'
@@ -41,7 +41,7 @@ export const email: Stage<EmailState, EmailFacts> = {
 }
 
 /** An address as it came when it is none by RFC 5322: the envelope is evidence. */
-function envelopeAttributes({ mailFrom, rcptTo, helo, secure, tag, tls, login }: EmailFacts): Attributes {
+function envelopeAttributes({ mailFrom, rcptTo, helo, secure, tag, tls, login, dsn }: EmailFacts): Attributes {
   return {
     'email.mail-from': bareAddress(mailFrom) || bounded(mailFrom),
     'email.rcpt-to': rcptTo.slice(0, LIST_LENGTH_MAX).map((address) => bareAddress(address) || bounded(address)),
@@ -50,6 +50,19 @@ function envelopeAttributes({ mailFrom, rcptTo, helo, secure, tag, tls, login }:
     ...(tag === undefined ? {} : { 'email.tag': bounded(tag) }),
     ...(tls && { 'email.tls-version': bounded(tls.version), 'email.tls-cipher': bounded(tls.cipher) }),
     ...(login !== undefined && { 'email.login': bounded(login) }),
+    ...(dsn && dsnAttributes(dsn)),
+  }
+}
+
+function dsnAttributes({ ret, envid, recipients }: DsnFacts): Attributes {
+  const told = (of: 'notify' | 'orcpt') =>
+    recipients.flatMap((recipient) => (recipient[of] ? [bounded(`${recipient.address} ${recipient[of]}`)] : []))
+  const [notify, orcpt] = [told('notify').slice(0, LIST_LENGTH_MAX), told('orcpt').slice(0, LIST_LENGTH_MAX)]
+  return {
+    ...(ret !== undefined && { 'email.dsn-ret': bounded(ret) }),
+    ...(envid !== undefined && { 'email.dsn-envid': bounded(envid) }),
+    ...(notify.length > 0 && { 'email.dsn-notify': notify }),
+    ...(orcpt.length > 0 && { 'email.dsn-orcpt': orcpt }),
   }
 }
 

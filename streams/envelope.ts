@@ -80,6 +80,18 @@ export interface EmailFacts {
   readonly tls?: { readonly version: string; readonly cipher: string }
   /** The application that AUTH proved; absent where the network was enough. */
   readonly login?: string
+  /** What the client asked of reports on delivery; absent where it asked nothing. */
+  readonly dsn?: DsnFacts
+}
+
+/** The parameters of MAIL and RCPT by RFC 3461 section 4, with xtext undone. */
+export interface DsnFacts {
+  /** `FULL` or `HDRS`: what of the message a report is to hold. */
+  readonly ret?: string
+  /** The sender's name for the transaction. */
+  readonly envid?: string
+  /** Of those of which something was asked: when to report, such as `FAILURE,DELAY`, and who they were at first. */
+  readonly recipients: readonly { readonly address: string; readonly notify?: string; readonly orcpt?: string }[]
 }
 
 export type Facts = HttpFacts | FtpFacts | EmailFacts

@@ -2,6 +2,7 @@ import { domainToASCII } from 'node:url'
 import type { SMTPServerSession } from 'smtp-server'
 import { type EmailFacts, type Envelope, type Origin, type Principal, StoreError } from '../../streams/index.ts'
 import { hostPort } from '../address.ts'
+import { dsnOf } from './dsn.ts'
 import { protectionOf } from './protection.ts'
 import type { Ulid } from './ulid.ts'
 
@@ -88,6 +89,7 @@ function sizeOf({ envelope: { mailFrom } }: SMTPServerSession): number | undefin
 function factsOf(session: SMTPServerSession, recipients: readonly Recipient[]): EmailFacts {
   const { mailFrom } = session.envelope
   const tls = protectionOf(session)
+  const dsn = dsnOf(session, recipients)
   const tag = recipients.find((recipient) => recipient.tag !== undefined)?.tag
   return {
     type: 'email',
@@ -98,5 +100,6 @@ function factsOf(session: SMTPServerSession, recipients: readonly Recipient[]): 
     ...(tls && { tls }),
     ...(session.user && { login: session.user.application }),
     ...(tag !== undefined && { tag }),
+    ...(dsn && { dsn }),
   }
 }

@@ -34,6 +34,8 @@ export const TRAITS: ReadonlyMap<string, Traits> = new Map<string, Traits>([
   ['email.content-id', UNIQUE],
   ['email.date', { type: 'time', ...UNIQUE }],
   ['email.duplicate-of', UNIQUE],
+  ['email.dsn-envid', UNIQUE],
+  ['email.dsn-orcpt', UNIQUE],
   ['email.from', ADDRESS],
   ['email.from-name', { words: true }],
   ['email.headers-truncated', { type: 'boolean' }],

@@ -129,6 +129,22 @@ describe('email filter', () => {
     })
   })
 
+  test('takes what was asked of reports on delivery', async () => {
+    const recipients = [
+      { address: 'a@b.c', notify: 'NEVER' },
+      { address: 'd@e.f', orcpt: 'rfc822;g@h.i' },
+    ]
+    const dsn = { ret: 'FULL', envid: 'x'.repeat(2000), recipients }
+    expect(await email.finish(email.start(envelopeOf({ ...facts, dsn }) as never))).toEqual({
+      ...fromEnvelope,
+      'email.dsn-ret': 'FULL',
+      'email.dsn-envid': 'x'.repeat(1024),
+      'email.dsn-notify': ['a@b.c NEVER'],
+      'email.dsn-orcpt': ['d@e.f rfc822;g@h.i'],
+      'email.attachment-count': 0,
+    })
+  })
+
   test('keeps the last hops, the last references, and a few fields of a scanner', async () => {
     const many = (field: (index: number) => string) => Array.from({ length: 100 }, (_, index) => field(index))
     const found = await headers(

@@ -14,6 +14,7 @@ const FORMATS: { readonly [format: number]: string } = {
   1: 'd5ff69e4abdaf502062a00238de1dcedeb5b2b33411c9c41cb2c2d33badb7ad4',
   2: '80cba50111794795527e66228e07afb170971a9e1d5ebc190207552154d1752e',
   3: 'c760bf9ce7549e3185e795867a65831f9682e2ec98bd7e4a8f876e950b7f2d80',
+  4: '5d9adc42296903b5ad7fdd1108ffc990e4de498d5533d6a30f526570942222f4',
 }
 
 const VALUES = [true, -2.5, 0, 1e21, '', 'Märch RED, \u0000\u0001 re', '2026-11-01T01:00:07+01:00', 'x'.repeat(300)]
