@@ -1,41 +1,60 @@
-import type { Attributes, DsnFacts, EmailFacts, Plain, Stage } from '../streams/index.ts'
+import type { Attributes, DsnFacts, EmailFacts, Envelope, Plain, Stage } from '../streams/index.ts'
 import { bareAddress } from './address.ts'
 import { bounded, LIST_LENGTH_MAX } from './bounds.ts'
 import { headerAttributes } from './header-section.ts'
+import { MailParts, partAttributes } from './mail-parts.ts'
 import type { MimeStructure } from './mime/attachment.ts'
 import { MimeReader } from './mime/mime-reader.ts'
 
+/** Of a part nothing is read: what is known of it came with its envelope. */
 export interface EmailState {
   readonly facts: EmailFacts
   readonly reader: MimeReader
+  readonly parts: MailParts
+}
+
+type FrozenEmail = { readonly reader: Plain; readonly keys: readonly string[]; readonly key: string }
+
+function stateOf(envelope: Envelope<EmailFacts>, frozen?: FrozenEmail): EmailState {
+  const { facts } = envelope
+  const parts = new MailParts(envelope, frozen?.keys, frozen?.key)
+  return { facts, parts, reader: new MimeReader(parts, facts.parts, frozen?.reader) }
 }
 
 /**
  * The filter of request type email: the envelope of the mail (RFC 5321), the header section of its message (RFC 5322)
- * and the structure of that (RFC 2045). Of the message no more than the header section is kept.
+ * and the structure of that (RFC 2045). Of the message no more than the header section is kept. Where the envelope says
+ * so, its attachments come out as objects of their own.
  */
 export const email: Stage<EmailState, EmailFacts> = {
   name: 'email',
-  start({ facts }) {
-    return { facts, reader: new MimeReader() }
+  start(envelope) {
+    return stateOf(envelope)
   },
   step(state, chunk) {
-    state.reader.step(chunk)
+    if (!state.facts.part) state.reader.step(chunk)
     return state
   },
-  freeze({ reader }) {
-    return reader.freeze()
+  derive({ facts, reader, parts }, hasEnded) {
+    if (hasEnded && !facts.part) reader.end()
+    return parts.take()
   },
-  thaw(plain: Plain, { facts }) {
-    return { facts, reader: new MimeReader(undefined, undefined, plain) }
+  freeze({ reader, parts: { keys, key } }) {
+    const frozen: FrozenEmail = { reader: reader.freeze(), keys: [...keys], key }
+    return frozen
   },
-  finish({ facts, reader }) {
+  thaw(plain, envelope) {
+    return stateOf(envelope, plain as FrozenEmail)
+  },
+  finish({ facts, reader, parts }) {
+    if (facts.part) return partAttributes(facts, facts.part)
     const structure = reader.end()
     return {
       ...envelopeAttributes(facts),
       ...headerAttributes(reader.headerSection),
       ...(reader.section === 'truncated' ? { 'email.headers-truncated': true } : {}),
       ...structureAttributes(structure),
+      ...(parts.keys.length > 0 && { 'email.parts': parts.keys }),
     }
   },
 }

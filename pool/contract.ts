@@ -18,6 +18,11 @@ export interface Staging {
    * end meanwhile ends it with ERR_CLOSED. What cannot be read will not be committed, either.
    */
   read(): AsyncIterable<Uint8Array>
+  /**
+   * Holds nothing in memory any more: the device has it, however small it is. For one of many payloads of a transaction,
+   * of which nothing more is to come; a write is taken all the same.
+   */
+  shed(): Promise<void>
 }
 
 /** One record to commit: opaque content, and the payloads that it owns from then on. */
@@ -59,6 +64,8 @@ export type Drafting = (first: Sequence) => Draft
 export interface Transaction {
   /** Opens one more payload. */
   stage(): Staging
+  /** Gives one payload back, and goes on without it. Not for one that a prepared record owns. */
+  drop(payload: Staging): Promise<void>
   /**
    * Keeps room for payloads of so many bytes more, until the transaction ends: they will not be refused for want of
    * space. What is used too slowly is kept only until somebody else lacks room. ERR_NO_SPACE when there is not so much

@@ -66,6 +66,14 @@ export class PayloadStaging implements Staging {
     await Promise.all([...chunks, chunk].map((piece) => extents.append(piece)))
   }
 
+  async shed(): Promise<void> {
+    if (this.#ended) throw new PoolError('ERR_CLOSED', 'the transaction has ended')
+    if (this.#length === 0) return
+    this.#changes++
+    if (!this.#extents) await this.#spill(NOTHING)
+    await this.#extents!.finish()
+  }
+
   async *read(): AsyncGenerator<Uint8Array> {
     const changes = this.#changes
     const pieces = this.#extents?.read() ?? this.#chunks.values()
@@ -109,3 +117,4 @@ export class PayloadStaging implements Staging {
 }
 
 const DONE = Promise.resolve()
+const NOTHING = new Uint8Array(0)

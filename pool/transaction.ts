@@ -93,6 +93,17 @@ export class PoolTransaction implements Transaction {
     return staging
   }
 
+  async drop(payload: Staging): Promise<void> {
+    this.#assertOpen()
+    await this.#turn.run(async () => {
+      const number = this.#numberOf(payload)
+      assert(number >= (this.#prepared?.forms.length ?? 0), 'a prepared record owns it')
+      const [staging] = this.#stagings.splice(number, 1)
+      staging!.end()
+      await staging!.discard()
+    })
+  }
+
   async commit(drafting: Drafting): Promise<Sequence> {
     this.#assertOpen()
     this.#end()

@@ -54,6 +54,7 @@ export const ConfigurationFile = Type.Object(
       cramMd5: Type.Optional(Type.Boolean()),
       bannerDelayMs: Type.Optional(Type.Integer()),
       messageBytesMax: Type.Optional(Size),
+      parts: Type.Optional(Type.Boolean()),
       recipientsMax: Type.Optional(Type.Integer()),
       connectionsMax: Type.Optional(Type.Integer()),
       connectionsPerAddressMax: Type.Optional(Type.Integer()),

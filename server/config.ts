@@ -89,6 +89,7 @@ const settings = {
   'smtp.cramMd5': { fallback: false },
   'smtp.bannerDelayMs': { fallback: BANNER_DELAY_MS },
   'smtp.messageBytesMax': { fallback: '64MiB' },
+  'smtp.parts': { fallback: false },
   'smtp.recipientsMax': { fallback: smtpLimits.recipientsMax },
   'smtp.connectionsMax': { fallback: smtpLimits.connectionsMax },
   'smtp.connectionsPerAddressMax': { fallback: guestLimits.connectionsPerAddressMax },
@@ -180,6 +181,8 @@ export interface Configuration {
     readonly cramMd5: boolean
     readonly bannerDelayMs: number
     readonly messageBytesMax: number
+    /** Attachments become objects of their own. */
+    readonly parts: boolean
     readonly recipientsMax: number
     readonly connectionsMax: number
     readonly connectionsPerAddressMax: number
@@ -311,6 +314,7 @@ export function parseConfiguration(
       cramMd5: parseSwitch(setting('smtp.cramMd5')),
       bannerDelayMs: parseMilliseconds(setting('smtp.bannerDelayMs')),
       messageBytesMax: parseSize(setting('smtp.messageBytesMax')),
+      parts: parseSwitch(setting('smtp.parts')),
       recipientsMax: parsePositive(setting('smtp.recipientsMax'), COUNT_MAX),
       connectionsMax: parsePositive(setting('smtp.connectionsMax'), COUNT_MAX),
       connectionsPerAddressMax: parsePositive(setting('smtp.connectionsPerAddressMax'), COUNT_MAX),

@@ -127,7 +127,8 @@ interface SmtpListener extends Listener {
 
 function buildSmtp(parts: DoorParts, { listen, mode, guests, lmtp = false }: SmtpListener): Frontend {
   const { configuration, store, gate, certificates, log } = parts
-  const { domains, networks, proxyNetworks, clearAuth, cramMd5, bannerDelayMs, ...limits } = configuration.smtp
+  const { smtp } = configuration
+  const { domains, networks, proxyNetworks, clearAuth, cramMd5, bannerDelayMs, parts: hasParts, ...limits } = smtp
   const { messageBytesMax, recipientsMax, connectionsMax, idleMsMax, transactionMsMax } = limits
   const { drainMsMax } = configuration.limits
   return smtpFrontend({
@@ -144,6 +145,7 @@ function buildSmtp(parts: DoorParts, { listen, mode, guests, lmtp = false }: Smt
     cramMd5,
     proxyNetworks,
     bannerDelayMs,
+    parts: hasParts,
     limits: { drainMsMax, messageBytesMax, recipientsMax, connectionsMax, idleMsMax, transactionMsMax },
     clock: Date,
     random,

@@ -43,19 +43,26 @@ export class Admission {
    */
   admit(envelope: Envelope, stage: () => Staging): Intake {
     const createsBucket = this.#check(envelope)
-    const intake = new Intake(
-      envelope,
-      Pipeline.start(this.#options.stages(envelope), envelope),
-      stage(),
-      createsBucket,
-    )
+    this.#requireTurn()
+    const intake = this.#intake(envelope, stage, createsBucket)
     this.#open += 1
     return intake
+  }
+
+  /** The same for what comes out of an upload that is counted already. */
+  derive(envelope: Envelope, stage: () => Staging): Intake {
+    return this.#intake(envelope, stage, this.#check(envelope))
+  }
+
+  #intake(envelope: Envelope, stage: () => Staging, createsBucket: boolean): Intake {
+    const pipeline = Pipeline.start(this.#options.stages(envelope), envelope)
+    return new Intake(envelope, pipeline, stage(), createsBucket)
   }
 
   /** The same for an upload that goes on. */
   async readmit(envelope: Envelope, { frozen, replay, staging }: Resumed): Promise<Intake> {
     const createsBucket = this.#check(envelope)
+    this.#requireTurn()
     this.#open += 1
     try {
       const pipeline = await Pipeline.thaw(this.#options.stages(envelope), envelope, frozen, replay)
@@ -74,9 +81,12 @@ export class Admission {
     const createsBucket = mayCreateBucket(envelope)
     if (!createsBucket && !this.#options.buckets.has(name.bucket)) throw noBucket(name.bucket)
     checkDeclared(attributes)
+    return createsBucket
+  }
+
+  #requireTurn(): void {
     if (this.#open >= this.#options.uploadsMax)
       throw new StoreError('ERR_BUSY', `${this.#open} uploads are open already`)
-    return createsBucket
   }
 
   leave(uploads: number): void {

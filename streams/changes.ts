@@ -55,6 +55,8 @@ export interface Put {
   readonly partial?: { readonly own: PartialUpload | undefined }
   /** The version that it was made from, which must be the current one still. */
   readonly replaces?: Sequence
+  /** Attributes that are the ids of the objects under these names. */
+  readonly refers?: { readonly [attribute: string]: ObjectName } | undefined
   /** The room that it takes; undefined where no quota bounds it. */
   readonly allowance?: Allowance | undefined
 }
@@ -72,10 +74,11 @@ export function put({
   createsBucket,
   partial,
   replaces,
+  refers = {},
   allowance,
 }: Put): Change {
   return {
-    names: [name],
+    names: [name, ...Object.values(refers)],
     draft(draft) {
       const { bucket, key } = name
       if (createsBucket && !draft.hasBucket(bucket)) createBucket(origin, bucket).draft(draft)
@@ -88,7 +91,7 @@ export function put({
       const older = before && replace(draft, name, before, versioning).older
       const version = draft.nextSequence
       const object = before?.object ?? draft.nextId
-      const all = { ...attributes, ...defaultRetention(settings, draft.time) }
+      const all = { ...attributes, ...referrals(draft, refers), ...defaultRetention(settings, draft.time) }
       const what = { object, bucket, key, size: staging.length, digests, attributes: all }
       const prepared = partial && endPartial(draft, origin, name, partial.own)
       const body = {
@@ -103,6 +106,12 @@ export function put({
       overtake(draft, origin, name)
     },
   }
+}
+
+/** Nothing is said of a name that nothing is under. */
+function referrals(draft: Draft, refers: { readonly [attribute: string]: ObjectName }): Attributes {
+  const found = Object.entries(refers).map(([attribute, to]) => [attribute, draft.binding(to)?.object] as const)
+  return Object.fromEntries(found.filter((pair): pair is [string, string] => pair[1] !== undefined))
 }
 
 /** What was prepared of the upload itself is taken over by the pool; of another one it is let go. */

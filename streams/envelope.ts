@@ -82,6 +82,10 @@ export interface EmailFacts {
   readonly login?: string
   /** What the client asked of reports on delivery; absent where it asked nothing. */
   readonly dsn?: DsnFacts
+  /** How much of the message becomes objects of their own; absent when nothing does. */
+  readonly parts?: PartBounds
+  /** There when it is such a part, and not the message itself. */
+  readonly part?: PartFacts
 }
 
 /** The parameters of MAIL and RCPT by RFC 3461 section 4, with xtext undone. */
@@ -92,6 +96,27 @@ export interface DsnFacts {
   readonly envid?: string
   /** Of those of which something was asked: when to report, such as `FAILURE,DELAY`, and who they were at first. */
   readonly recipients: readonly { readonly address: string; readonly notify?: string; readonly orcpt?: string }[]
+}
+
+/** Of the parts of one message. */
+export interface PartBounds {
+  readonly countMax: number
+  /** Of all of them together, decoded. */
+  readonly bytesMax: number
+}
+
+/** A part of a message (RFC 2045), and what the message says of it. */
+export interface PartFacts {
+  /** The key of the message. */
+  readonly message: string
+  /** Its place in the message: `2`, `2.1` (RFC 9051 section 6.4.5.1). */
+  readonly number: string
+  readonly mediaType: string
+  /** As declared, with parameters; '' when it was not. This and what follows is decoded, and on one line. */
+  readonly declaredType: string
+  readonly name: string
+  readonly disposition: 'attachment' | 'inline' | ''
+  readonly contentId: string
 }
 
 export type Facts = HttpFacts | FtpFacts | EmailFacts
@@ -114,4 +139,6 @@ export interface Envelope<F extends Facts = Facts> {
   readonly announced?: number
   /** Declared by the client, stored as given: `content.type`, `user.*`. */
   readonly attributes: Attributes
+  /** Attributes that are to be the ids of the objects under these names, as it gets its place. */
+  readonly refers?: { readonly [attribute: string]: ObjectName }
 }

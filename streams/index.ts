@@ -102,7 +102,7 @@ export {
   type ScanningLimits,
   type ScanningOptions,
 } from './scanning/scanning.ts'
-export type { Stage } from './stage.ts'
+export type { Derived, Stage } from './stage.ts'
 export { inStoreWords, toStoreError } from './store-errors.ts'
 export type * from './store-port.ts'
 export type { PageRoom, TailOptions } from './tail/tail.ts'

@@ -6,6 +6,7 @@ import { StoreError } from './errors.ts'
 import type { Frozen, Pipeline } from './pipeline.ts'
 import { requireContent } from './policy/checks.ts'
 import type { Scan } from './scanning/scanning.ts'
+import type { Derived } from './stage.ts'
 
 /** What an upload's end brings besides its bytes. */
 export type Ending = Pick<Put, 'partial' | 'replaces' | 'allowance'>
@@ -41,6 +42,14 @@ export class Intake {
     return this.#staging.write(chunk)
   }
 
+  derive(hasEnded: boolean): readonly Derived[] {
+    return this.#pipeline.derive(hasEnded)
+  }
+
+  get staging(): Staging {
+    return this.#staging
+  }
+
   /**
    * Compares the bytes with what was declared of them (ERR_LENGTH_MISMATCH, ERR_DIGEST_MISMATCH) and with what may be
    * stored (ERR_CONTENT), has them scanned (ERR_REFUSED), and draws up the put.
@@ -57,7 +66,8 @@ export class Intake {
     const attributes = { ...this.#attributes(found, evidence), ...scanned }
     const digests = { sha256, crc32c }
     const createsBucket = this.#createsBucket
-    return put({ origin, name, staging: this.#staging, digests, attributes, createsBucket, ...ending })
+    const { refers } = this.#envelope
+    return put({ origin, name, staging: this.#staging, digests, attributes, refers, createsBucket, ...ending })
   }
 
   /** The client's word on `content.type` counts more than a stage's; nobody's counts more than what is known here. */

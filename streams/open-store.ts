@@ -72,6 +72,10 @@ export const STORE_LIMITS: StoreLimits = {
   prepareMsMax: 1000,
 }
 
+/** What is derived from an upload stays in memory up to this, and up to so small a share of a transaction. */
+const HELD_BYTES_MAX = 1 << 20
+const HELD_SHARE = 4
+
 export interface StoreOptions {
   readonly pool: Pool
   readonly catalog: Catalog
@@ -174,6 +178,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       clock: options.clock,
       ...parts,
       changesMax,
+      heldBytesMax: Math.min(HELD_BYTES_MAX, pool.limits.transactionBytesMax / HELD_SHARE),
       renameObjectsMax,
       expiryLookMax: limits.expiryLookMax,
     })

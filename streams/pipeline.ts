@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Attributes, AttributeValue, Envelope, Plain } from './envelope.ts'
-import type { Stage } from './stage.ts'
+import type { Derived, Stage } from './stage.ts'
 
 /** The state of each stage by its name, taken between two chunks; 'replay' for one that must see the bytes again. */
 export type Frozen = { readonly [stage: string]: Plain | 'replay' }
@@ -71,6 +71,12 @@ export class Pipeline {
     for (let index = 0; index < this.#stages.length; index++)
       this.#states[index] = this.#stages[index]!.step(this.#states[index], chunk)
     this.#open = true
+  }
+
+  /** What the stages have made of the bytes so far, besides attributes; `hasEnded` when no more come. */
+  derive(hasEnded: boolean): readonly Derived[] {
+    assert(this.#open, 'the pipeline is closed')
+    return this.#stages.flatMap((stage, index) => stage.derive?.(this.#states[index], hasEnded) ?? [])
   }
 
   /** Copies every stage's state; the pipeline goes on unchanged. */

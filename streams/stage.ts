@@ -1,5 +1,13 @@
 import type { Attributes, Envelope, Facts, Plain } from './envelope.ts'
 
+/** An object that a stage finds in the bytes of an upload, as it comes out of them: one after the other. */
+export type Derived =
+  | { readonly kind: 'begin'; readonly envelope: Envelope }
+  /** They are the stage's, or the chunk's: to be taken before the next step. */
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  /** What is not whole is not to be. */
+  | { readonly kind: 'end'; readonly isWhole: boolean }
+
 /**
  * A stage of an upload: a pure fold over its chunks.
  *
@@ -14,6 +22,11 @@ export interface Stage<State = unknown, F extends Facts = Facts> {
   readonly sightBytes?: number
   start(envelope: Envelope<F>): State
   step(state: State, chunk: Uint8Array): State
+  /**
+   * What has come out since it was last asked. Asked after each step, and once more when no more steps come; freeze()
+   * knows nothing of what was not asked for.
+   */
+  derive?(state: State, hasEnded: boolean): readonly Derived[]
   freeze(state: State): Plain | 'replay'
   thaw(plain: Plain, envelope: Envelope<F>): State
   finish(state: State): Attributes | Promise<Attributes>

@@ -3,6 +3,7 @@ import type { Admission } from './admission.ts'
 import { sequenceText } from './catalog/catalog-keys.ts'
 import type { DurableRecord } from './catalog/catalog-port.ts'
 import { annotate, type Change, remove, rename } from './changes.ts'
+import { Derivation, type DerivedUpload } from './derivation.ts'
 import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import type { Intake } from './intake.ts'
@@ -21,6 +22,8 @@ export interface TransactionParts {
   readonly sequencer: Sequencer
   readonly underway: Underway
   readonly changesMax: number
+  /** Of what was derived and has ended, the bytes that may be held in memory until the commit. */
+  readonly heldBytesMax: number
   readonly quotas: Quotas
   readonly scanning: Pick<Scanning, 'begin'>
   /** Throws ERR_LOCKED for an upload that would replace what is locked, as far as that is known by now. */
@@ -29,6 +32,14 @@ export interface TransactionParts {
 }
 
 type Step = (scan: Scan, evidence: Attributes) => Change | Promise<Change>
+
+/** An upload of the transaction, begun by its owner or derived from one that was. */
+interface Member {
+  readonly intake: Intake
+  readonly allowance: Allowance | undefined
+  readonly derivation: Derivation
+  readonly step: Step
+}
 
 /**
  *   OPEN ──commit──▶ SEALED ──▶ ENDED
@@ -40,6 +51,9 @@ export class SequencedTransaction implements StoreTransaction {
   readonly #parts: TransactionParts
   readonly #transaction: Transaction
   readonly #steps: Step[] = []
+  /** Whose receipts are told. */
+  readonly #begun = new Set<string>()
+  #heldBytes = 0
   readonly #allowances: Allowance[] = []
   #uploads = 0
   #isOpen = true
@@ -59,17 +73,54 @@ export class SequencedTransaction implements StoreTransaction {
       const intake = this.#parts.admission.admit(envelope, () => this.#transaction.stage())
       this.#uploads += 1
       this.#origin = envelope.origin
-      let allowance: Allowance | undefined
+      this.#begun.add(placeOf(envelope.name))
+      let member: Member | undefined
       await this.#orEnd(async () => {
-        await this.#parts.refuseLocked(envelope)
-        allowance = await this.#allow(envelope)
-        const { housekeeping } = this.#parts
-        const bytes = envelope.expected.size ?? envelope.announced ?? 0
-        await housekeeping.roomFor(envelope.origin, this.#transaction, bytes)
+        member = await this.#join(envelope, intake)
       })
-      this.#steps.push((scan, evidence) => intake.finish(scan, evidence, { allowance }))
-      return new IntakeUpload(intake, (chunk) => this.#write(intake, chunk, allowance))
+      return new IntakeUpload(intake, (chunk) => this.#write(member!, chunk))
     })
+  }
+
+  async #join(envelope: Envelope, intake: Intake): Promise<Member> {
+    await this.#parts.refuseLocked(envelope)
+    const allowance = await this.#parts.quotas.allowUpload(envelope)
+    if (allowance) this.#allowances.push(allowance)
+    const bytes = envelope.expected.size ?? envelope.announced ?? 0
+    await this.#parts.housekeeping.roomFor(envelope.origin, this.#transaction, bytes)
+    const derivation = new Derivation((derived) => this.#derive(derived))
+    const step: Step = async (scan, evidence) => {
+      await derivation.take(intake.derive(true))
+      return intake.finish(scan, evidence, { allowance })
+    }
+    this.#steps.push(step)
+    return { intake, allowance, derivation, step }
+  }
+
+  /** What comes out of an upload stands behind it, so that it can refer to it. */
+  async #derive(envelope: Envelope): Promise<DerivedUpload> {
+    if (this.#steps.length >= this.#parts.changesMax) throw this.#tooMany()
+    const intake = this.#parts.admission.derive(envelope, () => this.#transaction.stage())
+    const member = await this.#join(envelope, intake)
+    return {
+      write: (bytes) => this.#take(member, bytes),
+      end: () => this.#hold(intake),
+      drop: () => this.#drop(member),
+    }
+  }
+
+  async #hold(intake: Intake): Promise<void> {
+    if (this.#heldBytes + intake.size > this.#parts.heldBytesMax) await intake.staging.shed()
+    else this.#heldBytes += intake.size
+  }
+
+  async #drop({ intake, allowance, step }: Member): Promise<void> {
+    this.#steps.splice(this.#steps.indexOf(step), 1)
+    if (allowance) {
+      this.#allowances.splice(this.#allowances.indexOf(allowance), 1)
+      void this.#parts.quotas.release(allowance)
+    }
+    await this.#transaction.drop(intake.staging)
   }
 
   async remove(origin: Origin, name: ObjectName): Promise<void> {
@@ -97,7 +148,7 @@ export class SequencedTransaction implements StoreTransaction {
       for (const step of this.#steps) changes.push(await step(scan, evidence))
       const records = await this.#parts.sequencer.commit(this.#transaction, changes)
       this.#giveBack(records.at(-1)?.record.sequence)
-      return receiptsOf(records)
+      return receiptsOf(records).filter((receipt) => this.#begun.has(placeOf(receipt)))
     } catch (error) {
       this.#giveBack()
       await this.#transaction.abort()
@@ -116,12 +167,12 @@ export class SequencedTransaction implements StoreTransaction {
     await inStoreWords(() => this.#transaction.abort())
   }
 
-  async #write(intake: Intake, chunk: Uint8Array, allowance: Allowance | undefined): Promise<void> {
+  async #write(member: Member, chunk: Uint8Array): Promise<void> {
     this.#requireOpen()
     try {
       await this.#orEnd(async () => {
-        if (allowance) await allowance.grow(intake.size + chunk.length)
-        await intake.write(chunk)
+        await this.#take(member, chunk)
+        await member.derivation.take(member.intake.derive(false))
       })
     } catch (error) {
       await this.#makeRoom(error)
@@ -129,10 +180,9 @@ export class SequencedTransaction implements StoreTransaction {
     }
   }
 
-  async #allow(envelope: Envelope): Promise<Allowance | undefined> {
-    const allowance = await this.#parts.quotas.allowUpload(envelope)
-    if (allowance) this.#allowances.push(allowance)
-    return allowance
+  async #take({ intake, allowance }: Member, chunk: Uint8Array): Promise<void> {
+    if (allowance) await allowance.grow(intake.size + chunk.length)
+    await intake.write(chunk)
   }
 
   /** With the sequence of the last record that was made, once that is counted. */
@@ -163,9 +213,11 @@ export class SequencedTransaction implements StoreTransaction {
 
   #requireRoom(): void {
     this.#requireOpen()
-    const { changesMax } = this.#parts
-    if (this.#steps.length >= changesMax)
-      throw new StoreError('ERR_TOO_LARGE', `a transaction has at most ${changesMax} uploads and changes`)
+    if (this.#steps.length >= this.#parts.changesMax) throw this.#tooMany()
+  }
+
+  #tooMany(): StoreError {
+    return new StoreError('ERR_TOO_LARGE', `a transaction has at most ${this.#parts.changesMax} uploads and changes`)
   }
 
   #requireOpen(): void {
@@ -213,6 +265,10 @@ export class SoleUpload implements Upload {
   abort(reason?: Error): Promise<void> {
     return this.#transaction.abort(reason)
   }
+}
+
+function placeOf({ bucket, key }: ObjectName): string {
+  return `${bucket}/${key}`
 }
 
 export function receiptsOf(records: readonly DurableRecord[]): readonly Receipt[] {

@@ -30,13 +30,6 @@ export interface AttachmentEvents {
   end(isWhole: boolean): void
 }
 
-/** How much is told of one message. */
-export interface PartLimits {
-  readonly countMax: number
-  /** Of all of them together, decoded. */
-  readonly bytesMax: number
-}
-
 /** What a message was found to be made of. */
 export interface MimeStructure {
   readonly count: number

@@ -1,6 +1,6 @@
-import type { Plain } from '../../streams/index.ts'
+import type { PartBounds, Plain } from '../../streams/index.ts'
 import { bounded, LIST_LENGTH_MAX } from '../bounds.ts'
-import type { Attachment, AttachmentEvents, MimeFinding, MimeStructure, PartLimits, Protection } from './attachment.ts'
+import type { Attachment, AttachmentEvents, MimeFinding, MimeStructure, Protection } from './attachment.ts'
 import { type Decoder, decoderOf, isEncoding } from './decoder.ts'
 import { NAME_BYTES_MAX, safeName } from './safe-name.ts'
 
@@ -36,7 +36,7 @@ interface FrozenAttachments {
 /** What is known of the attachments of a message, which are decoded as they come and told to whoever wants them. */
 export class Attachments {
   readonly #events: AttachmentEvents
-  readonly #limits: PartLimits
+  readonly #limits: PartBounds
   readonly #known: Known = {
     ...{ count: 0, names: [], types: [], sizes: [], isTnef: false },
     ...{ protection: [], findings: [], parts: 0, partBytes: 0 },
@@ -44,7 +44,7 @@ export class Attachments {
   #current: Current | undefined
   #decoder: Decoder | undefined
 
-  constructor(events: AttachmentEvents, limits: PartLimits, frozen?: Plain) {
+  constructor(events: AttachmentEvents, limits: PartBounds, frozen?: Plain) {
     this.#events = events
     this.#limits = limits
     if (!frozen) return

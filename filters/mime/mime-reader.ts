@@ -1,6 +1,6 @@
-import type { Plain } from '../../streams/index.ts'
+import type { PartBounds, Plain } from '../../streams/index.ts'
 import { Head } from '../head.ts'
-import type { AttachmentEvents, MimeStructure, PartLimits } from './attachment.ts'
+import type { AttachmentEvents, MimeStructure } from './attachment.ts'
 import { Attachments } from './attachments.ts'
 import { type Entity, readEntity } from './entity.ts'
 import { Scanner } from './scanner.ts'
@@ -45,7 +45,7 @@ const SIGNATURES = new Set([
 ])
 
 const NOBODY: AttachmentEvents = { begin() {}, bytes() {}, end() {} }
-const NO_PARTS: PartLimits = { countMax: 0, bytesMax: 0 }
+const NO_PARTS: PartBounds = { countMax: 0, bytesMax: 0 }
 
 /**
  * Reads the structure of a message as it comes (RFC 2045 to 2049): its header section, and what is attached to it,
@@ -65,7 +65,7 @@ export class MimeReader {
   #entities = 0
   #hasEnded = false
 
-  constructor(events: AttachmentEvents = NOBODY, limits: PartLimits = NO_PARTS, frozen?: Plain) {
+  constructor(events: AttachmentEvents = NOBODY, limits: PartBounds = NO_PARTS, frozen?: Plain) {
     const state = frozen as unknown as FrozenReader | undefined
     const fold = {
       header: (bytes: Buffer) => this.#header(bytes),

@@ -3,6 +3,7 @@ import type { SMTPServerSession } from 'smtp-server'
 import { type EmailFacts, type Envelope, type Origin, type Principal, StoreError } from '../../streams/index.ts'
 import { hostPort } from '../address.ts'
 import { dsnOf } from './dsn.ts'
+import { partBounds } from './options.ts'
 import { protectionOf } from './protection.ts'
 import type { Ulid } from './ulid.ts'
 
@@ -11,6 +12,8 @@ export interface Mailbox {
   readonly bucket: string
   /** The part after the first `+` of the local part. */
   readonly tag?: string
+  /** Whether attachments become objects of their own, beside the message. */
+  readonly parts?: boolean
 }
 
 /** A mailbox and the address that named it, as the client gave it. */
@@ -65,15 +68,16 @@ export function envelopesOf(
   recipients: readonly Recipient[],
   key: string,
 ): readonly Envelope<EmailFacts>[] {
-  const buckets = new Set(recipients.map(({ bucket }) => bucket))
+  const names = new Set(recipients.map(({ bucket }) => bucket))
+  const buckets = [...names].map((name) => [name, recipients.filter(({ bucket }) => bucket === name)] as const)
+  const hasParts = (those: readonly Recipient[]) => those.some(({ parts }) => parts)
+  const sharing = buckets.filter(([, those]) => hasParts(those)).length
+  const parts = { ...partBounds, countMax: Math.floor(partBounds.countMax / Math.max(1, sharing)) }
   const announced = sizeOf(session)
-  return [...buckets].map((bucket) => ({
+  return buckets.map(([bucket, those]) => ({
     origin,
     name: { bucket, key },
-    facts: factsOf(
-      session,
-      recipients.filter((recipient) => recipient.bucket === bucket),
-    ),
+    facts: { ...factsOf(session, those), ...(hasParts(those) && { parts }) },
     expected: {},
     ...(announced !== undefined && { announced }),
     attributes: {},

@@ -1,5 +1,5 @@
 import type { SecureContext } from 'node:tls'
-import type { ChallengeAccess, Store } from '../../streams/index.ts'
+import type { ChallengeAccess, PartBounds, Store } from '../../streams/index.ts'
 import { Guests } from '../guests.ts'
 import { Networks } from '../networks.ts'
 import type { Clock, Random } from './ulid.ts'
@@ -60,6 +60,9 @@ export const BANNER_DELAY_MS = 100
 /** As many as one reply line has room for their receipts: 512 octets (RFC 5321 section 4.5.3.1.5). */
 export const bucketsMax = 8
 
+/** Parts of one message that become objects: in all of its buckets together, and their bytes in each of them. */
+export const partBounds: PartBounds = { countMax: 256, bytesMax: 1024 ** 3 }
+
 export interface SmtpLogger {
   debug(details: object, message: string): void
   info(details: object, message: string): void
@@ -88,6 +91,8 @@ export interface SmtpOptions {
   /** The domains that mail is taken for, by default `cenote.local`; the first is the server's name. */
   readonly domains?: readonly string[]
   readonly allowedNetworks?: AllowedNetworks
+  /** Attachments become objects of their own, beside the message. */
+  readonly parts?: boolean
   /** Without it nothing here is encrypted. */
   readonly tls?: SmtpTls
   /** AUTH may be said in clear from everywhere, not from this machine alone. */
@@ -120,6 +125,7 @@ export interface SmtpSettings extends Required<Omit<SmtpOptions, Undefaulted>> {
 export function settingsOf(options: SmtpOptions): SmtpSettings {
   return {
     lmtp: false,
+    parts: false,
     domains: domainsDefault,
     allowedNetworks: undefined,
     tls: undefined,

@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream'
 import type { SMTPServerSession } from 'smtp-server'
 import { type Origin, type Receipt, type Store, StoreError } from '../../streams/index.ts'
-import { envelopesOf, keyOf, mailboxOf, originOf, type Recipient, recipientsOf } from './envelope.ts'
+import { domainSet, envelopesOf, keyOf, mailboxOf, originOf, type Recipient, recipientsOf } from './envelope.ts'
 import { receive } from './message.ts'
-import { bucketsMax } from './options.ts'
+import { bucketsMax, type SmtpSettings } from './options.ts'
 import { Refusal } from './refusal.ts'
 import type { UlidSource } from './ulid.ts'
 import type { Verifier } from './verify.ts'
@@ -15,19 +15,15 @@ export class Reception {
   readonly #ulids: UlidSource
   readonly #domains: ReadonlySet<string>
   readonly #messageBytesMax: number
+  readonly #parts: boolean
 
-  constructor(
-    store: Store,
-    verifier: Verifier,
-    ulids: UlidSource,
-    domains: ReadonlySet<string>,
-    messageBytesMax: number,
-  ) {
+  constructor(store: Store, verifier: Verifier, ulids: UlidSource, { domains, limits, parts }: SmtpSettings) {
     this.#store = store
     this.#verifier = verifier
     this.#ulids = ulids
-    this.#domains = domains
-    this.#messageBytesMax = messageBytesMax
+    this.#domains = domainSet(domains)
+    this.#messageBytesMax = limits.messageBytesMax
+    this.#parts = parts
   }
 
   /** MAIL FROM: anybody's name, from an application that is known. */
@@ -63,7 +59,7 @@ export class Reception {
 
   /** DATA: resolves, once the message is durable in all of its buckets, with the text of the reply. */
   async data(stream: Readable, session: SMTPServerSession): Promise<string> {
-    const recipients = recipientsOf(session, this.#domains)
+    const recipients = recipientsOf(session, this.#domains).map((one) => ({ ...one, parts: this.#parts }))
     const envelopes = envelopesOf(session, this.#origin(session), recipients, keyOf(this.#ulids.next()))
     return replyText(await receive(stream, this.#store, envelopes, this.#messageBytesMax))
   }

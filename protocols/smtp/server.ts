@@ -13,7 +13,6 @@ import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import { type Principal, StoreError } from '../../streams/index.ts'
 import { MailConnection } from './connection.ts'
 import { Entrance } from './entrance.ts'
-import { domainSet } from './envelope.ts'
 import { discard, isBroken } from './message.ts'
 import type { SmtpLimits, SmtpLogger, SmtpSettings } from './options.ts'
 import { noteProtection } from './protection.ts'
@@ -41,7 +40,7 @@ export class MailServer extends SMTPServer {
 
   constructor(settings: SmtpSettings) {
     super(serverOptions(settings))
-    const { store, clock, random, domains, limits, tls } = settings
+    const { store, clock, random, limits, tls } = settings
     this.#limits = limits
     this.#logger = settings.logger
     this.#bannerDelayMs = settings.bannerDelayMs
@@ -49,7 +48,7 @@ export class MailServer extends SMTPServer {
     if (tls) this.secureContext = new CurrentContext(tls.context)
     this.#verifier = new Verifier(settings)
     const ulids = new UlidSource(clock, random)
-    this.#reception = new Reception(store, this.#verifier, ulids, domainSet(domains), limits.messageBytesMax)
+    this.#reception = new Reception(store, this.#verifier, ulids, settings)
     // In place of smtp-server's own way in, which knows no networks and no version 2 of the PROXY protocol.
     this.server.removeAllListeners('connection')
     const isTls = tls?.mode === 'implicit'

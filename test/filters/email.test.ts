@@ -272,7 +272,8 @@ describe('header sections of the world', () => {
 
 describe('bounded memory', () => {
   const filler = (bytes: number) => `X-Filler: ${'x'.repeat(bytes - 12)}\r\n`
-  const kept = (state: unknown) => Buffer.from((email.freeze(state as never) as { top: string }).top, 'base64').length
+  const kept = (state: unknown) =>
+    Buffer.from((email.freeze(state as never) as { reader: { top: string } }).reader.top, 'base64').length
 
   test('a header section of exactly 256 KiB is whole', async () => {
     const section = `${filler(HEADER_BYTES_MAX - 17)}Subject: last\r\n\r\n`
@@ -423,6 +424,14 @@ describeConformance('email filter', {
   envelope,
   small: Buffer.from(brief),
   large: Buffer.from(`X: ${'x'.repeat(3000)}\r\n${whole}${'body\r\n'.repeat(2000)}`),
+})
+const parts = { countMax: 2, bytesMax: 1000 }
+const attached = ['a.png', 'b', 'c'].map((name) => `--b\r\nContent-Type: image/png; name=${name}\r\n\r\n${name}\r\n`)
+describeConformance('email filter with parts', {
+  stages: [email],
+  envelope: envelopeOf({ ...facts, parts }),
+  small: Buffer.from(`Content-Type: multipart/mixed; boundary=b\r\n\r\n${attached.join('')}--b--`),
+  large: Buffer.from(`${whole.replace('"x"', '"b"')}\r\n${attached.join('').repeat(20)}${'body\r\n'.repeat(500)}`),
 })
 describeConformance('email filter of bare LF', {
   stages: [email],

@@ -1,6 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { chooseFormat, MemoryDevice, type Pool, PoolError, type Release, type Sequence } from '../../pool/index.ts'
+import {
+  chooseFormat,
+  MemoryDevice,
+  type Pool,
+  PoolError,
+  type Release,
+  type Sequence,
+  type Staging,
+} from '../../pool/index.ts'
 import { memoryPool } from '../support/memory-pool.ts'
 import { formatDevice, openDevice } from '../support/single-device.ts'
 
@@ -40,6 +48,28 @@ describe.each([
   ['in memory', async () => memoryPool({ bytesMax: DEVICE_BYTES, transactionBytesMax: 1 << 18 })],
   ['on blocks', blockPool],
 ])('a pool %s', (_where, open) => {
+  test('drops a payload, and sheds another from memory: the rest is committed', async () => {
+    const pool = await open()
+    const transaction = pool.begin()
+    const [kept, dropped, large, shed] = [1, 2, 3, 4].map(() => transaction.stage()) as [Staging, ...Staging[]]
+    await kept.write(bytesOf('kept'))
+    await dropped!.write(bytesOf('dropped'))
+    await large!.write(Buffer.alloc(1 << 20))
+    await shed!.write(bytesOf('she'))
+    await shed!.shed()
+    await shed!.write(bytesOf('d'))
+    await shed!.shed()
+    await transaction.drop(dropped!)
+    await transaction.drop(large!)
+    const sequence = await transaction.commit(() => ({
+      records: [{ content: bytesOf('two'), payloads: [shed!, kept] }],
+      releases: [],
+    }))
+    expect([await read(pool, sequence), await read(pool, sequence, 1)]).toEqual(['shed', 'kept'])
+    expect((await pool.check()).findings).toEqual([])
+    expect(pool.status()).toMatchObject({ stagedBytes: 0 })
+  })
+
   test('keeps records in sequence, with payloads that are read by parts', async () => {
     const pool = await open()
     expect(await put(pool, 'one', ['hello', ''])).toBe(1)

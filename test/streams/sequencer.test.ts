@@ -200,7 +200,8 @@ describe('the sequencer', () => {
     const commits: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = []
     const begin = (): Transaction => ({
       reserve: async () => {},
-      stage: () => ({ length: 0, write: async () => {}, async *read() {} }),
+      stage: () => ({ length: 0, write: async () => {}, shed: async () => {}, async *read() {} }),
+      drop: async () => {},
       commit(drafting: Drafting) {
         const first = sequence + 1
         sequence += drafting(first).records.length

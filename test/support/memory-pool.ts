@@ -324,6 +324,11 @@ class MemoryStaging implements Staging {
     this.length += chunk.length
   }
 
+  async shed(): Promise<void> {
+    this.#transaction.assertOpen()
+    this.#changes += 1
+  }
+
   async *read(): AsyncGenerator<Uint8Array> {
     const changes = this.#changes
     const requireUnchanged = (): void => {
@@ -359,6 +364,16 @@ class MemoryTransaction implements Transaction {
     const staging = new MemoryStaging(this, chunks)
     this.#stagings.push(staging)
     return staging
+  }
+
+  async drop(payload: Staging): Promise<void> {
+    this.assertOpen()
+    await this.#inTurn(async () => {
+      const number = this.#stagings.indexOf(payload as MemoryStaging)
+      assert(number >= 0 && !this.#prepared, 'a payload of its own that no record owns')
+      this.#stagings.splice(number, 1)
+      this.own(payload.length)
+    })
   }
 
   async reserve(bytes: number): Promise<void> {
