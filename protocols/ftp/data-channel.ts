@@ -20,7 +20,8 @@ export interface DataChannel {
 
 /** The half that both kinds share: one connection to come, and an end to waiting for it. */
 abstract class Channel implements DataChannel {
-  readonly #waitMsMax: number
+  #waitMsMax: number
+  #isReset = false
   readonly #connection: Promise<Socket>
   #accept: (socket: Socket) => void = () => {}
   #refuse: (reason: Error) => void = () => {}
@@ -49,7 +50,17 @@ abstract class Channel implements DataChannel {
 
   protected wait(): void {
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.close(new Refusal(425, 'No data connection came up in time')), this.#waitMsMax)
+    const words = this.#isReset
+      ? 'The data connection was lost before it came up'
+      : 'No data connection came up in time'
+    this.#timer = setTimeout(() => this.close(new Refusal(425, words)), this.#waitMsMax)
+  }
+
+  /** One was reset that may have been the client's, or anybody's: a client that has none any more is not waited for as long. */
+  protected expectNoMore(waitMsMax: number): void {
+    this.#isReset = true
+    this.#waitMsMax = Math.min(this.#waitMsMax, waitMsMax)
+    this.wait()
   }
 
   protected get isTaken(): boolean {
@@ -80,7 +91,12 @@ export class PassiveChannel extends Channel {
     this.port = typeof address === 'object' && address ? address.port : 0
     this.#server = server
     server.on('connection', (socket) => {
-      const isInvited = plainAddress(socket.remoteAddress) === route.peerAddress && !this.isTaken
+      const { remoteAddress } = socket
+      if (remoteAddress === undefined) {
+        if (!this.isTaken) this.expectNoMore(settings.limits.dataReconnectMsMax)
+        return void socket.destroy()
+      }
+      const isInvited = plainAddress(remoteAddress) === route.peerAddress && !this.isTaken
       if (!isInvited) return void socket.destroy()
       server.close()
       this.take(withWideReads(socket))

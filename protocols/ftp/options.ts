@@ -36,6 +36,8 @@ export interface FtpLimits {
   readonly controlIdleMsMax: number
   /** For the data connection to come up, after PASV or EPSV and again after the transfer command; then 425. */
   readonly dataConnectMsMax: number
+  /** For another one, once a connection was reset before anybody could tell whose it was; then 425. */
+  readonly dataReconnectMsMax: number
   /** Without a byte on the data connection while it is the client's turn; then 426. */
   readonly dataIdleMsMax: number
   /** Passive ports tried for one PASV or EPSV; then 425. */
@@ -63,6 +65,7 @@ export const ftpLimits: FtpLimits = {
   loginMsMax: 60_000,
   controlIdleMsMax: 300_000,
   dataConnectMsMax: 30_000,
+  dataReconnectMsMax: 1_000,
   dataIdleMsMax: 60_000,
   passiveAttemptsMax: 64,
   digestBytesMax: 2 ** 32,

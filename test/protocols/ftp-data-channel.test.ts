@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -151,6 +152,35 @@ describe('passive mode', () => {
     expect(await late.reply()).toBe('425 No data connection came up in time')
     expect(await listens(port)).toBe(false)
     expect(await late.command('LIST')).toBe('425 Say EPSV, PASV, EPRT or PORT first')
+  })
+
+  describe('a connection that is reset before it is taken', () => {
+    /** The process waits meanwhile, so that it finds a connection that is gone. */
+    const reset = (port: number) => {
+      const linger = "s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))"
+      const script = `import socket, struct; s = socket.create_connection(('127.0.0.1', ${port})); ${linger}; s.close()`
+      execFileSync('python3', ['-c', script])
+    }
+
+    test.each(['before the command', 'after it'])('is not waited for: %s', async (when) => {
+      await using quick = await openDoor({ limits: { dataReconnectMsMax: 20 } })
+      const early = await FtpClient.loggedIn(quick.address)
+      const port = await early.passivePort()
+      if (when === 'before the command') reset(port)
+      expect(await early.command('STOR /inbox/a')).toMatch(/^150 /)
+      if (when === 'after it') reset(port)
+      expect(await early.reply()).toBe('425 The data connection was lost before it came up')
+    })
+
+    test('may have been anybody’s: another one has some time to come', async () => {
+      await using patient = await openDoor({ limits: { dataReconnectMsMax: 30_000 } })
+      const other = await FtpClient.loggedIn(patient.address)
+      const port = await other.passivePort()
+      reset(port)
+      expect(await other.command('STOR /inbox/a')).toMatch(/^150 /)
+      connect(port, '127.0.0.1').end('hello')
+      expect(await other.reply()).toMatch(/^226 Stored 5 bytes/)
+    })
   })
 
   test('EPSV knows one protocol, and ALL keeps the others away', async () => {
