@@ -20,7 +20,7 @@ export interface PartialUpload extends ObjectName {
 /**
  *   OPEN ──write──▶ OPEN ──commit──▶ ENDED, as any upload
  *                    ├──suspend──▶ ENDED: what came is durable, and a partial upload
- *                    └──abort──▶ ENDED: nothing of it is left
+ *                    └──abort──▶ ENDED: nothing of it is left but what it went on from, where nothing more was prepared
  */
 export interface ResumableUpload extends Upload {
   /** Its client is gone: makes what came durable, for the next upload to go on with. Never rejects. */

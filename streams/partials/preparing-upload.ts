@@ -261,13 +261,13 @@ export class PreparingUpload implements ResumableUpload {
     return receipt!
   }
 
-  /** Ends it unless it is past `state`. What is durable of it stays when it may be tried again. */
+  /** Ends it unless it is past `state`. What is durable of it stays when it may be tried again, or was there before it. */
   async #giveUp(state: State, failure?: StoreError): Promise<void> {
     if (this.#state !== state) return
     this.#state = 'ended'
     await this.#preparing
     await this.#beginning.transaction.abort().catch(() => {})
-    const isKept = failure !== undefined && TRANSIENT.has(failure.code)
+    const isKept = failure ? TRANSIENT.has(failure.code) : this.#own === this.#beginning.own
     if (this.#own && !isKept) await this.#parts.abandon(this.#beginning.envelope, this.#own).catch(() => {})
     await this.#leave()
   }

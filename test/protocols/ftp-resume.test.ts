@@ -142,6 +142,19 @@ describe('what was cut off goes on', () => {
     expect(await size()).toBe('213 6')
   })
 
+  test('though a data connection that was to go on never came', async () => {
+    await cutOff('inbox/film', 'abcdef')
+    for (const verb of ['APPE', 'STOR']) {
+      const other = await loggedIn()
+      await other.passivePort()
+      if (verb === 'STOR') await other.commands('REST 6')
+      expect(await other.command(`${verb} inbox/film`)).toMatch(/^150 /)
+      other.socket.destroy()
+      while (store.status.uploadsOpen > 0) await new Promise((turn) => setImmediate(turn))
+      expect(await size()).toBe('213 6')
+    }
+  })
+
   test('for one at a time', async () => {
     await cutOff('inbox/film', 'abc')
     await client.commands('REST 3')

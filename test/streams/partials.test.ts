@@ -98,6 +98,20 @@ test('what was durable goes on after the server was killed', async () => {
   await expectSound(again)
 })
 
+test('an upload that goes on and is aborted before more of it was prepared leaves what it went on from', async () => {
+  const harness = await openPartials()
+  const { store } = harness
+  const whole = bytes(4 * STEP)
+  await cutOff(store, whole.subarray(0, 2 * STEP))
+  await (await store.partials.resume(envelope())).abort()
+  await (await store.partials.resume(envelope(), STEP)).abort()
+  expect(await store.partials.find(origin, name)).toMatchObject({ size: 2 * STEP })
+  const upload = await store.partials.resume(envelope())
+  await send(upload, whole.subarray(2 * STEP))
+  expect((await bytesOf(harness)).equals(whole)).toBe(true)
+  await expectSound(harness)
+})
+
 test('the last byte is held back, so that whoever has sent all of it comes once more to end it', async () => {
   const harness = await openPartials()
   const { store } = harness
