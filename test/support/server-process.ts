@@ -121,12 +121,12 @@ export class Server {
   }
 
   /** `http://127.0.0.1:1234` of a door. */
-  address(protocol: 'http' | 'ftp' | 'ftps' | 'smtp'): string {
+  address(protocol: 'http' | 'ftp' | 'ftps' | 'smtp' | 'smtps' | 'lmtp'): string {
     return new RegExp(`^ +${protocol} +(\\S+)$`, 'm').exec(this.#stdout)?.[1] ?? ''
   }
 
   /** `127.0.0.1:1234` of a door. */
-  host(protocol: 'http' | 'ftp' | 'ftps' | 'smtp'): string {
+  host(protocol: 'http' | 'ftp' | 'ftps' | 'smtp' | 'smtps' | 'lmtp'): string {
     return new URL(this.address(protocol)).host
   }
 

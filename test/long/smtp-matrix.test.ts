@@ -1,0 +1,3 @@
+import { describeMatrix } from '../support/smtp-matrix.ts'
+
+describeMatrix(() => true)
