@@ -7,12 +7,14 @@ import { checkName, noBucket } from './names.ts'
 import { permit } from './permission.ts'
 import { type Frozen, Pipeline } from './pipeline.ts'
 import { requireName } from './policy/checks.ts'
+import type { Recognise } from './recognition.ts'
 import type { Stage } from './stage.ts'
 
 export interface AdmissionOptions {
   readonly buckets: Pick<ReadonlySet<string>, 'has'>
   readonly stages: (envelope: Envelope) => readonly Stage[]
   readonly uploadsMax: number
+  readonly recognise?: Recognise
 }
 
 /** What was durable of an upload that goes on. */
@@ -56,7 +58,7 @@ export class Admission {
 
   #intake(envelope: Envelope, stage: () => Staging, createsBucket: boolean): Intake {
     const pipeline = Pipeline.start(this.#options.stages(envelope), envelope)
-    return new Intake(envelope, pipeline, stage(), createsBucket)
+    return new Intake(envelope, pipeline, stage(), createsBucket, this.#options.recognise)
   }
 
   /** The same for an upload that goes on. */
@@ -66,7 +68,7 @@ export class Admission {
     this.#open += 1
     try {
       const pipeline = await Pipeline.thaw(this.#options.stages(envelope), envelope, frozen, replay)
-      return new Intake(envelope, pipeline, staging, createsBucket)
+      return new Intake(envelope, pipeline, staging, createsBucket, this.#options.recognise)
     } catch (error) {
       this.leave(1)
       throw error

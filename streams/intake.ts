@@ -5,11 +5,14 @@ import type { Attributes, Envelope, Expected } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import type { Frozen, Pipeline } from './pipeline.ts'
 import { requireContent } from './policy/checks.ts'
+import type { Recognise } from './recognition.ts'
 import type { Scan } from './scanning/scanning.ts'
 import type { Derived } from './stage.ts'
 
 /** What an upload's end brings besides its bytes. */
 export type Ending = Pick<Put, 'partial' | 'replaces' | 'allowance'>
+
+const NOBODY_KNOWS: Recognise = async () => ({})
 
 const ALGORITHMS = ['sha256', 'md5', 'crc32c'] as const satisfies readonly (keyof Expected)[]
 
@@ -19,13 +22,21 @@ export class Intake {
   readonly #pipeline: Pipeline
   readonly #staging: Staging
   readonly #createsBucket: boolean
+  readonly #recognise: Recognise
 
   /** `pipeline`, which holds the digest, has taken what `staging` holds. */
-  constructor(envelope: Envelope, pipeline: Pipeline, staging: Staging, createsBucket: boolean) {
+  constructor(
+    envelope: Envelope,
+    pipeline: Pipeline,
+    staging: Staging,
+    createsBucket: boolean,
+    recognise: Recognise = NOBODY_KNOWS,
+  ) {
     this.#envelope = envelope
     this.#pipeline = pipeline
     this.#staging = staging
     this.#createsBucket = createsBucket
+    this.#recognise = recognise
   }
 
   get size(): number {
@@ -52,7 +63,7 @@ export class Intake {
 
   /**
    * Compares the bytes with what was declared of them (ERR_LENGTH_MISMATCH, ERR_DIGEST_MISMATCH) and with what may be
-   * stored (ERR_CONTENT), has them scanned (ERR_REFUSED), and draws up the put.
+   * stored (ERR_CONTENT), recognises what was here before, has them scanned (ERR_REFUSED), and draws up the put.
    */
   async finish(scan: Scan, evidence: Attributes, ending: Ending = {}): Promise<Change> {
     const { origin, name, expected } = this.#envelope
@@ -62,8 +73,9 @@ export class Intake {
     const { 'checksum.sha256': sha256, 'checksum.crc32c': crc32c } = found
     assert(typeof sha256 === 'string' && typeof crc32c === 'string', 'the digest is one of the stages')
     const contentType = String(found['content.type'] ?? 'application/octet-stream')
+    const recognised = await this.#recognise(this.#envelope, found)
     const scanned = await scan({ origin, name, size: this.size, sha256, contentType }, this.#staging)
-    const attributes = { ...this.#attributes(found, evidence), ...scanned }
+    const attributes = { ...this.#attributes(found, evidence), ...recognised, ...scanned }
     const digests = { sha256, crc32c }
     const createsBucket = this.#createsBucket
     const { refers } = this.#envelope

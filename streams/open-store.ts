@@ -17,6 +17,7 @@ import type { Partials } from './partials/partial-port.ts'
 import { Unprepared } from './partials/unprepared.ts'
 import { objectBytesMaxOf } from './policy/checks.ts'
 import { Quotas } from './policy/quotas.ts'
+import { recognition } from './recognition.ts'
 import type { Scanning } from './scanning/scanning.ts'
 import { Sequencer } from './sequencer.ts'
 import type { Stage } from './stage.ts'
@@ -158,9 +159,10 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       digest,
       ...options.stages(envelope),
     ]
-    const admission = new Admission({ stages, uploadsMax, buckets: sequencer.buckets })
-    const reader = new StoreReader({ pool, catalog, sequencer, recent, streamRecordsMax })
     const settled = () => sequencer.settled(pool.position.sequence)
+    const recognise = recognition({ catalog, settled, clock: options.clock })
+    const admission = new Admission({ stages, uploadsMax, buckets: sequencer.buckets, recognise })
+    const reader = new StoreReader({ pool, catalog, sequencer, recent, streamRecordsMax })
     const versionReader = new VersionReader(pool, catalog, settled, streamRecordsMax)
     const refuseLocked = earlyLock({ catalog, buckets: sequencer.buckets, clock: options.clock, settled })
     const quotas = new Quotas({ catalog, buckets: sequencer.buckets, partials, settled })
