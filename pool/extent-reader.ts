@@ -1,3 +1,4 @@
+import { takeMemory } from '../system/index.ts'
 import { roundUp } from './bytes.ts'
 import { crc32c } from './checksum.ts'
 import type { Core } from './core.ts'
@@ -12,35 +13,35 @@ export interface Piece {
 }
 
 /** Reads leaves of a payload that `of` names, verified, a few units at a time. ERR_CORRUPT. */
-export async function* readLeaves(core: Core, of: string, leaves: AsyncGenerator<Leaf>): AsyncGenerator<Piece[]> {
+export async function* readLeaves(core: Core, of: string, leaves: AsyncGenerator<Leaf>): AsyncGenerator<Piece> {
   const { zones, tuning } = core
   const unitsMax = Math.max(1, Math.floor(tuning.stagingBytesMax / zones.unitBytes))
-  for await (const group of grouped(leaves, unitsMax)) yield await readGroup(core, of, group)
+  for await (const group of grouped(leaves, zones.unitBytes, unitsMax)) {
+    // Of one size, so that whoever has read it may give it back for another.
+    const memory = takeMemory(unitsMax * zones.unitBytes)
+    yield { bytes: await readGroup(core, of, group, memory), offset: group[0]!.offset }
+  }
 }
 
 /**
  * Reads leaves whose units follow each other, with one request. One that is wrong there is read alone and from every
  * copy, and so are all when they cannot be read together: the leg that was asked may just have been taken out of use.
  */
-async function readGroup(core: Core, of: string, group: readonly Leaf[]): Promise<Piece[]> {
-  const { device, zones, buffers } = core
+async function readGroup(core: Core, of: string, group: readonly Leaf[], memory: Buffer): Promise<Buffer> {
+  const { device, zones } = core
   const { unitBytes } = zones
-  const length = (group.length - 1) * unitBytes + roundUp(group.at(-1)!.extent.length, device.limits.logicalBlockSize)
-  const together = buffers.take(group.length * unitBytes)
-  const reading = device.read(zones.unitOffset(group[0]!.extent.unit), together.subarray(0, length))
-  const isThere = await reading.then(
+  const bytes = (group.length - 1) * unitBytes + group.at(-1)!.extent.length
+  const together = memory.subarray(0, roundUp(bytes, device.limits.logicalBlockSize))
+  const isThere = await device.read(zones.unitOffset(group[0]!.extent.unit), together).then(
     () => true,
     () => false,
   )
-  const pieces: Piece[] = []
-  for (const [i, { extent, offset }] of group.entries()) {
-    const piece = together.subarray(i * unitBytes, i * unitBytes + extent.length)
-    const isRight = isThere && crc32c(piece) === extent.checksum
-    // A copy of a unit's size is made in memory that was used before; one of the whole group costs fresh pages.
-    pieces.push({ bytes: isRight ? Buffer.from(piece) : await readLeaf(core, of, { extent, offset }), offset })
+  for (const [i, leaf] of group.entries()) {
+    const piece = together.subarray(i * unitBytes, i * unitBytes + leaf.extent.length)
+    const isRight = isThere && crc32c(piece) === leaf.extent.checksum
+    if (!isRight) piece.set(await readLeaf(core, of, leaf))
   }
-  buffers.give(together)
-  return pieces
+  return together.subarray(0, bytes)
 }
 
 async function readLeaf({ device, zones }: Core, of: string, { extent, offset }: Leaf): Promise<Buffer> {
@@ -50,13 +51,13 @@ async function readLeaf({ device, zones }: Core, of: string, { extent, offset }:
   throw new PoolError('ERR_CORRUPT', `bytes ${offset} … of ${of} do not match their checksum`)
 }
 
-/** Leaves in runs of adjacent units. */
-async function* grouped(source: AsyncGenerator<Leaf>, unitsMax: number): AsyncGenerator<Leaf[]> {
+/** Leaves in runs of adjacent units, which but for the last are full. */
+async function* grouped(leaves: AsyncGenerator<Leaf>, unitBytes: number, unitsMax: number): AsyncGenerator<Leaf[]> {
   let group: Leaf[] = []
-  for await (const leaf of source) {
+  for await (const leaf of leaves) {
     const last = group.at(-1)
-    const adjacent = last && leaf.extent.unit === last.extent.unit + 1 && group.length < unitsMax
-    if (!adjacent && last) {
+    const isNext = last?.extent.length === unitBytes && leaf.extent.unit === last.extent.unit + 1
+    if (last && !(isNext && group.length < unitsMax)) {
       yield group
       group = []
     }

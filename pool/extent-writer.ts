@@ -58,18 +58,18 @@ export class ExtentWriter {
    */
   async *read(): AsyncGenerator<Uint8Array> {
     await this.#inTurn(this.#last.then(() => this.#settle()))
-    const groups = readLeaves(this.#core, 'an upload', this.#tree.leaves(this.#core.device))
+    const pieces = readLeaves(this.#core, 'an upload', this.#tree.leaves(this.#core.device))
     for (;;) {
-      const { value: pieces } = await this.#inTurn(this.#last.then(() => this.#readNext(groups)))
-      if (!pieces) break
-      for (const { bytes } of pieces) yield bytes
+      const { value: piece } = await this.#inTurn(this.#last.then(() => this.#readNext(pieces)))
+      if (!piece) break
+      yield piece.bytes
     }
     if (this.#buffer) yield Buffer.from(this.#buffer.subarray(0, this.#filled))
   }
 
-  #readNext(groups: AsyncGenerator<Piece[]>): Promise<IteratorResult<Piece[]>> {
+  #readNext(pieces: AsyncGenerator<Piece>): Promise<IteratorResult<Piece>> {
     this.#check()
-    return groups.next()
+    return pieces.next()
   }
 
   async #inTurn<T>(call: Promise<T>): Promise<T> {

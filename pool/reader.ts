@@ -90,16 +90,15 @@ export class Reader {
   async *readExtents(sequence: Sequence, placement: ExtentsPlacement, range: PayloadRange): AsyncGenerator<Uint8Array> {
     const { device, zones } = this.#core
     const of = `the payload of record ${sequence}`
-    const groups = readLeaves(this.#core, of, leaves(device, zones, placement, range))
-    let next = groups.next()
+    const pieces = readLeaves(this.#core, of, leaves(device, zones, placement, range))
+    let next = pieces.next()
     for (;;) {
-      const { value: pieces } = await next
-      if (!pieces) return
-      next = groups.next()
+      const { value: piece } = await next
+      if (!piece) return
+      next = pieces.next()
       next.catch(() => {}) // A consumer that stops early leaves it unread; one that goes on sees the failure above.
-      for (const { bytes, offset } of pieces) {
-        yield bytes.subarray(Math.max(0, range.offset - offset), range.offset + range.length - offset)
-      }
+      const { bytes, offset } = piece
+      yield bytes.subarray(Math.max(0, range.offset - offset), range.offset + range.length - offset)
     }
   }
 }

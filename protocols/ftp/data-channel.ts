@@ -2,6 +2,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { plainAddress } from '../address.ts'
 import type { Route } from './address.ts'
 import type { FtpSettings } from './options.ts'
+import { DATA_WAITING_BYTES } from './protection.ts'
 import { Refusal } from './refusal.ts'
 import { withWideReads } from './wide-reads.ts'
 
@@ -124,7 +125,8 @@ export class ActiveChannel extends Channel {
 
   override open(): Promise<Socket> {
     const { localAddress, peerAddress } = this.#route
-    const socket = connect({ host: peerAddress, port: this.#port, localAddress, noDelay: true })
+    const waiting = { writableHighWaterMark: DATA_WAITING_BYTES }
+    const socket = connect({ host: peerAddress, port: this.#port, localAddress, noDelay: true, ...waiting })
     this.#socket = socket
     socket.once('error', (cause) => this.close(new Refusal(425, 'The data connection was refused', { cause })))
     socket.once('connect', () => this.take(socket))

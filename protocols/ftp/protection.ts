@@ -3,6 +3,11 @@ import { setImmediate } from 'node:timers/promises'
 import { type SecureContext, TLSSocket } from 'node:tls'
 import { Refusal } from './refusal.ts'
 
+/**
+ * Bytes to a client that wait for its connection: they go to the system together, and under TLS are sealed together.
+ */
+export const DATA_WAITING_BYTES = 256 * 1024
+
 /** How a door speaks TLS (RFC 4217). */
 export interface FtpTls {
   /**
@@ -21,7 +26,8 @@ export type ProtectionLevel = 'C' | 'P'
 
 /** The server's side of TLS over a connection. One that does not come up within `handshakeMsMax` is cut. */
 export function wrap(connection: Socket, context: SecureContext, handshakeMsMax: number): TLSSocket {
-  const secured = new TLSSocket(connection, { isServer: true, secureContext: context })
+  const options = { isServer: true, secureContext: context, highWaterMark: DATA_WAITING_BYTES }
+  const secured = new TLSSocket(connection, options)
   const timer = setTimeout(() => connection.destroy(), handshakeMsMax)
   const settle = () => clearTimeout(timer)
   return secured.once('secure', settle).once('close', settle)

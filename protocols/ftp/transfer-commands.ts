@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { StoreError, type Upload } from '../../streams/index.ts'
+import { giveMemory } from '../../system/index.ts'
 import { type Cut, UploadSink } from '../sink.ts'
 import type { Command } from './commands.ts'
 import { COMPLETION } from './completion.ts'
@@ -10,7 +11,6 @@ import { Refusal } from './refusal.ts'
 import type { Session } from './session.ts'
 import { allocationEvidence } from './space-commands.ts'
 import type { Conversion, Transfer } from './transfer.ts'
-import { reuse } from './wide-reads.ts'
 
 /** What goes over a data connection, whole or from an offset on. */
 export const transferCommands: { readonly [directive: string]: Command } = {
@@ -97,7 +97,7 @@ interface Incoming {
 async function receive(session: Session, transfer: Transfer, incoming: Incoming): Promise<UploadSink> {
   const { upload, announced, cut, conversion } = incoming
   const evidence = () => allocationEvidence(announced, upload.size)
-  const sink = new UploadSink(upload, { confirm: () => session.confirm(evidence()), cut, taken: reuse })
+  const sink = new UploadSink(upload, { confirm: () => session.confirm(evidence()), cut, taken: giveMemory })
   await transfer.receive(sink, conversion)
   if (sink.receipt && !(COMPLETION in evidence())) session.stored(sink.receipt)
   return sink

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import { StoreError } from '../../streams/index.ts'
-import { cutOf } from '../../system/index.ts'
+import { cutOf, giveMemory } from '../../system/index.ts'
 import type { UploadSink } from '../sink.ts'
 import type { TokenBucket } from '../token-bucket.ts'
 import type { DataChannel } from './data-channel.ts'
@@ -101,7 +101,8 @@ export class Transfer {
     const socket: Socket = await this.#open(() => socket.writableLength > 0)
     socket.once('close', () => this.#over.abort()) // Whoever sends may close and be waited for; whoever receives has gone.
     try {
-      await pipeline(this.#isBounded ? this.#throttled<Uint8Array | string>(body) : body, socket)
+      const bounded = this.#isBounded ? this.#throttled<Uint8Array | string>(body) : body
+      await pipeline(reclaimed(bounded, socket), socket)
     } catch (error) {
       throw this.#abortReason ?? lostOr(error)
     }
@@ -148,6 +149,26 @@ function refuseCut(socket: Socket, sink: UploadSink): void {
   const { _handle } = socket as Socket & { readonly _handle: { readonly fd: number } }
   const cut = cutOf(_handle.fd)
   if (cut) sink.destroy(new Refusal(426, LOST, { cause: cut }))
+}
+
+/** The same; the memory of each chunk is given back once the socket has written it. */
+async function* reclaimed<Chunk extends Uint8Array | string>(
+  body: AsyncIterable<Chunk>,
+  socket: Socket,
+): AsyncGenerator<Chunk> {
+  const sent: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body) {
+    yield chunk
+    if (typeof chunk === 'string') continue
+    sent.push(chunk)
+    bytes += chunk.length
+    // What waits for a connection that is gone counts as gone from it, and the system may look at it still.
+    while (sent[0] && bytes - sent[0].length >= socket.writableLength && !socket.destroyed) {
+      bytes -= sent[0].length
+      giveMemory(sent.shift()!)
+    }
+  }
 }
 
 /** Destroys a sink, and waits until its upload is aborted. */

@@ -1,17 +1,14 @@
 import { Socket } from 'node:net'
+import { giveMemory, takeMemory } from '../../system/index.ts'
+import { DATA_WAITING_BYTES } from './protection.ts'
 
 /** Of one read from the system, at first, and once such a read was filled. */
 const READ_BYTES = 64 * 1024
 const WIDE_READ_BYTES = 512 * 1024
 
-/** Buffers that wait to be read into again, by their size; the rest is left to the collector. */
-const FREE_BYTES_MAX = 8 << 20
-const free = new Map<number, Buffer[]>([READ_BYTES, WIDE_READ_BYTES].map((bytes) => [bytes, []]))
-
 /**
- * The same connection, of which nothing was read yet, with reads into buffers that are used again, and into large ones
- * where much comes at once. Node's own reads are of 64 KiB, each into fresh memory, and to find that memory again takes it
- * longer than to move the bytes.
+ * The same connection, of which nothing was read yet, with reads into memory that is used again, and into more of it
+ * where much comes at once. Node's own reads are of 64 KiB, each into memory of its own.
  */
 export function withWideReads(connection: Socket): Socket {
   const inner = connection as Socket & { _handle: unknown }
@@ -21,9 +18,10 @@ export function withWideReads(connection: Socket): Socket {
   const wide: Socket = new Socket({
     handle,
     pauseOnCreate: true,
+    writableHighWaterMark: DATA_WAITING_BYTES,
     onread: {
       buffer() {
-        next = free.get(bytesNext)?.pop() ?? Buffer.allocUnsafeSlow(bytesNext)
+        next = takeMemory(bytesNext)
         return next
       },
       callback(bytes: number, buffer: Uint8Array) {
@@ -34,11 +32,5 @@ export function withWideReads(connection: Socket): Socket {
   } as ConstructorParameters<typeof Socket>[0])
   inner._handle = null
   connection.destroy()
-  return wide.once('close', () => reuse(next))
-}
-
-/** Takes back the memory of bytes that were read, and that nobody looks at any more. */
-export function reuse({ buffer }: Uint8Array): void {
-  const waiting = free.get(buffer.byteLength)
-  if (waiting && waiting.length * buffer.byteLength < FREE_BYTES_MAX) waiting.push(Buffer.from(buffer as ArrayBuffer))
+  return wide.once('close', () => giveMemory(next))
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { StoreError, type Upload } from '../../streams/index.ts'
+import { giveMemory } from '../../system/index.ts'
 import type { HttpLimits } from './options.ts'
 
 /** As much of an upload as takes its bytes. */
@@ -109,8 +110,9 @@ export async function send(response: ServerResponse, { first, rest, length }: Op
   try {
     while (!chunk.done && chunk.value.length < left) {
       if (response.destroyed) return
-      left -= chunk.value.length
-      if (!response.write(chunk.value)) await drained(response)
+      const { value } = chunk
+      left -= value.length
+      if (!response.write(value, (error) => error ?? giveMemory(value))) await drained(response)
       chunk = await rest.next()
     }
     const last = chunk.done ? undefined : chunk.value

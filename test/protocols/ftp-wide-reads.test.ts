@@ -3,9 +3,10 @@ import { connect, createServer, type Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { expect, test } from 'vitest'
-import { reuse, withWideReads } from '../../protocols/ftp/wide-reads.ts'
+import { withWideReads } from '../../protocols/ftp/wide-reads.ts'
 import { UploadSink } from '../../protocols/sink.ts'
 import type { Upload } from '../../streams/index.ts'
+import { giveMemory } from '../../system/index.ts'
 import { seededRandom } from '../support/random.ts'
 
 /** Both ends of a connection, the accepted one with wide reads. */
@@ -30,7 +31,7 @@ test('bytes come whole and in order, through few buffers that are used again', a
       memory.add(chunk.buffer)
       came.push(Buffer.from(chunk))
       setImmediate(() => {
-        reuse(chunk)
+        giveMemory(chunk)
         done()
       })
     },
@@ -48,7 +49,7 @@ test('the buffer that a connection had ready is that of the next one', async () 
     client.end('x')
     wide.on('data', (chunk: Buffer) => {
       memory.add(chunk.buffer)
-      reuse(chunk)
+      giveMemory(chunk)
     })
     await once(wide.resume(), 'close')
   }
