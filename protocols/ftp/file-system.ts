@@ -128,16 +128,16 @@ export class FileSystem {
 
   /** One that is text on its way does not go on: its bytes here are others than at its client. */
   async beginText(text: string, announced?: number): Promise<Upload> {
-    return this.#store.begin(this.#envelope(text, { ascii: true, announced }))
+    return this.#store.begin(await this.#ofFile(text, { ascii: true, announced }))
   }
 
   async begin(text: string, announced?: number): Promise<ResumableUpload> {
-    return this.#partials.begin(this.#envelope(text, { announced }))
+    return this.#partials.begin(await this.#ofFile(text, { announced }))
   }
 
   /** Goes on behind the first `offset` bytes of what there is, or behind all of it. */
   async goOn(text: string, offset?: number): Promise<ResumableUpload> {
-    return this.#partials.resume(this.#envelope(text), offset)
+    return this.#partials.resume(await this.#ofFile(text), offset)
   }
 
   /** A file, and what was cut off on its way to that name. */
@@ -238,9 +238,12 @@ export class FileSystem {
     await upload.commit({ [COMPLETION]: 'confirmed' }) // It has no bytes whose end could be in doubt.
   }
 
-  #envelope(text: string, { ascii = false, announced }: Announced = {}): Envelope {
-    const path = this.#at(this.#filePath(text))
+  /** Of an upload; refused where a directory has its name. */
+  async #ofFile(text: string, { ascii = false, announced }: Announced = {}): Promise<Envelope> {
+    const file = this.#filePath(text)
+    const path = this.#at(file)
     if (path.length < 2) throw new StoreError('ERR_INVALID', 'Files live in buckets: store to /bucket/name')
+    if (await this.#tree.hasBelow(file)) throw new StoreError('ERR_CONFLICT', `${textOf(file)} is a directory`)
     const envelope = envelopeOf(this.#login, objectAt(path), ascii)
     return announced === undefined ? envelope : { ...envelope, announced }
   }

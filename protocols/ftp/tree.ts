@@ -53,6 +53,14 @@ export class Tree {
     return objects.length > 0
   }
 
+  /** Whether keys lie below this one; whoever may not look is told of none. */
+  async hasBelow(path: Path): Promise<boolean> {
+    const absolute = this.absolute(path)
+    if (this.isWriteOnly || absolute.length < 2) return false
+    const { objects } = await this.#store.list(this.#origin, absolute[0]!, { prefix: prefixAt(absolute), limit: 1 })
+    return objects.length > 0
+  }
+
   /** Whether a directory below a bucket holds its marker at most; keys that have no path here count, too. */
   async isEmpty(path: Path): Promise<boolean> {
     const { bucket, key: prefix } = markerAt(this.absolute(path))

@@ -103,6 +103,17 @@ describe('buckets and prefixes are directories', () => {
     expect(await client.command('PWD')).toBe('257 "/inbox"')
   })
 
+  test.each(['STOR', 'APPE', 'TYPE A + STOR'])('%s onto a directory is refused, as RNTO is', async (said) => {
+    await client.commands('MKD /inbox/empty')
+    await client.upload('inbox/full/file', 'x')
+    for (const path of ['inbox/empty', '/inbox/full']) {
+      await client.data()
+      const [type = '', verb = type] = said.split(' + ')
+      if (type !== verb) await client.commands(type)
+      expect(await client.command(`${verb} ${path}`)).toBe(`550 /${path.replace(/^\//, '')} is a directory`)
+    }
+  })
+
   test('MKD makes a bucket at the top and a marker below', async () => {
     expect(await client.command('MKD /photos')).toBe('257 "/photos" created')
     expect(await client.command('MKD /photos')).toMatch(/^550 /)
