@@ -1,15 +1,11 @@
-import {
-  type Attributes,
-  type Derived,
-  type EmailFacts,
-  type Envelope,
-  KEY_BYTES_MAX,
-  type PartFacts,
-} from '../streams/index.ts'
+import type { Attributes, Derived, EmailFacts, Envelope, PartFacts } from '../streams/index.ts'
 import { bareAddress } from './address.ts'
 import { bounded } from './bounds.ts'
 import type { Attachment, AttachmentEvents } from './mime/attachment.ts'
 import { NAME_BYTES_MAX, safeName } from './mime/safe-name.ts'
+
+/** Of a key, as the store has it: filters know no more of that than its types. */
+export const KEY_BYTES_MAX = 1024
 
 /** Makes an object of each attachment that it is told of, beside the message and linked to it. */
 export class MailParts implements AttachmentEvents {

@@ -24,7 +24,7 @@ export interface Attachment {
 /** Told of the attachments that are to be objects of their own, one after the other. */
 export interface AttachmentEvents {
   begin(attachment: Attachment): void
-  /** Decoded. */
+  /** Decoded; to be taken, or copied, before the next step. */
   bytes(bytes: Buffer): void
   /** False when there is to be no such object: it is larger than there is room for. */
   end(isWhole: boolean): void

@@ -2,6 +2,7 @@ import type { PartBounds, Plain } from '../../streams/index.ts'
 import { bounded, LIST_LENGTH_MAX } from '../bounds.ts'
 import type { Attachment, AttachmentEvents, MimeFinding, MimeStructure, Protection } from './attachment.ts'
 import { type Decoder, decoderOf, isEncoding } from './decoder.ts'
+import { Room } from './room.ts'
 import { NAME_BYTES_MAX, safeName } from './safe-name.ts'
 
 const TNEF = new Set(['application/ms-tnef', 'application/vnd.ms-tnef'])
@@ -43,6 +44,7 @@ export class Attachments {
   }
   #current: Current | undefined
   #decoder: Decoder | undefined
+  readonly #room = new Room()
 
   constructor(events: AttachmentEvents, limits: PartBounds, frozen?: Plain) {
     this.#events = events
@@ -89,9 +91,14 @@ export class Attachments {
     return false
   }
 
+  /** What was told is taken by now. */
+  reset(): void {
+    this.#room.reset()
+  }
+
   /** Bytes of the one that has begun, encoded as they came; of anything else when none has. */
   bytes(bytes: Buffer): void {
-    if (this.#decoder) this.#decoded(this.#decoder.step(bytes))
+    if (this.#decoder) this.#decoded(this.#decoder.step(bytes, this.#room))
   }
 
   #decoded(bytes: Buffer): void {

@@ -1,19 +1,29 @@
 import type { Plain } from '../../streams/index.ts'
 import type { Decoder } from './decoder.ts'
+import type { Room } from './room.ts'
 
-const OTHER = 0
-const DIGIT = 1
-const SPACE = 2
-const PADDING = 3
+/** What a byte is to base64 where it is no digit: between lines, padding, or something else. */
+const SPACE = 64
+const PADDING = 65
+const OTHER = 66
 
-/** What each byte is to base64 (RFC 4648 section 4), to its form for names (section 5), or between their lines. */
-const KINDS = new Uint8Array(256).fill(OTHER)
-for (const digit of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_')
-  KINDS[digit.charCodeAt(0)] = DIGIT
-for (const space of '\t\n\r ') KINDS[space.charCodeAt(0)] = SPACE
-KINDS['='.charCodeAt(0)] = PADDING
+/** The value of each digit (RFC 4648 section 4, and section 5: the form for names), or what it is. */
+const VALUES = new Uint8Array(256).fill(OTHER)
+for (const alphabet of ['+/', '-_'])
+  for (const [value, digit] of [
+    ...`ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789${alphabet}`,
+  ].entries())
+    VALUES[digit.charCodeAt(0)] = value
+for (const space of '\t\n\r ') VALUES[space.charCodeAt(0)] = SPACE
+VALUES['='.charCodeAt(0)] = PADDING
 
-const DIGITS_OF_GROUP = 4
+interface FrozenBase64 {
+  readonly bits: number
+  readonly digits: number
+  readonly isClean: boolean
+}
+
+const START: FrozenBase64 = { bits: 0, digits: 0, isClean: true }
 
 /**
  * base64 (RFC 2045 section 6.8). What is no digit is passed over, as the RFC wants it; what follows padding is
@@ -21,48 +31,60 @@ const DIGITS_OF_GROUP = 4
  */
 export class Base64Decoder implements Decoder {
   isClean: boolean
-  /** Digits of a group that is not whole. */
-  #rest: string
+  /** Of a group that is not whole: its bits, and how many digits they came from. */
+  #bits: number
+  #digits: number
 
   constructor(frozen: Plain) {
-    const { rest, isClean } = (frozen ?? { rest: '', isClean: true }) as { rest: string; isClean: boolean }
-    this.#rest = rest
+    const { bits, digits, isClean } = (frozen ?? START) as unknown as FrozenBase64
+    this.#bits = bits
+    this.#digits = digits
     this.isClean = isClean
   }
 
-  step(chunk: Buffer): Buffer {
-    const digits = Buffer.allocUnsafe(this.#rest.length + chunk.length)
-    let length = digits.write(this.#rest, 'latin1')
-    const pieces: Buffer[] = []
+  step(chunk: Buffer, room: Room): Buffer {
+    const out = room.take(Math.ceil((chunk.length * 3) / 4) + 3)
+    let [bits, digits, length] = [this.#bits, this.#digits, 0]
     for (let at = 0; at < chunk.length; at++) {
-      const byte = chunk[at]!
-      const kind = KINDS[byte]
-      if (kind === DIGIT) digits[length++] = byte
-      else if (kind === OTHER) this.isClean = false
-      else if (kind === PADDING && length > 0) {
-        pieces.push(this.#group(digits.toString('latin1', 0, length)))
-        length = 0
-      }
+      const value = VALUES[chunk[at]!]!
+      if (value < SPACE) {
+        bits = (bits << 6) | value
+        if (++digits < 4) continue
+        out[length++] = bits >> 16
+        out[length++] = bits >> 8
+        out[length++] = bits
+        bits = 0
+        digits = 0
+      } else if (value === PADDING) {
+        length = this.#endGroup(out, length, bits, digits)
+        bits = 0
+        digits = 0
+      } else if (value === OTHER) this.isClean = false
     }
-    const whole = length - (length % DIGITS_OF_GROUP)
-    this.#rest = digits.toString('latin1', whole, length)
-    const last = Buffer.from(digits.toString('latin1', 0, whole), 'base64')
-    return pieces.length === 0 ? last : Buffer.concat([...pieces, last])
-  }
-
-  end(): Buffer {
-    const last = this.#group(this.#rest)
-    this.#rest = ''
-    return last
+    this.#bits = bits
+    this.#digits = digits
+    return out.subarray(0, length)
   }
 
   /** Digits before padding, or before the end: one alone is no byte. */
-  #group(digits: string): Buffer {
-    if (digits.length % DIGITS_OF_GROUP === 1) this.isClean = false
-    return Buffer.from(digits, 'base64')
+  #endGroup(out: Buffer, length: number, bits: number, digits: number): number {
+    if (digits === 1) this.isClean = false
+    if (digits < 2) return length
+    const whole = bits << (6 * (4 - digits))
+    out[length] = whole >> 16
+    if (digits === 3) out[length + 1] = whole >> 8
+    return length + digits - 1
+  }
+
+  end(): Buffer {
+    const out = Buffer.alloc(2)
+    const length = this.#endGroup(out, 0, this.#bits, this.#digits)
+    this.#bits = 0
+    this.#digits = 0
+    return out.subarray(0, length)
   }
 
   freeze(): Plain {
-    return { rest: this.#rest, isClean: this.isClean }
+    return { bits: this.#bits, digits: this.#digits, isClean: this.isClean }
   }
 }

@@ -1,12 +1,13 @@
 import type { Plain } from '../../streams/index.ts'
 import { Base64Decoder } from './base64.ts'
 import { QuotedPrintableDecoder } from './quoted-printable.ts'
+import type { Room } from './room.ts'
 import { UuDecoder } from './uuencode.ts'
 
 /** Undoes a content transfer encoding (RFC 2045 section 6) as the bytes come. Whatever comes, it never throws. */
 export interface Decoder {
-  /** What is known by now; its memory may be that of `chunk`. */
-  step(chunk: Buffer): Buffer
+  /** What is known by now; its memory may be that of `chunk`, or is of `room`. */
+  step(chunk: Buffer, room: Room): Buffer
   /** What was kept back to the end. */
   end(): Buffer
   /** False once it met something that the encoding does not have. */

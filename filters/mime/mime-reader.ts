@@ -91,6 +91,7 @@ export class MimeReader {
   }
 
   step(chunk: Uint8Array): void {
+    this.#attachments.reset()
     this.#scanner.step(chunk)
   }
 

@@ -1,5 +1,6 @@
 import type { Plain } from '../../streams/index.ts'
 import type { Decoder } from './decoder.ts'
+import type { Room } from './room.ts'
 
 const TAB = 0x09
 const LF = 0x0a
@@ -33,8 +34,8 @@ export class QuotedPrintableDecoder implements Decoder {
     this.isClean = isClean
   }
 
-  step(chunk: Buffer): Buffer {
-    const out = Buffer.allocUnsafe(this.#kept.length + chunk.length)
+  step(chunk: Buffer, room: Room): Buffer {
+    const out = room.take(this.#kept.length + chunk.length)
     let length = 0
     for (let at = 0; at < chunk.length; at++) {
       const byte = chunk[at]!

@@ -43,6 +43,8 @@ export class Scanner {
   #delimiters: Buffer[] = []
   /** Bytes that cannot be told yet. */
   #held: Buffer = NOTHING
+  /** For what was held and a chunk behind it. */
+  #room: Buffer = NOTHING
   /** The line end before the line that is looked at: a delimiter's if it is one, else the body's. */
   #lineEnd: Buffer = NOTHING
   #isLineStart = true
@@ -69,16 +71,24 @@ export class Scanner {
   }
 
   step(chunk: Uint8Array): void {
-    const bytes =
-      this.#held.length > 0
-        ? Buffer.concat([this.#held, chunk])
-        : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
-    this.#held = NOTHING
+    const bytes = this.#joined(chunk)
     for (let at = 0; at < bytes.length; ) {
       const next = this.#mode === 'header' ? this.#header(bytes, at) : this.#body(bytes, at)
       if (next < 0) this.#hold(bytes, at)
       at = next < 0 ? bytes.length : next
     }
+  }
+
+  /** What was held back, and the chunk. The memory is that of the chunk, or used again by the next step. */
+  #joined(chunk: Uint8Array): Buffer {
+    const held = this.#held
+    if (held.length === 0) return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)
+    const length = held.length + chunk.length
+    if (this.#room.length < length) this.#room = Buffer.allocUnsafeSlow(length)
+    this.#room.set(held)
+    this.#room.set(chunk, held.length)
+    this.#held = NOTHING
+    return this.#room.subarray(0, length)
   }
 
   /** No more comes: what was held back is a line, too. */

@@ -3,6 +3,7 @@ import { decode, encode } from 'libqp'
 import { describe, expect, test } from 'vitest'
 import { decoderOf, isEncoding } from '../../filters/mime/decoder.ts'
 import { SPACES_MAX } from '../../filters/mime/quoted-printable.ts'
+import { Room } from '../../filters/mime/room.ts'
 import { UU_LINE_BYTES_MAX } from '../../filters/mime/uuencode.ts'
 
 const ENCODINGS = ['7bit', 'base64', 'quoted-printable', 'x-uuencode'] as const
@@ -13,7 +14,7 @@ function decoded(encoding: string, chunks: readonly Uint8Array[]): { bytes: Buff
   const pieces: Buffer[] = []
   for (const chunk of chunks) {
     decoder = decoderOf(encoding, JSON.parse(JSON.stringify(decoder.freeze())))
-    pieces.push(Buffer.from(decoder.step(Buffer.from(chunk))))
+    pieces.push(Buffer.from(decoder.step(Buffer.from(chunk), new Room())))
   }
   pieces.push(decoder.end())
   return { bytes: Buffer.concat(pieces), isClean: decoder.isClean }

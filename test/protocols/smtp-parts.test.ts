@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { content, email } from '../../filters/index.ts'
+import { KEY_BYTES_MAX as FILTER_KEY_BYTES_MAX, partKey } from '../../filters/mail-parts.ts'
 import { envelopesOf } from '../../protocols/smtp/envelope.ts'
 import { partBounds } from '../../protocols/smtp/options.ts'
-import type { Attributes, EmailFacts, Envelope, OpenStore } from '../../streams/index.ts'
+import { type Attributes, type EmailFacts, type Envelope, KEY_BYTES_MAX, type OpenStore } from '../../streams/index.ts'
 import { playStory } from '../support/crash-story.ts'
 import { ODD_MAILS } from '../support/odd-mails.ts'
 import { SmtpClient, wireForm } from '../support/smtp-client.ts'
@@ -188,6 +189,21 @@ describe('a mail and its parts', () => {
     expect(objects.size).toBe(101)
     for (const [name, { bytes: stored }] of objects) if (name !== key) expect(stored.length).toBe(30_000)
   })
+})
+
+test('the keys of parts are as long as keys may be, at the most', () => {
+  expect(FILTER_KEY_BYTES_MAX).toBe(KEY_BYTES_MAX)
+  const part = {
+    number: '1.2',
+    mediaType: '',
+    declaredType: '',
+    name: `${'x'.repeat(300)}.pdf`,
+    contentId: '',
+  } as const
+  const long = `${'y'.repeat(900)}.eml`
+  const of = (message: string) => Buffer.byteLength(partKey({ ...part, message, disposition: '' }))
+  expect(of(long)).toBe(KEY_BYTES_MAX)
+  expect(of(key)).toBe(FOLDER.length + 1 + 255)
 })
 
 test('buckets share the parts that a message may have', () => {
