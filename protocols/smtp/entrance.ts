@@ -63,6 +63,7 @@ export class Entrance {
 
   #enter(socket: Socket, peer: ProxiedPeer): void {
     const { guests } = this.#options
+    if (socket.destroyed) return
     if (!guests.enter(peer.address)) {
       this.#turnAway(socket, 'Too many connections from your address')
       return

@@ -93,7 +93,7 @@ export class MailServer extends SMTPServer {
   }
 
   override onClose(session: SMTPServerSession): void {
-    this.#verifier.part(session)
+    this.#verifier.end(session)
   }
 
   override onAuth(

@@ -29,6 +29,7 @@ export class Verifier {
   readonly #failures = new WeakMap<SMTPServerSession, number>()
   /** The application of each session that proved one: it counts among the sessions of that application. */
   readonly #joined = new Map<SMTPServerSession, string>()
+  readonly #ended = new WeakSet<SMTPServerSession>()
 
   constructor({ access, guests, allowedNetworks, clearAuth, limits }: VerifierSettings) {
     this.#access = access
@@ -84,7 +85,13 @@ export class Verifier {
     throw new Refusal(530, '5.7.0', 'Authentication required')
   }
 
-  /** A session that ended, or forgot who it was, counts no more. */
+  /** A session that ended counts no more, nor does it when what it showed is verified only now. */
+  end(session: SMTPServerSession): void {
+    this.#ended.add(session)
+    this.part(session)
+  }
+
+  /** A session that forgot who it was counts no more. */
   part(session: SMTPServerSession): void {
     const application = this.#joined.get(session)
     if (application === undefined) return
@@ -93,6 +100,7 @@ export class Verifier {
   }
 
   #join(session: SMTPServerSession, principal: Principal): void {
+    if (this.#ended.has(session)) return
     this.#guests.join(principal)
     this.#joined.set(session, principal.application)
   }

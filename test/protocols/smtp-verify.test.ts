@@ -1,11 +1,13 @@
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { Guests } from '../../protocols/index.ts'
 import { settingsOf } from '../../protocols/smtp/options.ts'
 import { MailServer } from '../../protocols/smtp/server.ts'
 import { Verifier } from '../../protocols/smtp/verify.ts'
+import type { Principal } from '../../streams/index.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { plainToken, SmtpClient, wireForm } from '../support/smtp-client.ts'
 import { doorOptions, mailer, mailerSecret, openDoor, tlsOf } from '../support/smtp-door.ts'
@@ -193,6 +195,30 @@ describe('who fails, or comes, too often', () => {
   })
 })
 
+test('a session that ended while its secret was looked at is no session of the application', async () => {
+  const held = { ...mailer, policy: { connectionsMax: 1 } }
+  let prove: ((principal: Principal) => void) | undefined
+  const verify = () =>
+    new Promise<Principal>((resolve) => {
+      prove = resolve
+    })
+  await using door = await openDoor({ ...strangers, access: { verify, verifyAnswer: verify } })
+  const gone = await SmtpClient.greeted(door.address)
+  gone.write(`${right}\r\n`)
+  while (!prove) await turn()
+  gone.reset()
+  await gone.closed()
+  await (await SmtpClient.greeted(door.address)).commands('QUIT')
+  prove(held)
+  await turn()
+  const client = await SmtpClient.greeted(door.address)
+  const before = prove
+  const reply = client.command(right)
+  while (prove === before) await turn()
+  prove(held)
+  expect(await reply).toMatch(/^235 /)
+})
+
 test('TLS that is required: no mail in clear, and no secret but from this machine', async () => {
   await using door = await openDoor({ tls: tlsOf('required') })
   const client = await SmtpClient.greeted(door.address)
@@ -213,6 +239,27 @@ test('STARTTLS on loopback: a message over TLS is marked secure', async () => {
   const tls = { version: 'TLSv1.3', cipher: expect.stringMatching(/^TLS_/) }
   expect(door.objects()[0]).toMatchObject({ facts: { secure: true, tls }, bytes: Buffer.from('hello\r\n') })
 })
+
+test.each(['offered', 'implicit'] as const)(
+  'each handshake asks for the certificate of the moment, %s',
+  async (mode) => {
+    const { context } = tlsOf(mode)
+    let asked = 0
+    const count = () => {
+      asked += 1
+      return context()
+    }
+    await using door = await openDoor({ tls: { mode, context: count } })
+    for (const times of [1, 2]) {
+      const client = await SmtpClient.open(door.address)
+      if (mode === 'implicit') await client.wrap()
+      await client.reply()
+      await client.commands('EHLO client.example')
+      if (mode === 'offered') await client.startTls()
+      expect(asked).toBeGreaterThanOrEqual(times)
+    }
+  },
+)
 
 test('what is sent in clear behind STARTTLS is not taken for part of the session', async () => {
   await using door = await openDoor({ tls: tlsOf('offered') })
