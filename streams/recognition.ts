@@ -33,17 +33,16 @@ export function recognition({ catalog, settled, clock }: RecognitionOptions): Re
     if (facts.type !== 'email' || facts.part || catalog.index.phase !== 'whole') return {}
     try {
       await settled()
-      const bucket = term('object.bucket', name.bucket)
       const id = found['email.message-id']
-      const [first] = id === undefined ? [] : await find(1, term('email.message-id', id), authorOf(found), bucket)
-      // The same bytes have the same Message-ID, so that most mail is asked about once.
-      if (id !== undefined && !first) return {}
+      const bytes = term('checksum.sha256', found['checksum.sha256'])
+      const message = id === undefined ? bytes : term('email.message-id', id)
+      // The same bytes have the same Message-ID: most mail is asked about once, by one equality, which needs no plan.
+      if ((await find(1, message)).length === 0) return {}
+      const bucket = term('object.bucket', name.bucket)
+      const [first] = id === undefined ? [] : await find(1, message, authorOf(found), bucket)
       const since = new Date(clock.now() - RETRY_MS).toISOString()
-      const same = [
-        term('checksum.sha256', found['checksum.sha256']),
-        term('email.mail-from', found['email.mail-from']),
-      ]
-      const alike = await find(RETRIES_MAX, ...same, bucket, `time >= ${since}`)
+      const sender = term('email.mail-from', found['email.mail-from'])
+      const alike = await find(RETRIES_MAX, bytes, sender, bucket, `time >= ${since}`)
       const retried = alike.find((stat) => isTo(found, stat))
       return {
         ...(first && { 'email.duplicate-of': first.object }),
