@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream'
 import type { Attributes, Receipt, Upload } from '../streams/index.ts'
+import { giveMemory, takeMemory } from '../system/index.ts'
 
 /** Asked after the last byte and before the commit: what only the end can tell. Throws to refuse the upload. */
 export type Confirm = () => Promise<Attributes>
@@ -11,28 +12,27 @@ export interface SinkOptions {
   readonly confirm?: Confirm
   /** One whose source broke is aborted, unless this is there to do better. */
   readonly cut?: Cut | undefined
-  /** Told of each chunk that the upload has taken: its memory may be used again. */
-  readonly taken?: (chunk: Uint8Array) => void
 }
 
-/** The Node end of an Upload. 'finish' fires only once the upload is durable, with `receipt` in hand. */
+/**
+ * The Node end of an Upload. 'finish' fires only once the upload is durable, with `receipt` in hand. It gives the memory of
+ * what it has taken back: nobody else may look at it still.
+ */
 export class UploadSink extends Writable {
   readonly #upload: Upload
   readonly #confirm: Confirm
   readonly #cut: Cut
-  readonly #taken: (chunk: Uint8Array) => void
   /** The upload itself said no: it was not cut. */
   #isRefused = false
   /** Bytes of the source may have come. */
   isFed = false
   #receipt: Receipt | undefined
 
-  constructor(upload: Upload, { confirm = async () => ({}), cut, taken = () => {} }: SinkOptions = {}) {
+  constructor(upload: Upload, { confirm = async () => ({}), cut }: SinkOptions = {}) {
     super({ highWaterMark: 256 * 1024 })
     this.#upload = upload
     this.#confirm = confirm
     this.#cut = cut ?? ((reason) => upload.abort(reason))
-    this.#taken = taken
   }
 
   get receipt(): Receipt | undefined {
@@ -46,7 +46,8 @@ export class UploadSink extends Writable {
   /** Small chunks that came while another was written, as those of TLS are, go together. */
   override _writev(waiting: readonly { readonly chunk: Uint8Array }[], done: (error?: Error | null) => void): void {
     const chunks = waiting.map(({ chunk }) => chunk)
-    this.#take(Buffer.concat(chunks), chunks).then(() => done(), done)
+    const bytes = joined(chunks)
+    this.#take(bytes, [...chunks, bytes]).then(() => done(), done)
   }
 
   // A library may call end() and destroy(error) in one breath (ftp-srv does, on a reset), so the commit waits a turn:
@@ -60,7 +61,7 @@ export class UploadSink extends Writable {
 
   async #take(bytes: Uint8Array, chunks: readonly Uint8Array[]): Promise<void> {
     await this.#orRefuse(this.#upload.write(bytes))
-    for (const chunk of chunks) this.#taken(chunk)
+    for (const chunk of chunks) giveMemory(chunk)
   }
 
   async #commit(): Promise<void> {
@@ -85,4 +86,14 @@ export class UploadSink extends Writable {
     if (this.#receipt) return
     await (this.#isRefused || !this.isFed ? this.#upload.abort(reason) : this.#cut(reason))
   }
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const bytes = takeMemory(chunks.reduce((sum, { length }) => sum + length, 0))
+  let offset = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset)
+    offset += chunk.length
+  }
+  return bytes
 }

@@ -1,5 +1,5 @@
-/** Bytes of what is worth keeping: most of what goes through a socket or a device, and of large reads. */
-const SIZES = [64 * 1024, 512 * 1024]
+/** Bytes of what is worth keeping: a record of TLS, a read of a socket, a large one. */
+const SIZES = [16 * 1024, 64 * 1024, 512 * 1024]
 
 /** Kept of each size; the rest is left to the collector. */
 const SPARE_BYTES_MAX = 16 << 20
@@ -12,9 +12,10 @@ const taken = new WeakSet<ArrayBufferLike>()
  * knows that nobody looks at these any more says so by giveMemory(). What is never given back is collected as usual.
  */
 export function takeMemory(bytes: number): Buffer {
-  const buffer = spare.get(bytes)?.pop() ?? Buffer.allocUnsafeSlow(bytes)
+  const size = SIZES.find((each) => each >= bytes) ?? bytes
+  const buffer = spare.get(size)?.pop() ?? Buffer.allocUnsafeSlow(size)
   taken.add(buffer.buffer)
-  return buffer
+  return buffer.subarray(0, bytes)
 }
 
 /** Takes back the memory that `bytes` are a part of; nothing happens to memory that did not come from here. */

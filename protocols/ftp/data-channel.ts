@@ -4,7 +4,7 @@ import type { Route } from './address.ts'
 import type { FtpSettings } from './options.ts'
 import { DATA_WAITING_BYTES } from './protection.ts'
 import { Refusal } from './refusal.ts'
-import { withWideReads } from './wide-reads.ts'
+import { PLAIN_READS, readIntoSpareMemory } from './wide-reads.ts'
 
 /**
  * The data connection of one transfer.
@@ -72,6 +72,7 @@ abstract class Channel implements DataChannel {
   protected take(socket: Socket): void {
     socket.on('error', () => {}) // Whoever transfers over it hears of its end from its stream.
     clearTimeout(this.#timer)
+    readIntoSpareMemory(socket, PLAIN_READS)
     this.#socket = socket
     this.#accept(socket)
   }
@@ -100,7 +101,7 @@ export class PassiveChannel extends Channel {
       const isInvited = plainAddress(remoteAddress) === route.peerAddress && !this.isTaken
       if (!isInvited) return void socket.destroy()
       server.close()
-      this.take(withWideReads(socket))
+      this.take(socket)
     })
     this.wait()
   }
@@ -154,7 +155,7 @@ async function listenWithin(host: string, { passivePorts, random, limits }: FtpS
 /** Undefined when the port is taken. */
 function listen(host: string, port: number): Promise<Server | undefined> {
   return new Promise((resolve, reject) => {
-    const server = createServer({ pauseOnConnect: true, noDelay: true })
+    const server = createServer({ pauseOnConnect: true, noDelay: true, highWaterMark: DATA_WAITING_BYTES })
     server.once('error', (cause: NodeJS.ErrnoException) => {
       if (cause.code === 'EADDRINUSE') resolve(undefined)
       else reject(new Refusal(425, 'Passive mode is not available', { cause }))

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { type SecureContext, TLSSocket } from 'node:tls'
 import { Refusal } from './refusal.ts'
+import { RECORD_READS, readIntoSpareMemory } from './wide-reads.ts'
 
 /**
  * Bytes to a client that wait for its connection: they go to the system together, and under TLS are sealed together.
@@ -36,6 +37,7 @@ export function wrap(connection: Socket, context: SecureContext, handshakeMsMax:
 /** TLS over a data connection, up. Rejects with a Refusal 425 or, where no session of before goes on, 522. */
 export async function protect(connection: Socket, tls: FtpTls, handshakeMsMax: number): Promise<TLSSocket> {
   const secured = wrap(connection, tls.context(), handshakeMsMax)
+  readIntoSpareMemory(secured, RECORD_READS)
   await new Promise<void>((resolve, reject) => {
     const refuse = (cause?: Error) => reject(new Refusal(425, 'TLS did not come up on the data connection', { cause }))
     secured.once('secure', resolve).once('close', () => refuse())

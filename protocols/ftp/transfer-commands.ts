@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { StoreError, type Upload } from '../../streams/index.ts'
-import { giveMemory } from '../../system/index.ts'
 import { type Cut, UploadSink } from '../sink.ts'
 import type { Command } from './commands.ts'
 import { COMPLETION } from './completion.ts'
@@ -97,7 +96,7 @@ interface Incoming {
 async function receive(session: Session, transfer: Transfer, incoming: Incoming): Promise<UploadSink> {
   const { upload, announced, cut, conversion } = incoming
   const evidence = () => allocationEvidence(announced, upload.size)
-  const sink = new UploadSink(upload, { confirm: () => session.confirm(evidence()), cut, taken: giveMemory })
+  const sink = new UploadSink(upload, { confirm: () => session.confirm(evidence()), cut })
   await transfer.receive(sink, conversion)
   if (sink.receipt && !(COMPLETION in evidence())) session.stored(sink.receipt)
   return sink

@@ -1,36 +1,43 @@
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { giveMemory, takeMemory } from '../../system/index.ts'
-import { DATA_WAITING_BYTES } from './protection.ts'
 
-/** Of one read from the system, at first, and once such a read was filled. */
-const READ_BYTES = 64 * 1024
-const WIDE_READ_BYTES = 512 * 1024
+/** Bytes of one read from a connection. */
+export interface ReadBytes {
+  readonly first: number
+  /** Once a read filled its memory. */
+  readonly filled: number
+}
+
+/** Of the system, as much as there is. */
+export const PLAIN_READS: ReadBytes = { first: 64 * 1024, filled: 512 * 1024 }
+/** Of TLS, a record at a time (RFC 8446 section 5.1). */
+export const RECORD_READS: ReadBytes = { first: 16 * 1024, filled: 16 * 1024 }
+
+/** What node's net keeps of `onread`, an option of sockets that connect, under symbols of its own. */
+const NAMES = ['kBuffer', 'kBufferCb', 'kBufferGen'] as const
 
 /**
- * The same connection, of which nothing was read yet, with reads into memory that is used again, and into more of it
- * where much comes at once. Node's own reads are of 64 KiB, each into memory of its own.
+ * Has a connection, of which nothing was read yet, read into memory that is used again: whoever has used a chunk says so
+ * by giveMemory(). Node's own reads are into memory of their own, and to find that again costs more than the bytes.
+ * `onread` is this for a socket that connects; one that was accepted, or speaks TLS over another, is told here. Where
+ * node keeps it no more in this way, the connection reads as it did.
  */
-export function withWideReads(connection: Socket): Socket {
-  const inner = connection as Socket & { _handle: unknown }
-  const handle = inner._handle
-  let bytesNext = READ_BYTES
-  let next: Buffer
-  const wide: Socket = new Socket({
-    handle,
-    pauseOnCreate: true,
-    writableHighWaterMark: DATA_WAITING_BYTES,
-    onread: {
-      buffer() {
-        next = takeMemory(bytesNext)
-        return next
-      },
-      callback(bytes: number, buffer: Uint8Array) {
-        if (bytes === buffer.length) bytesNext = WIDE_READ_BYTES
-        return wide.push(buffer.subarray(0, bytes))
-      },
-    },
-  } as ConstructorParameters<typeof Socket>[0])
-  inner._handle = null
-  connection.destroy()
-  return wide.once('close', () => giveMemory(next))
+export function readIntoSpareMemory(connection: Socket, { first, filled }: ReadBytes): void {
+  const symbols = Object.getOwnPropertySymbols(connection)
+  const [kBuffer, kBufferCb, kBufferGen] = NAMES.map((name) => symbols.find(({ description }) => description === name))
+  if (!kBuffer || !kBufferCb || !kBufferGen) return
+  let bytesNext = first
+  let next = takeMemory(bytesNext)
+  const told = connection as unknown as { _handle: { useUserBuffer(memory: Buffer): void }; [symbol: symbol]: unknown }
+  told[kBuffer] = next
+  told[kBufferGen] = () => {
+    next = takeMemory(bytesNext)
+    return next
+  }
+  told[kBufferCb] = (bytes: number, memory: Buffer) => {
+    if (bytes === memory.length) bytesNext = filled
+    return connection.push(memory.subarray(0, bytes))
+  }
+  told._handle.useUserBuffer(next)
+  connection.once('close', () => giveMemory(next))
 }

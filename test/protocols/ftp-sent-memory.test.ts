@@ -3,20 +3,19 @@ import { connect, createServer, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { ftpLimits } from '../../protocols/ftp/options.ts'
+import { DATA_WAITING_BYTES } from '../../protocols/ftp/protection.ts'
 import { Transfer } from '../../protocols/ftp/transfer.ts'
-import { withWideReads } from '../../protocols/ftp/wide-reads.ts'
 import { takeMemory } from '../../system/index.ts'
 
 const CHUNK_BYTES = 64 * 1024
 const CHUNKS = 200
 
 test('memory of what was sent is used again, and not before it was sent', async () => {
-  const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1')
+  const server = createServer({ highWaterMark: DATA_WAITING_BYTES }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const client = connect((server.address() as { port: number }).port, '127.0.0.1').pause()
-  const [accepted] = (await once(server, 'connection')) as [Socket]
+  const [socket] = (await once(server, 'connection')) as [Socket]
   server.close()
-  const socket = withWideReads(accepted)
   const channel = { open: async () => socket, close() {} }
   const transfer = new Transfer({
     channel,

@@ -2,11 +2,14 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { createSecureContext, connect as tlsConnect } from 'node:tls'
 import { expect, test } from 'vitest'
-import { withWideReads } from '../../protocols/ftp/wide-reads.ts'
+import { type FtpTls, protect } from '../../protocols/ftp/protection.ts'
+import { PLAIN_READS, readIntoSpareMemory } from '../../protocols/ftp/wide-reads.ts'
 import { UploadSink } from '../../protocols/sink.ts'
+import { selfSigned } from '../../server/self-signed.ts'
 import type { Upload } from '../../streams/index.ts'
-import { giveMemory } from '../../system/index.ts'
+import { giveMemory, takeMemory } from '../../system/index.ts'
 import { seededRandom } from '../support/random.ts'
 
 /** Both ends of a connection, the accepted one with wide reads. */
@@ -16,14 +19,25 @@ async function pair(): Promise<{ readonly client: Socket; readonly wide: Socket 
   const client = connect((server.address() as { port: number }).port, '127.0.0.1')
   const [accepted] = (await once(server, 'connection')) as [Socket]
   server.close()
-  const wide = withWideReads(accepted)
-  await once(server, 'close') // The connection that was accepted counts as one that has ended.
-  return { client, wide }
+  readIntoSpareMemory(accepted, PLAIN_READS)
+  return { client, wide: accepted }
 }
 
-test('bytes come whole and in order, through few buffers that are used again', async () => {
-  const sent = seededRandom(1).bytes(24 << 20)
+/** The same under TLS, as a data connection is after PROT P. */
+async function securedPair(): Promise<{ readonly client: Socket; readonly wide: Socket }> {
   const { client, wide } = await pair()
+  const { certificate: cert, key } = await selfSigned(Date.now())
+  const tls: FtpTls = { mode: 'required', reuseRequired: false, context: () => createSecureContext({ cert, key }) }
+  const secured = protect(wide, tls, 10_000)
+  return { client: tlsConnect({ socket: client, rejectUnauthorized: false }), wide: await secured }
+}
+
+test.each([
+  ['plain', pair],
+  ['under TLS', securedPair],
+])('bytes come whole and in order, through few buffers that are used again: %s', async (_, connected) => {
+  const sent = seededRandom(1).bytes(24 << 20)
+  const { client, wide } = await connected()
   const memory = new Set<ArrayBufferLike>()
   const came: Buffer[] = []
   const sink = new Writable({
@@ -80,13 +94,25 @@ test('small chunks that wait go to the upload together', async () => {
     },
     async abort() {},
   } as Partial<Upload> as Upload
-  const taken: string[] = []
-  const sink = new UploadSink(upload, { taken: (chunk) => taken.push(Buffer.from(chunk).toString()) })
+  const sink = new UploadSink(upload)
   for (const text of ['a', 'b', 'c']) sink.write(text)
   const written = new Promise((resolve) => sink.write('d', resolve))
   begun()
   await written
   sink.destroy()
   expect(writes).toEqual(['a', 'bcd'])
-  expect(taken).toEqual(['a', 'b', 'c', 'd'])
+})
+
+test('memory is given back once the upload has taken it, and no sooner', async () => {
+  let take = () => {}
+  const upload = { write: () => new Promise<void>((resolve) => (take = resolve)), async abort() {} }
+  const sink = new UploadSink(upload as Partial<Upload> as Upload)
+  const chunk = takeMemory(64 * 1024)
+  const written = new Promise((resolve) => sink.write(chunk, resolve))
+  const meanwhile = takeMemory(64 * 1024)
+  expect(meanwhile.buffer).not.toBe(chunk.buffer)
+  take()
+  await written
+  expect(takeMemory(64 * 1024).buffer).toBe(chunk.buffer)
+  sink.destroy()
 })

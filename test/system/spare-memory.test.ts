@@ -17,11 +17,18 @@ test('memory that came from elsewhere is left to its owner', () => {
   expect(takeMemory(BYTES).buffer).not.toBe(own.buffer)
 })
 
-test('other sizes are had, and not kept', () => {
-  const odd = takeMemory(1000)
-  expect(odd).toHaveLength(1000)
+test('larger memory is had, and not kept', () => {
+  const larger = takeMemory(1_000_000)
+  expect(larger).toHaveLength(1_000_000)
+  giveMemory(larger)
+  expect(takeMemory(1_000_000).buffer).not.toBe(larger.buffer)
+})
+
+test('fewer bytes are a part of memory of the next size', () => {
+  const odd = takeMemory(BYTES - 1000)
+  expect(odd).toHaveLength(BYTES - 1000)
   giveMemory(odd)
-  expect(takeMemory(1000).buffer).not.toBe(odd.buffer)
+  expect(takeMemory(BYTES).buffer).toBe(odd.buffer)
 })
 
 test('what is kept is bounded', () => {
