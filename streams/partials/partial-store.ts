@@ -1,7 +1,5 @@
 import type { Pool, Transaction } from '../../pool/index.ts'
 import type { Admission } from '../admission.ts'
-import type { Catalog, DurableRecord } from '../catalog/catalog-port.ts'
-import type { Change } from '../changes.ts'
 import type { Envelope, ObjectName, Origin } from '../envelope.ts'
 import { StoreError } from '../errors.ts'
 import type { Intake } from '../intake.ts'
@@ -9,7 +7,6 @@ import { checkName } from '../names.ts'
 import { permit } from '../permission.ts'
 import type { Allowance } from '../policy/allowance.ts'
 import type { Quotas } from '../policy/quotas.ts'
-import { requireReleased } from '../quarantine/quarantine.ts'
 import { decodeRecord } from '../records/record-codec.ts'
 import type { Scanning } from '../scanning/scanning.ts'
 import type { Sequencer } from '../sequencer.ts'
@@ -18,35 +15,24 @@ import type { Underway } from '../underway.ts'
 import { abandon, OVERTAKEN } from './partial-changes.ts'
 import type { Housekeeping } from './partial-housekeeping.ts'
 import type { Partials, PartialUpload, ResumableUpload } from './partial-port.ts'
-import type { Claim, PartialTable } from './partial-table.ts'
-import { type Beginning, type PreparingParts, PreparingUpload } from './preparing-upload.ts'
+import { type Source, Sources, type SourcesParts } from './partial-sources.ts'
+import type { Claim } from './partial-table.ts'
+import type { Beginning } from './preparation.ts'
+import { type PreparingParts, PreparingUpload } from './preparing-upload.ts'
 import type { Unprepared } from './unprepared.ts'
 
-export interface PartialStoreParts {
+export interface PartialStoreParts extends SourcesParts {
   readonly pool: Pick<Pool, 'resume' | 'record' | 'read'>
-  readonly catalog: Pick<Catalog, 'head'>
   readonly sequencer: Sequencer
   readonly admission: Admission
   readonly underway: Underway
-  readonly partials: PartialTable
   readonly housekeeping: Housekeeping
   readonly quotas: Quotas
   readonly scanning: Pick<Scanning, 'begin'>
   readonly refuseLocked: (envelope: Envelope) => Promise<void>
   readonly beginTransaction: () => Transaction
-  readonly commit: (change: Change) => Promise<readonly DurableRecord[]>
-  readonly settled: () => Promise<void>
   readonly stepBytes: number
   readonly unprepared: Unprepared
-}
-
-/** What an upload may go on from: what is under its name. */
-interface Source {
-  readonly size: number
-  /** Undefined where it is the current object. */
-  readonly partial?: PartialUpload
-  /** The record that owns the bytes. */
-  readonly sequence: number
 }
 
 type Start = Omit<Beginning, 'envelope' | 'claim' | 'allowance'>
@@ -55,9 +41,11 @@ type Start = Omit<Beginning, 'envelope' | 'claim' | 'allowance'>
 export class PartialStore implements Partials {
   readonly #parts: PartialStoreParts
   readonly #preparing: PreparingParts
+  readonly #sources: Sources
 
   constructor(parts: PartialStoreParts) {
     this.#parts = parts
+    this.#sources = new Sources(parts)
     const { admission, sequencer, underway, stepBytes, unprepared, housekeeping, quotas, scanning } = parts
     this.#preparing = {
       admission,
@@ -71,7 +59,7 @@ export class PartialStore implements Partials {
       abandon: async ({ origin }, partial) =>
         void (await parts.commit(abandon(origin, partial, 'its upload was refused'))),
       suspended: async ({ origin }, left) => {
-        if (!(await this.#isCurrent(left))) await housekeeping.drop(origin, left, OVERTAKEN)
+        if (!(await this.#sources.isCurrent(left))) await housekeeping.drop(origin, left, OVERTAKEN)
         await housekeeping.displace(origin, origin.principal.application)
       },
     }
@@ -93,7 +81,7 @@ export class PartialStore implements Partials {
       const claim = this.#parts.partials.claim(placeOf(origin, name))
       if (!claim) throw new StoreError('ERR_BUSY', 'another upload goes on under that name')
       return orRelease(claim, async () => {
-        const source = await this.#source(origin, name)
+        const source = await this.#sources.at(origin, name)
         const size = source?.size ?? 0
         const from = offset ?? size
         if (from > size) throw new StoreError('ERR_RANGE', `${size} bytes are there to go on from`)
@@ -110,7 +98,7 @@ export class PartialStore implements Partials {
     return inStoreWords(async () => {
       permit(origin, 'object:write')
       const partial = this.#parts.partials.get(placeOf(origin, name))
-      return partial && (await this.#isCurrent(partial)) ? partial : undefined
+      return partial && (await this.#sources.isCurrent(partial)) ? partial : undefined
     })
   }
 
@@ -124,7 +112,7 @@ export class PartialStore implements Partials {
           (partial) =>
             partial.application === application && partial.bucket === bucket && partial.key.startsWith(prefix),
         )
-      const isCurrent = await Promise.all(own.map((partial) => this.#isCurrent(partial)))
+      const isCurrent = await Promise.all(own.map((partial) => this.#sources.isCurrent(partial)))
       return own.filter((_, index) => isCurrent[index])
     })
   }
@@ -223,41 +211,6 @@ export class PartialStore implements Partials {
       this.#parts.admission.leave(1)
       throw error
     }
-  }
-
-  /** What is quarantined goes on by whom it came from: that it was not whole is what is put right by this. */
-  async #source(origin: Origin, name: ObjectName): Promise<Source | undefined> {
-    const { partials, catalog, settled, pool } = this.#parts
-    const partial = partials.get(placeOf(origin, name))
-    const standing = partial && (await this.#standing(partial))
-    if (partial && standing === 'current') return { size: partial.size, sequence: partial.prepared, partial }
-    if (partial && standing === 'baseless') await this.#refuseBaseless(origin, partial)
-    await settled()
-    const head = await catalog.head(name)
-    if (!head) return undefined
-    permit(origin, 'object:read')
-    const { sequence, size } = head.stat
-    const { application } = decodeRecord((await pool.record(sequence)).content)
-    if (application !== origin.principal.application) requireReleased(origin, head.stat)
-    return { size, sequence }
-  }
-
-  /** Its client is told once that it has to look again, so that the rest of a file is never taken for all of one. */
-  async #refuseBaseless(origin: Origin, partial: PartialUpload): Promise<never> {
-    const { bucket, key } = partial
-    await this.#parts.commit(abandon(origin, partial, 'what it went on from is gone'))
-    throw new StoreError('ERR_CONFLICT', `${bucket}/${key} was replaced or removed since this upload was cut off`)
-  }
-
-  async #isCurrent(partial: PartialUpload): Promise<boolean> {
-    return (await this.#standing(partial)) === 'current'
-  }
-
-  /** A version that was put later is what its name stands for; attributes that were set later say nothing of the bytes. */
-  async #standing(partial: PartialUpload): Promise<'current' | 'overtaken' | 'baseless'> {
-    const version = (await this.#parts.sequencer.bound(partial))?.version
-    if (version !== undefined && version > partial.prepared) return 'overtaken'
-    return partial.base === undefined || partial.base === version ? 'current' : 'baseless'
   }
 }
 
