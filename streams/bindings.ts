@@ -66,6 +66,13 @@ export class Bindings {
     return this.#held.size
   }
 
+  /** Whether something is underway, or not in the catalog yet, of a name that begins so. */
+  holdsUnder(bucket: string, prefix: string): boolean {
+    const beginning = idOf({ bucket, key: prefix })
+    for (const id of this.#held.keys()) if (id.startsWith(beginning)) return true
+    return false
+  }
+
   /** Makes what the names are bound to known; a name may come twice. Each hold wants one release. */
   async hold(names: readonly ObjectName[], isAlone = false): Promise<void> {
     if (isAlone) await this.#claim(names)

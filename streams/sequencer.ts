@@ -89,10 +89,15 @@ export class Sequencer {
     this.#observers.push(observer)
   }
 
-  /** Resolves once the catalog holds every record of the store up to `sequence`, which are durable. */
+  /** Resolves once the catalog holds every record of the store up to `sequence`, but for those that are undone. */
   async settled(sequence: Sequence): Promise<void> {
     for (const { draft, ended } of [...this.#sequenced]) if (draft.first <= sequence) await ended
     await this.#options.catalog.settled(this.#applied)
+  }
+
+  /** Resolves once the catalog holds what was sequenced by now of names that begin so. Partial uploads know of it already. */
+  async settledUnder(bucket: string, prefix: string): Promise<void> {
+    if (this.bindings.holdsUnder(bucket, prefix)) await this.settled(this.last)
   }
 
   /**

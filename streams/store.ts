@@ -82,18 +82,16 @@ export class PartitionStore implements OpenStore {
     const commitAll = (all: readonly changes.Change[]) => this.#commitAll(all)
     this.versions = new VersionStore({ reader: versionReader, clock, commit })
     this.#judging = new Judging({ versions: this.versions, clock, changesMax: parts.changesMax, commit: commitAll })
-    const settled = () => versionReader.settled()
     const beginTransaction = () => this.#beginTransaction()
     this.partials = new PartialStore({
       ...parts,
       partials: parts.sequencer.partials,
       beginTransaction,
       commit,
-      settled,
       stepBytes: parts.prepareBytes,
     })
     const { catalog, expiryLookMax: lookMax } = parts
-    this.#expiry = new Expiry({ catalog, clock, commit, lookMax, settled })
+    this.#expiry = new Expiry({ catalog, clock, commit, lookMax, settled: () => versionReader.settled() })
   }
 
   async begin(envelope: Envelope): Promise<Upload> {

@@ -37,7 +37,10 @@ export interface Partials {
    * ERR_CONFLICT, once, when the version that the partial upload went on from is gone: it is let go by that.
    */
   resume(envelope: Envelope, offset?: number): Promise<ResumableUpload>
-  /** The asker's own, unless a version came later than it, or the one that it goes on from is gone. */
+  /**
+   * The asker's own, unless a version came later than it, or the one that it goes on from is gone. Where it has given way to an
+   * object, that is seen by whoever looks from then on.
+   */
   find(origin: Origin, name: ObjectName): Promise<PartialUpload | undefined>
   /** The same of all whose keys begin with `prefix`. */
   findAll(origin: Origin, bucket: string, prefix: string): Promise<readonly PartialUpload[]>

@@ -14,9 +14,8 @@ import type { PartialTable } from './partial-table.ts'
 export interface SourcesParts {
   readonly pool: Pick<Pool, 'record'>
   readonly catalog: Pick<Catalog, 'head'>
-  readonly sequencer: Pick<Sequencer, 'bound'>
+  readonly sequencer: Pick<Sequencer, 'bound' | 'settled' | 'last'>
   readonly partials: PartialTable
-  readonly settled: () => Promise<void>
   readonly commit: (change: Change) => Promise<readonly DurableRecord[]>
 }
 
@@ -42,12 +41,12 @@ export class Sources {
    * by this.
    */
   async at(origin: Origin, name: ObjectName): Promise<Source | undefined> {
-    const { partials, catalog, settled, pool } = this.#parts
+    const { partials, catalog, sequencer, pool } = this.#parts
     const partial = partials.get({ ...name, application: origin.principal.application })
     const standing = partial && (await this.#standing(partial))
     if (partial && standing === 'current') return { size: partial.size, sequence: partial.prepared, partial }
     if (partial && standing === 'baseless') await this.#refuseBaseless(origin, partial)
-    await settled()
+    await sequencer.settled(sequencer.last) // What took the place of a partial upload may be on its way to the disk.
     const head = await catalog.head(name)
     if (!head) return undefined
     permit(origin, 'object:read')

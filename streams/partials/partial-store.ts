@@ -97,8 +97,11 @@ export class PartialStore implements Partials {
   find(origin: Origin, name: ObjectName): Promise<PartialUpload | undefined> {
     return inStoreWords(async () => {
       permit(origin, 'object:write')
-      const partial = this.#parts.partials.get(placeOf(origin, name))
-      return partial && (await this.#sources.isCurrent(partial)) ? partial : undefined
+      const { partials, sequencer } = this.#parts
+      const partial = partials.get(placeOf(origin, name))
+      if (partial && (await this.#sources.isCurrent(partial))) return partial
+      await sequencer.settledUnder(name.bucket, name.key) // What took its place perhaps is seen by whoever looks next.
+      return undefined
     })
   }
 
@@ -113,6 +116,7 @@ export class PartialStore implements Partials {
             partial.application === application && partial.bucket === bucket && partial.key.startsWith(prefix),
         )
       const isCurrent = await Promise.all(own.map((partial) => this.#sources.isCurrent(partial)))
+      await this.#parts.sequencer.settledUnder(bucket, prefix)
       return own.filter((_, index) => isCurrent[index])
     })
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { ObjectName, OpenStore } from '../../streams/index.ts'
+import type { ObjectName, OpenStore, ResumableUpload, StoreError } from '../../streams/index.ts'
+import { memoryPool } from '../support/memory-pool.ts'
 import {
   by,
   bytes,
@@ -17,7 +18,7 @@ import {
   send,
 } from '../support/partial-uploads.ts'
 import { openDevice } from '../support/single-device.ts'
-import { named, putText, readText, recordsOf, refusal } from '../support/store-harness.ts'
+import { gate, named, putText, readText, recordsOf, refusal, turns } from '../support/store-harness.ts'
 
 describe('under a name that has a version already', () => {
   test('the beginning of an upload is durable before its first byte', async () => {
@@ -262,4 +263,43 @@ describe('one that goes on from a version', () => {
 
   const removeCurrent = async (store: OpenStore) =>
     store.versions.removeVersion(origin, name, (await store.stat(origin, name)).version)
+})
+
+describe('while something takes its place that is not durable yet, nobody is told that there is nothing:', () => {
+  test.each<[string, (store: OpenStore) => Promise<unknown>]>([
+    ['the upload itself', async (store) => (await store.partials.resume(envelope())).commit()],
+    ['another upload', (store) => putText(store, name, 'x'.repeat(STEP))],
+    ['an object that is renamed', (store) => store.rename(origin, named('long'), name)],
+  ])('%s', async (_, take) => {
+    let flush = async (): Promise<void> => {}
+    const { store } = await openPartials({ pool: memoryPool({ flush: () => flush() }) })
+    await putText(store, named('long'), 'x'.repeat(STEP))
+    await cutOff(store, bytes(STEP))
+    const shut = gate()
+    flush = () => shut.opened
+    const taking = take(store)
+    await turns(20)
+    const seen = [
+      store.partials.find(origin, name).then(async (partial) => partial ?? (await store.stat(origin, name))),
+      store.partials
+        .findAll(origin, 'inbox', 'fi')
+        .then(async ([partial]) => partial ?? (await store.stat(origin, name))),
+      store.partials
+        .resume(envelope())
+        .then((upload) => goneOn(upload))
+        .catch(({ code }: StoreError) => (code === 'ERR_BUSY' ? { size: STEP } : {})),
+    ]
+    await turns(20)
+    shut.open()
+    flush = async () => {}
+    await taking
+    for (const one of await Promise.all(seen)) expect(one).toMatchObject({ size: STEP })
+  })
+
+  async function goneOn(upload: ResumableUpload): Promise<{ size: number }> {
+    await upload.write(Buffer.alloc(0)) // What it goes on from is copied by then.
+    const { size } = upload
+    await upload.abort()
+    return { size }
+  }
 })
