@@ -243,6 +243,18 @@ const turnedAway: Attack = async (target) => {
   expect(admitted).toBeLessThanOrEqual(ftpLimits.connectionsMax)
   expect(new Set(greetings)).toEqual(new Set(['220 Cenote', '421 Too many connections']))
   for (const client of clients) client.socket.destroy()
+  await roomFor(600, target)
+}
+
+/** Sessions that have ended count until what is known of their uploads is durable: whoever attacks next has room then. */
+async function roomFor(sessions: number, { address }: Target): Promise<void> {
+  const admitted: FtpClient[] = []
+  while (admitted.length < sessions) {
+    const client = await FtpClient.open(address)
+    if ((await client.reply()).startsWith('220 ')) admitted.push(client)
+    else client.socket.destroy()
+  }
+  await Promise.all(admitted.map((client) => client.commands('QUIT')))
 }
 
 export const attacks: { readonly [name: string]: Attack } = {
