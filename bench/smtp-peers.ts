@@ -110,6 +110,6 @@ const bare =
     return { name, process: child, target: { port, recipient: 'inbox@cenote.local' }, promise }
   }
 
-/** The library alone: as fast as any server on it can be. */
+/** The library that the door stands on, alone. */
 export const bareDurable = bare('smtp-server, a file each, flushed', 'files', 'durable')
 export const bareNothing = bare('smtp-server, storing nothing', '', 'nothing')

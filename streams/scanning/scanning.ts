@@ -8,7 +8,7 @@ import { inPlainWords } from './scan-reason.ts'
 import { noVerdict, type Scanner, type ScanOutcome, type ScanSubject } from './scanner-port.ts'
 
 export interface ScanningLimits {
-  /** Of one question, in milliseconds: the wait for its turn, the bytes, and the answer. */
+  /** Of all questions of one commit, in milliseconds: the wait for their turn, the bytes, and the answers. */
   readonly msMax: number
   /** Of one upload: nobody is asked about a larger one. */
   readonly bytesMax: number
@@ -43,7 +43,7 @@ export type Scan = (subject: ScanSubject, staging: Pick<Staging, 'read'>) => Pro
 /**
  * Has uploads judged before they are acknowledged.
  *
- *   ASKED ──its turn──▶ READ ──an answer, within msMax of being asked──▶ clean, refused
+ *   ASKED ──its turn──▶ READ ──an answer, within msMax of the first question──▶ clean, refused
  *     └─────────────────┴──silence, failure, or too large to ask──▶ unknown
  *
  * Nothing is in the stream by then: if power fails here, nobody has seen the upload, and nobody will.
@@ -64,11 +64,13 @@ export class Scanning {
   /** For the uploads of one commit: bytes that several of them have, as a mail to several buckets, are asked about once. */
   begin(): Scan {
     const known = new Map<string, Promise<ScanOutcome>>()
-    const { scanner, policy: otherwise, clock } = this.#options
+    const { scanner, policy: otherwise, clock, timers } = this.#options
+    let end: number | undefined
     return async (subject, staging) => {
       const policy = subject.origin.principal.policy?.scan ?? otherwise
       if (policy === 'off') return {}
-      const outcome = known.get(subject.sha256) ?? this.#outcomeOf(subject, staging)
+      end ??= timers.now() + this.#limits.msMax
+      const outcome = known.get(subject.sha256) ?? this.#outcomeOf(subject, staging, end)
       known.set(subject.sha256, outcome)
       return attributesOf(policy, await outcome, { scanner: scanner?.name, time: clock.now() })
     }
@@ -80,23 +82,26 @@ export class Scanning {
     for (const over of this.#underway) over.abort(closing())
   }
 
-  async #outcomeOf(subject: ScanSubject, staging: Pick<Staging, 'read'>): Promise<ScanOutcome> {
+  async #outcomeOf(subject: ScanSubject, staging: Pick<Staging, 'read'>, end: number): Promise<ScanOutcome> {
     const { timers, onScanned } = this.#options
     const began = timers.now()
-    const outcome = inPlainWords(await this.#ask(subject, staging))
+    const outcome = inPlainWords(await this.#ask(subject, staging, end))
     onScanned?.({ subject, outcome, milliseconds: timers.now() - began })
     return outcome
   }
 
-  async #ask(subject: ScanSubject, staging: Pick<Staging, 'read'>): Promise<ScanOutcome> {
+  /** Nobody is asked from `end` on. */
+  async #ask(subject: ScanSubject, staging: Pick<Staging, 'read'>, end: number): Promise<ScanOutcome> {
     const { scanner, timers } = this.#options
     const { msMax, bytesMax } = this.#limits
     if (this.#isClosed) throw closing()
     if (!scanner) return noVerdict('no scanner is configured')
     if (subject.size > bytesMax) return { ...noVerdict(`it has more than ${bytesMax} bytes`), isLasting: true }
     const late = noVerdict(`there was no answer within ${msMax} ms`)
+    const msLeft = end - timers.now()
+    if (msLeft <= 0) return late
     const over = new AbortController()
-    const callOff = timers.after(msMax, () => over.abort(late))
+    const callOff = timers.after(msLeft, () => over.abort(late))
     this.#underway.add(over)
     const answered = this.#slots.during(async () =>
       over.signal.aborted ? late : scanner.scan(subject, staging.read(), over.signal),

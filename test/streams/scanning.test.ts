@@ -294,6 +294,22 @@ describe('the bound of a question', () => {
     expect(timers.timers).toBe(0)
   })
 
+  test('is one for all uploads of a commit: a mail with many parts waits no longer than one without', async () => {
+    const scanner = new FakeScanner(never)
+    const { scanning, timers } = scanningBy(scanner, { limits: { msMax: 500 } })
+    const { store: opened } = await openHarness({ scanning })
+    const transaction = opened.transaction()
+    for (const key of ['a', 'b', 'c']) await (await transaction.begin(envelopeOf(named(key)))).write(Buffer.from(key))
+    const commit = transaction.commit()
+    await scanner.asked(1)
+    timers.run(500)
+    await commit
+    expect(scanner.seen).toHaveLength(1)
+    for (const key of ['a', 'b', 'c'])
+      expect(await scanOf(opened, key)).toMatchObject({ 'scan.reason': 'there was no answer within 500 ms' })
+    expect(timers.timers).toBe(0)
+  })
+
   test('is cut short when the server closes: whoever waits is refused, by any policy, and so is who comes', async () => {
     const scanner = new FakeScanner(never)
     const { scanning } = scanningBy(scanner, { policy: 'accept' })
