@@ -79,8 +79,12 @@ export class StoreReader {
   }
 
   list(origin: Origin, bucket: string, options: ListOptions): Promise<Listing> {
-    return this.#see(origin, async () => {
-      if (!(await this.#catalog.hasBucket(bucket))) throw noBucket(bucket)
+    return inStoreWords(async () => {
+      permit(origin, 'object:read')
+      const { bindings, buckets } = this.#sequencer
+      if (!buckets.has(bucket)) throw noBucket(bucket)
+      // Of keys that nobody holds the catalog knows all: an upload that asks for one prefix waits for no other upload.
+      if (bindings.holdsUnder(bucket, options.prefix ?? '')) await this.settled()
       return this.#catalog.list(bucket, options)
     })
   }

@@ -102,3 +102,24 @@ describe('a read', () => {
     expect(isOpen).toBe(false)
   })
 })
+
+describe('a list of a prefix', () => {
+  test('waits for the catalog to know what was stored under it, and for nothing else', async () => {
+    let goOn = () => {}
+    const pause = new Promise<void>((resolve) => (goOn = resolve))
+    let isPaused = false
+    const { store } = await openHarness({
+      catalog: new MemoryCatalog({ pace: () => (isPaused ? pause : turn()) }),
+    })
+    await putText(store, named('a/1'), 'one')
+    await store.list(origin, named('').bucket)
+    isPaused = true
+    await putText(store, named('b/1'), 'two')
+    const keysUnder = async (prefix: string) =>
+      (await store.list(origin, named('').bucket, { prefix })).objects.map(({ key }) => key)
+    expect(await keysUnder('a/')).toEqual(['a/1'])
+    const listed = keysUnder('b/')
+    goOn()
+    expect(await listed).toEqual(['b/1'])
+  })
+})
