@@ -60,13 +60,14 @@ export const email: Stage<EmailState, EmailFacts> = {
 }
 
 /** An address as it came when it is none by RFC 5322: the envelope is evidence. */
-function envelopeAttributes({ mailFrom, rcptTo, helo, secure, tag, tls, login, dsn }: EmailFacts): Attributes {
+function envelopeAttributes({ mailFrom, rcptTo, helo, secure, tag, route, tls, login, dsn }: EmailFacts): Attributes {
   return {
     'email.mail-from': bareAddress(mailFrom) || bounded(mailFrom),
     'email.rcpt-to': rcptTo.slice(0, LIST_LENGTH_MAX).map((address) => bareAddress(address) || bounded(address)),
     'email.helo': bounded(helo),
     'email.secure': secure,
     ...(tag === undefined ? {} : { 'email.tag': bounded(tag) }),
+    ...(route === undefined ? {} : { 'email.route': bounded(route) }),
     ...(tls && { 'email.tls-version': bounded(tls.version), 'email.tls-cipher': bounded(tls.cipher) }),
     ...(login !== undefined && { 'email.login': bounded(login) }),
     ...(dsn && dsnAttributes(dsn)),

@@ -9,6 +9,7 @@ import type { Certificates } from './certificates.ts'
 import type { Configuration } from './config.ts'
 import type { ListenAddress } from './config-values.ts'
 import type { DataFolder } from './data-folder.ts'
+import type { ServedRoutes } from './mail-routes.ts'
 import { createMetrics } from './metrics.ts'
 import { inspectionOf, managementOf } from './pool-management.ts'
 import type { ServedScanner } from './scanner.ts'
@@ -28,6 +29,7 @@ export interface DoorParts {
   readonly scanner: ServedScanner
   readonly subscriptions: ServedSubscriptions
   readonly gate: Gate
+  readonly mailRoutes: ServedRoutes
   /** There where a door speaks TLS. */
   readonly certificates: Certificates | undefined
   readonly log: Logger
@@ -55,7 +57,8 @@ export function buildDoors(parts: DoorParts): readonly Frontend[] {
 }
 
 function buildHttp(parts: DoorParts, listen: ListenAddress): Frontend {
-  const { configuration, folder, pool, store, custody, scrubbing, scanner, subscriptions, gate, log } = parts
+  const { configuration, folder, pool, store, custody, scrubbing, scanner, subscriptions, gate, mailRoutes, log } =
+    parts
   const { drainMsMax, longPollMsMax, objectBytesMax } = configuration.limits
   const registry = createMetrics({ pool, store, scrubbing, subscriptions: subscriptions.administration })
   scanner.register(registry)
@@ -67,6 +70,7 @@ function buildHttp(parts: DoorParts, listen: ListenAddress): Frontend {
     custody,
     access: gate.access,
     applications: gate.administration,
+    mailRoutes,
     pool: inspectionOf(partition, pool, scrubbing),
     management: managementOf(changeable(folder, pool, log)),
     subscriptions: subscriptions.administration,
@@ -126,7 +130,7 @@ interface SmtpListener extends Listener {
 }
 
 function buildSmtp(parts: DoorParts, { listen, mode, guests, lmtp = false }: SmtpListener): Frontend {
-  const { configuration, store, gate, certificates, log } = parts
+  const { configuration, store, gate, mailRoutes, certificates, log } = parts
   const { smtp } = configuration
   const { domains, networks, proxyNetworks, clearAuth, cramMd5, bannerDelayMs, parts: hasParts, ...limits } = smtp
   const { messageBytesMax, recipientsMax, connectionsMax, idleMsMax, transactionMsMax } = limits
@@ -146,6 +150,7 @@ function buildSmtp(parts: DoorParts, { listen, mode, guests, lmtp = false }: Smt
     proxyNetworks,
     bannerDelayMs,
     parts: hasParts,
+    routes: mailRoutes.table,
     limits: { drainMsMax, messageBytesMax, recipientsMax, connectionsMax, idleMsMax, transactionMsMax },
     clock: Date,
     random,

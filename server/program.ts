@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 import { exitCodeHelp } from './cli/exit.ts'
 import { clientCommand, openShell, positive } from './command-parts.ts'
 import { addCustody } from './custody-commands.ts'
+import { addMailRoutes } from './mail-route-commands.ts'
 import { addPartials } from './partials-commands.ts'
 import { addPool } from './pool-commands.ts'
 import { addQuarantine } from './quarantine-commands.ts'
@@ -170,6 +171,7 @@ export function createProgram(): Command {
   addPartials(program)
   addSubscriptions(program)
   addApplications(program)
+  addMailRoutes(program)
   addCustody(program)
   addPool(program)
   addReindex(program)

@@ -20,6 +20,7 @@ import { buildDoors } from './doors.ts'
 import { Expiring } from './expiring.ts'
 import { Growth, growableBytes } from './growth.ts'
 import { indexingLog } from './indexing-log.ts'
+import { ServedRoutes } from './mail-routes.ts'
 import { route } from './route.ts'
 import { openScanner, type ServedScanner } from './scanner.ts'
 import { Scrubbing } from './scrubbing.ts'
@@ -203,6 +204,12 @@ export class Service {
     const custody = await this.#openCustody(store, gate)
     const scrubbing = this.#openScrubbing(pool, store)
     const subscriptions = await this.#openSubscriptions(pool, store, gate)
+    const mailRoutes = await ServedRoutes.open({
+      store,
+      origin: serverOrigin,
+      actor: (application, address) => gate.guestOf(application, 'email', address),
+      knows: (application) => gate.principalOf(application) !== undefined,
+    })
     const certificates = await this.#openCertificates()
     const parts = {
       configuration,
@@ -212,6 +219,7 @@ export class Service {
       scrubbing,
       subscriptions,
       gate,
+      mailRoutes,
       log,
       folder,
       certificates,

@@ -1,6 +1,7 @@
 import type { Origin, Permission, RequestType } from './envelope.ts'
 import type { Policy, PolicyChange } from './policy/policy.ts'
 import type { Usage } from './policy/usage.ts'
+import type { RouteRegistration } from './records/record.ts'
 
 export interface ApplicationRequest {
   readonly id: string
@@ -41,4 +42,27 @@ export interface ApplicationAdministration {
   set(origin: Origin, id: string, change: PolicyChange): Promise<ApplicationDetail | undefined>
   /** False when there was none. */
   remove(origin: Origin, id: string): Promise<boolean>
+}
+
+/** A route of mail, and the addresses that it is for. */
+export interface RouteSummary extends RouteRegistration {
+  readonly address: string
+}
+
+/** null takes a member away; what is absent stays. */
+export type RouteChange = {
+  readonly [Member in keyof RouteRegistration]?: RouteRegistration[Member] | null
+}
+
+/** What a principal with `application:manage` may do with the routes of mail; ERR_FORBIDDEN for any other. */
+export interface RouteAdministration {
+  /** ERR_CONFLICT when these addresses have one. */
+  add(origin: Origin, address: string, asked: RouteChange): Promise<RouteSummary>
+  list(origin: Origin): Promise<readonly RouteSummary[]>
+  /** Undefined when there is none. */
+  show(origin: Origin, address: string): Promise<RouteSummary | undefined>
+  /** From the next recipient on; undefined when there is none. */
+  set(origin: Origin, address: string, change: RouteChange): Promise<RouteSummary | undefined>
+  /** False when there was none. */
+  remove(origin: Origin, address: string): Promise<boolean>
 }

@@ -14,7 +14,7 @@ import type { PartialUpload } from './partials/partial-port.ts'
 import { permit } from './permission.ts'
 import type { Allowance } from './policy/allowance.ts'
 import { requireName } from './policy/checks.ts'
-import type { ApplicationRegistration, Digests, Producer } from './records/record.ts'
+import type { ApplicationRegistration, Digests, Producer, RouteRegistration } from './records/record.ts'
 import {
   type BucketChange,
   type BucketSettings,
@@ -298,6 +298,16 @@ export function register(origin: Origin, id: string, registration: ApplicationRe
     names: [],
     draft(draft) {
       draft.append(origin, '', { operation: 'application', id, registration })
+    },
+  }
+}
+
+export function route(origin: Origin, id: string, registration: RouteRegistration | null): Change {
+  permit(origin, 'application:manage')
+  return {
+    names: [],
+    draft(draft) {
+      draft.append(origin, '', { operation: 'route', id, registration })
     },
   }
 }

@@ -76,6 +76,8 @@ export interface EmailFacts {
   readonly secure: boolean
   /** The part after `+` in the recipient's local part, when there is one. */
   readonly tag?: string
+  /** The pattern of the route that took it; absent where its recipient named the bucket itself. */
+  readonly route?: string
   /** How it was protected on the way here: `TLSv1.3`, and the cipher suite's name. */
   readonly tls?: { readonly version: string; readonly cipher: string }
   /** The application that AUTH proved; absent where the network was enough. */

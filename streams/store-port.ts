@@ -3,7 +3,7 @@ import type { Streams } from './appending/stream-port.ts'
 import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
 import type { Usage } from './policy/usage.ts'
 import type { Verdict } from './quarantine/verdict.ts'
-import type { ApplicationRegistration, AttributeRecord, Digests } from './records/record.ts'
+import type { ApplicationRegistration, AttributeRecord, Digests, RouteRegistration } from './records/record.ts'
 
 /** Proof that an object is durable. A door says yes to its client only with one in hand. */
 export interface Receipt {
@@ -56,6 +56,14 @@ export interface StoreTransaction {
 export interface TransactionUpload {
   readonly size: number
   write(chunk: Uint8Array): Promise<void>
+  /** What was found out about it by whoever writes it, of what comes out of it, too: attributes of the put. */
+  note(finding: Finding): void
+}
+
+export interface Finding {
+  readonly attributes: Attributes
+  /** Why its bytes are to be read by nobody before somebody has released them, from the put on. */
+  readonly quarantine?: string
 }
 
 export interface ListOptions {
@@ -211,4 +219,8 @@ export interface Store extends Streams {
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>>
   /** Registers or, with null, removes an application; durable when it resolves. */
   register(origin: Origin, id: string, registration: ApplicationRegistration | null): Promise<void>
+  /** The routes of mail, by the addresses that they are for. */
+  routes(): Promise<ReadonlyMap<string, RouteRegistration>>
+  /** Adds, changes or, with null, removes a route; durable when it resolves. */
+  route(origin: Origin, id: string, registration: RouteRegistration | null): Promise<void>
 }

@@ -10,7 +10,7 @@ import { isName, noBucket, noObject } from './names.ts'
 import { permit } from './permission.ts'
 import { requireReleased } from './quarantine/quarantine.ts'
 import { openBody, partOf } from './reading.ts'
-import type { ApplicationRegistration, AttributeRecord } from './records/record.ts'
+import type { ApplicationRegistration, AttributeRecord, RouteRegistration } from './records/record.ts'
 import { decodeRecord } from './records/record-codec.ts'
 import type { Sequencer } from './sequencer.ts'
 import { inStoreWords, toStoreError } from './store-errors.ts'
@@ -147,6 +147,13 @@ export class StoreReader {
     return inStoreWords(async () => {
       await this.settled()
       return this.#catalog.applications()
+    })
+  }
+
+  routes(): Promise<ReadonlyMap<string, RouteRegistration>> {
+    return inStoreWords(async () => {
+      await this.settled()
+      return this.#catalog.routes()
     })
   }
 

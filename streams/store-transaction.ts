@@ -10,10 +10,11 @@ import type { Intake } from './intake.ts'
 import type { Housekeeping } from './partials/partial-housekeeping.ts'
 import type { Allowance } from './policy/allowance.ts'
 import type { Quotas } from './policy/quotas.ts'
+import { quarantined } from './quarantine/quarantine.ts'
 import type { Scan, Scanning } from './scanning/scanning.ts'
 import type { Sequencer } from './sequencer.ts'
 import { inStoreWords, toStoreError } from './store-errors.ts'
-import type { Receipt, StoreTransaction, TransactionUpload, Upload } from './store-port.ts'
+import type { Finding, Receipt, StoreTransaction, TransactionUpload, Upload } from './store-port.ts'
 import type { Underway } from './underway.ts'
 
 /** What a transaction is carried out with. */
@@ -21,6 +22,7 @@ export interface TransactionParts {
   readonly admission: Admission
   readonly sequencer: Sequencer
   readonly underway: Underway
+  readonly clock: { now(): number }
   readonly changesMax: number
   /** Of what was derived and has ended, the bytes that may be held in memory until the commit. */
   readonly heldBytesMax: number
@@ -39,6 +41,11 @@ interface Member {
   readonly allowance: Allowance | undefined
   readonly derivation: Derivation
   readonly step: Step
+}
+
+/** What is noted of an upload, shared with those that come out of it. */
+interface Notes {
+  attributes: Attributes
 }
 
 /**
@@ -75,33 +82,42 @@ export class SequencedTransaction implements StoreTransaction {
       this.#origin = envelope.origin
       this.#begun.add(placeOf(envelope.name))
       let member: Member | undefined
+      const notes: Notes = { attributes: {} }
       await this.#orEnd(async () => {
-        member = await this.#join(envelope, intake)
+        member = await this.#join(envelope, intake, notes)
       })
-      return new IntakeUpload(intake, (chunk) => this.#write(member!, chunk))
+      const note = (finding: Finding) => this.#note(notes, finding)
+      return new IntakeUpload(intake, (chunk) => this.#write(member!, chunk), note)
     })
   }
 
-  async #join(envelope: Envelope, intake: Intake): Promise<Member> {
+  #note(notes: Notes, { attributes, quarantine }: Finding): void {
+    this.#requireOpen()
+    const { clock } = this.#parts
+    const held = quarantine === undefined ? {} : quarantined({}, quarantine, clock.now())
+    notes.attributes = { ...notes.attributes, ...attributes, ...held }
+  }
+
+  async #join(envelope: Envelope, intake: Intake, notes: Notes): Promise<Member> {
     await this.#parts.refuseLocked(envelope)
     const allowance = await this.#parts.quotas.allowUpload(envelope)
     if (allowance) this.#allowances.push(allowance)
     const bytes = envelope.expected.size ?? envelope.announced ?? 0
     await this.#parts.housekeeping.roomFor(envelope.origin, this.#transaction, bytes)
-    const derivation = new Derivation((derived) => this.#derive(derived))
+    const derivation = new Derivation((derived) => this.#derive(derived, notes))
     const step: Step = async (scan, evidence) => {
       await derivation.take(intake.derive(true))
-      return intake.finish(scan, evidence, { allowance })
+      return intake.finish(scan, { ...evidence, ...notes.attributes }, { allowance })
     }
     this.#steps.push(step)
     return { intake, allowance, derivation, step }
   }
 
   /** What comes out of an upload stands behind it, so that it can refer to it. */
-  async #derive(envelope: Envelope): Promise<DerivedUpload> {
+  async #derive(envelope: Envelope, notes: Notes): Promise<DerivedUpload> {
     if (this.#steps.length >= this.#parts.changesMax) throw this.#tooMany()
     const intake = this.#parts.admission.derive(envelope, () => this.#transaction.stage())
-    const member = await this.#join(envelope, intake)
+    const member = await this.#join(envelope, intake, notes)
     return {
       write: (bytes) => this.#take(member, bytes),
       end: () => this.#hold(intake),
@@ -227,11 +243,13 @@ export class SequencedTransaction implements StoreTransaction {
 
 class IntakeUpload implements TransactionUpload {
   readonly #intake: Intake
-  readonly write: (chunk: Uint8Array) => Promise<void>
+  readonly write: TransactionUpload['write']
+  readonly note: TransactionUpload['note']
 
-  constructor(intake: Intake, write: (chunk: Uint8Array) => Promise<void>) {
+  constructor(intake: Intake, write: TransactionUpload['write'], note: TransactionUpload['note']) {
     this.#intake = intake
     this.write = write
+    this.note = note
   }
 
   get size(): number {

@@ -25,7 +25,7 @@ import { permit } from './permission.ts'
 import type { Usage } from './policy/usage.ts'
 import { Judging } from './quarantine/judging.ts'
 import type { Verdict } from './quarantine/verdict.ts'
-import type { ApplicationRegistration, AttributeRecord, Producer } from './records/record.ts'
+import type { ApplicationRegistration, AttributeRecord, Producer, RouteRegistration } from './records/record.ts'
 import { inStoreWords, toStoreError } from './store-errors.ts'
 import type {
   Explanation,
@@ -194,6 +194,10 @@ export class PartitionStore implements OpenStore {
     return this.#parts.reader.applications()
   }
 
+  routes(): Promise<ReadonlyMap<string, RouteRegistration>> {
+    return this.#parts.reader.routes()
+  }
+
   async remove(origin: Origin, name: ObjectName): Promise<boolean> {
     return (await this.#commit(changes.remove(origin, name))).length > 0
   }
@@ -229,6 +233,10 @@ export class PartitionStore implements OpenStore {
 
   async register(origin: Origin, id: string, registration: ApplicationRegistration | null): Promise<void> {
     await this.#commit(changes.register(origin, id, registration))
+  }
+
+  async route(origin: Origin, id: string, registration: RouteRegistration | null): Promise<void> {
+    await this.#commit(changes.route(origin, id, registration))
   }
 
   subscriptions(): Promise<readonly SubscriptionState[]> {

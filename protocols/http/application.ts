@@ -12,6 +12,7 @@ import { buckets } from './buckets.ts'
 import { custody } from './custody.ts'
 import { HttpError, invalid, storeErrorOf } from './error.ts'
 import { indexing } from './indexing.ts'
+import { mailRoutes } from './mail-routes.ts'
 import { objects } from './objects.ts'
 import { document } from './openapi.ts'
 import { operations } from './operations.ts'
@@ -91,6 +92,7 @@ function version1(door: Door): FastifyPluginCallback {
       indexing,
       custody,
       subscriptions,
+      mailRoutes,
       administration,
     ])
       routes(scope, door)

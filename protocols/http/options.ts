@@ -6,6 +6,7 @@ import type {
   Partials,
   PoolInspection,
   PoolManagement,
+  RouteAdministration,
   Store,
   SubscriptionAdministration,
   Versions,
@@ -73,6 +74,7 @@ export interface HttpOptions {
   readonly custody: Custody
   readonly access: Access
   readonly applications: ApplicationAdministration
+  readonly mailRoutes: RouteAdministration
   readonly pool: PoolInspection
   readonly management: PoolManagement
   readonly subscriptions: SubscriptionAdministration

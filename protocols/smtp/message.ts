@@ -1,36 +1,49 @@
 import type { Readable } from 'node:stream'
 import { type Envelope, type Receipt, type Store, StoreError, type StoreTransaction } from '../../streams/index.ts'
+import type { Inspection } from './inspection.ts'
+
+/** A message that is to come, and whoever looks at it before it is stored. */
+export interface Incoming {
+  readonly envelopes: readonly Envelope[]
+  readonly inspection?: Inspection | undefined
+}
 
 /**
  * Stores a message under each of its envelopes, all of them or none: the bytes between DATA and the final dot, with
  * dot-stuffing undone and nothing added. Rejects, with nothing stored, when the store refuses, when the message is
- * longer than `bytesMax` (ERR_TOO_LARGE), and when the connection breaks, which destroys `stream`, before the final dot.
+ * longer than `bytesMax` (ERR_TOO_LARGE), when its inspection refuses it, and when the connection breaks, which destroys
+ * `stream`, before the final dot.
  */
 export async function receive(
   stream: Readable,
   store: Store,
-  envelopes: readonly Envelope[],
+  incoming: Incoming,
   bytesMax: number,
 ): Promise<readonly Receipt[]> {
   const transaction = store.transaction()
   try {
-    await copy(stream, transaction, envelopes, bytesMax)
+    await copy(stream, transaction, incoming, bytesMax)
     return await transaction.commit()
   } catch (error) {
+    incoming.inspection?.abort()
     await transaction.abort(error instanceof Error ? error : new Error(String(error)))
     throw error
   }
 }
 
-async function copy(stream: Readable, transaction: StoreTransaction, envelopes: readonly Envelope[], bytesMax: number) {
+async function copy(stream: Readable, transaction: StoreTransaction, incoming: Incoming, bytesMax: number) {
+  const { envelopes, inspection } = incoming
   const uploads = []
   for (const envelope of envelopes) uploads.push(await transaction.begin(envelope))
   let bytes = 0
   for await (const chunk of chunksOf(stream)) {
     bytes += chunk.length
     if (bytes > bytesMax) throw new StoreError('ERR_TOO_LARGE', `Message exceeds ${bytesMax} bytes`)
+    await inspection?.write(chunk)
     for (const upload of uploads) await upload.write(chunk)
   }
+  const findings = (await inspection?.finish()) ?? []
+  for (const [index, finding] of findings.entries()) if (finding) uploads[index]!.note(finding)
 }
 
 /**

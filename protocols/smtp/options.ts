@@ -2,6 +2,8 @@ import type { SecureContext } from 'node:tls'
 import type { ChallengeAccess, PartBounds, Store } from '../../streams/index.ts'
 import { Guests } from '../guests.ts'
 import { Networks } from '../networks.ts'
+import type { SenderVerifier } from '../senders/contract.ts'
+import { type MailRoutes, RouteTable } from './route.ts'
 import type { Clock, Random } from './ulid.ts'
 import type { AllowedNetworks } from './verify.ts'
 
@@ -9,7 +11,7 @@ import type { AllowedNetworks } from './verify.ts'
 export interface SmtpLimits {
   /** Connections of a listener at once; one more is answered 421. */
   readonly connectionsMax: number
-  /** Recipients of one message; the buckets among them are `bucketsMax` at most. */
+  /** Recipients of one message; the folders among them are `foldersMax` at most. */
   readonly recipientsMax: number
   /** Announced as SIZE (RFC 1870), and counted as it does: line ends included, dot-stuffing not. */
   readonly messageBytesMax: number
@@ -58,9 +60,9 @@ export const domainsDefault = ['cenote.local']
 export const BANNER_DELAY_MS = 100
 
 /** As many as one reply line has room for their receipts: 512 octets (RFC 5321 section 4.5.3.1.5). */
-export const bucketsMax = 8
+export const foldersMax = 8
 
-/** Parts of one message that become objects: in all of its buckets together, and their bytes in each of them. */
+/** Parts of one message that become objects: in all of its folders together, and their bytes in each of them. */
 export const partBounds: PartBounds = { countMax: 256, bytesMax: 1024 ** 3 }
 
 export interface SmtpLogger {
@@ -93,6 +95,10 @@ export interface SmtpOptions {
   readonly allowedNetworks?: AllowedNetworks
   /** Attachments become objects of their own, beside the message. */
   readonly parts?: boolean
+  /** Of addresses, besides the buckets' own; none by default. */
+  readonly routes?: MailRoutes
+  /** Asked about mail that routes take from strangers; without it all of that is put off. */
+  readonly senders?: SenderVerifier
   /** Without it nothing here is encrypted. */
   readonly tls?: SmtpTls
   /** AUTH may be said in clear from everywhere, not from this machine alone. */
@@ -133,8 +139,27 @@ export function settingsOf(options: SmtpOptions): SmtpSettings {
     cramMd5: false,
     bannerDelayMs: BANNER_DELAY_MS,
     guests: new Guests(),
+    routes: new RouteTable(),
+    senders: nobodyAsked,
     ...options,
     proxies: new Networks(options.proxyNetworks ?? []),
     limits: { ...smtpLimits, ...options.limits },
   }
+}
+
+/** Who finds out nothing. */
+const nobodyAsked: SenderVerifier = {
+  begin: () => ({
+    write: async () => {},
+    finish: async () => ({
+      spf: { result: 'temperror', isAligned: false },
+      dkim: [],
+      dmarc: { result: 'temperror' },
+      isVerified: false,
+      authenticationResults: '',
+      trouble: 'nobody is asked here',
+    }),
+    abort: () => {},
+  }),
+  close: async () => {},
 }

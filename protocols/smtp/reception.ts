@@ -1,10 +1,14 @@
 import type { Readable } from 'node:stream'
-import type { SMTPServerSession } from 'smtp-server'
-import { type Origin, type Receipt, type Store, StoreError } from '../../streams/index.ts'
-import { domainSet, envelopesOf, keyOf, mailboxOf, originOf, type Recipient, recipientsOf } from './envelope.ts'
+import type { SMTPServerAddress, SMTPServerSession } from 'smtp-server'
+import { type Principal, type Receipt, type Store, StoreError } from '../../streams/index.ts'
+import type { SenderVerifier } from '../senders/contract.ts'
+import { envelopesOf, folderOf, groupsOf, keyOf, type Recipient } from './envelope.ts'
+import { Inspection } from './inspection.ts'
+import { type Mailbox, Mailboxes } from './mailbox.ts'
 import { receive } from './message.ts'
-import { bucketsMax, type SmtpSettings } from './options.ts'
+import { foldersMax, type SmtpSettings } from './options.ts'
 import { Refusal } from './refusal.ts'
+import type { MailRoutes } from './route.ts'
 import type { UlidSource } from './ulid.ts'
 import type { Verifier } from './verify.ts'
 
@@ -13,33 +17,47 @@ export class Reception {
   readonly #store: Store
   readonly #verifier: Verifier
   readonly #ulids: UlidSource
-  readonly #domains: ReadonlySet<string>
+  readonly #mailboxes: Mailboxes
+  readonly #routes: MailRoutes
+  readonly #senders: SenderVerifier
+  readonly #name: string
   readonly #messageBytesMax: number
-  readonly #parts: boolean
+  /** What the addresses of a message that were accepted stand for: a route may change before its bytes come. */
+  readonly #recipients = new WeakMap<SMTPServerAddress, Recipient>()
 
-  constructor(store: Store, verifier: Verifier, ulids: UlidSource, { domains, limits, parts }: SmtpSettings) {
-    this.#store = store
+  constructor(verifier: Verifier, ulids: UlidSource, settings: SmtpSettings) {
+    this.#store = settings.store
     this.#verifier = verifier
     this.#ulids = ulids
-    this.#domains = domainSet(domains)
-    this.#messageBytesMax = limits.messageBytesMax
-    this.#parts = parts
+    this.#mailboxes = new Mailboxes(settings)
+    this.#routes = settings.routes
+    this.#senders = settings.senders
+    this.#name = settings.domains[0] ?? ''
+    this.#messageBytesMax = settings.limits.messageBytesMax
   }
 
-  /** MAIL FROM: anybody's name, from an application that is known. */
+  /** MAIL FROM: anybody's name, from an application that is known, or where there are routes for others. */
   async mail(session: SMTPServerSession): Promise<void> {
-    this.#verifier.principalOf(session)
+    if (!this.#routes.admits(session.remoteAddress)) this.#verifier.principalOf(session)
   }
 
   /** RCPT TO: a bucket that exists, for mail never creates one, and that would take an upload at this moment. */
-  async recipient(address: string, session: SMTPServerSession): Promise<void> {
-    const mailbox = mailboxOf(address, this.#domains)
+  async recipient(address: SMTPServerAddress, session: SMTPServerSession): Promise<void> {
+    const mailbox = this.#mailboxes.find(address.address)
     if (!mailbox) throw new Refusal(550, '5.1.1', 'No mail is taken here for that domain')
-    const recipients = [...recipientsOf(session, this.#domains), { ...mailbox, address }]
-    if (new Set(recipients.map(({ bucket }) => bucket)).size > bucketsMax) {
-      throw new Refusal(452, '4.5.3', `Too many recipients: a message goes to at most ${bucketsMax} buckets`)
-    }
-    await this.#admit({ ...mailbox, address }, session)
+    const recipient = { ...mailbox, address: address.address, ...this.#actorOf(mailbox, session) }
+    requireTogether(recipient, this.#recipientsOf(session))
+    await this.#admit(recipient, session)
+    this.#recipients.set(address, recipient)
+  }
+
+  /** As whom the mail is stored; a stranger's is verified first. */
+  #actorOf({ route }: Mailbox, session: SMTPServerSession): Pick<Recipient, 'principal' | 'isStranger'> {
+    const known = this.#verifier.knownPrincipal(session)
+    if (session.user || !route) return { principal: known ?? this.#verifier.principalOf(session), isStranger: false }
+    const isTrusted = known !== undefined || route.networks.has(session.remoteAddress)
+    if (!isTrusted && !route.strangers) this.#verifier.principalOf(session)
+    return { principal: actorFor(route, session), isStranger: !isTrusted }
   }
 
   /**
@@ -47,7 +65,7 @@ export class Reception {
    * permission or space, it refuses now, before the body is sent.
    */
   async #admit(recipient: Recipient, session: SMTPServerSession): Promise<void> {
-    const [envelope] = envelopesOf(session, this.#origin(session), [recipient], keyOf(this.#ulids.next()))
+    const [envelope] = envelopesOf(session, [recipient], keyOf(this.#ulids.next()))
     try {
       const upload = await this.#store.begin(envelope!)
       await upload.abort()
@@ -57,16 +75,46 @@ export class Reception {
     }
   }
 
-  /** DATA: resolves, once the message is durable in all of its buckets, with the text of the reply. */
+  /** DATA: resolves, once the message is durable in all of its folders, with the text of the reply. */
   async data(stream: Readable, session: SMTPServerSession): Promise<string> {
-    const recipients = recipientsOf(session, this.#domains).map((one) => ({ ...one, parts: this.#parts }))
-    const envelopes = envelopesOf(session, this.#origin(session), recipients, keyOf(this.#ulids.next()))
-    return replyText(await receive(stream, this.#store, envelopes, this.#messageBytesMax))
+    const recipients = this.#recipientsOf(session)
+    const envelopes = envelopesOf(session, recipients, keyOf(this.#ulids.next()))
+    const inspection = this.#inspectionOf(session, recipients)
+    return replyText(await receive(stream, this.#store, { envelopes, inspection }, this.#messageBytesMax))
   }
 
-  #origin(session: SMTPServerSession): Origin {
-    return originOf(session, this.#verifier.principalOf(session))
+  #inspectionOf(session: SMTPServerSession, recipients: readonly Recipient[]): Inspection | undefined {
+    if (!recipients.some(({ isStranger }) => isStranger)) return undefined
+    const { remoteAddress: peer, hostNameAppearsAs: helo, envelope } = session
+    const mailFrom = envelope.mailFrom ? envelope.mailFrom.address : ''
+    const check = this.#senders.begin({ peer, helo, mailFrom, receiver: this.#name })
+    const strangers = groupsOf(recipients).map(([first]) => (first?.isStranger ? first.route : undefined))
+    return new Inspection(check, strangers)
   }
+
+  #recipientsOf({ envelope }: SMTPServerSession): readonly Recipient[] {
+    return envelope.rcptTo.flatMap((address) => this.#recipients.get(address) ?? [])
+  }
+}
+
+/** What is in one folder is one object: those who share it are dealt with alike, or come with a mail of their own. */
+function requireTogether(recipient: Recipient, others: readonly Recipient[]): void {
+  const folders = new Set([...others, recipient].map(folderOf))
+  if (folders.size > foldersMax)
+    throw new Refusal(452, '4.5.3', `Too many recipients: a message goes to at most ${foldersMax} folders`)
+  const isOther = ({ principal, isStranger, route }: Recipient) =>
+    principal.application !== recipient.principal.application ||
+    isStranger !== recipient.isStranger ||
+    (isStranger && route?.id !== recipient.route?.id)
+  if (others.some((other) => folderOf(other) === folderOf(recipient) && isOther(other)))
+    throw new Refusal(452, '4.5.3', 'Send this recipient a mail of its own: its route has other rules')
+}
+
+function actorFor(route: NonNullable<Mailbox['route']>, { remoteAddress }: SMTPServerSession): Principal {
+  const principal = route.actor(remoteAddress)
+  // RFC 3463 X.3.5: the mail is fine, and whoever runs this server has to mend it.
+  if (!principal) throw new Refusal(451, '4.3.5', 'The application of this route is gone, try again later')
+  return principal
 }
 
 function replyText(receipts: readonly Receipt[]): string {

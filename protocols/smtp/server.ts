@@ -40,7 +40,7 @@ export class MailServer extends SMTPServer {
 
   constructor(settings: SmtpSettings) {
     super(serverOptions(settings))
-    const { store, clock, random, limits, tls } = settings
+    const { clock, random, limits, tls } = settings
     this.#limits = limits
     this.#logger = settings.logger
     this.#bannerDelayMs = settings.bannerDelayMs
@@ -48,7 +48,7 @@ export class MailServer extends SMTPServer {
     if (tls) this.secureContext = new CurrentContext(tls.context)
     this.#verifier = new Verifier(settings)
     const ulids = new UlidSource(clock, random)
-    this.#reception = new Reception(store, this.#verifier, ulids, settings)
+    this.#reception = new Reception(this.#verifier, ulids, settings)
     // In place of smtp-server's own way in, which knows no networks and no version 2 of the PROXY protocol.
     this.server.removeAllListeners('connection')
     const isTls = tls?.mode === 'implicit'
@@ -109,7 +109,7 @@ export class MailServer extends SMTPServer {
     this.#answer(session, this.#mail(session), callback)
   }
 
-  override onRcptTo({ address }: SMTPServerAddress, session: SMTPServerSession, callback: Answer<void>): void {
+  override onRcptTo(address: SMTPServerAddress, session: SMTPServerSession, callback: Answer<void>): void {
     this.#answer(session, this.#reception.recipient(address, session), callback)
   }
 

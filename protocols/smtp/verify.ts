@@ -78,10 +78,16 @@ export class Verifier {
     return this.#access.verifyAnswer(username, (secret) => evidence.validatePassword(secret), 'email', remoteAddress)
   }
 
-  /** The application that a session acts as. Throws 530 for one with neither AUTH nor an allowed address. */
-  principalOf(session: SMTPServerSession): Principal {
+  /** The application that a session acts as, by AUTH or by its address; undefined for one that shows neither. */
+  knownPrincipal(session: SMTPServerSession): Principal | undefined {
     if (session.user) return session.user
-    if (this.#networkPrincipal && this.#networks.has(session.remoteAddress)) return this.#networkPrincipal
+    return this.#networks.has(session.remoteAddress) ? this.#networkPrincipal : undefined
+  }
+
+  /** The same; throws 530 where there is none. */
+  principalOf(session: SMTPServerSession): Principal {
+    const principal = this.knownPrincipal(session)
+    if (principal) return principal
     throw new Refusal(530, '5.7.0', 'Authentication required')
   }
 

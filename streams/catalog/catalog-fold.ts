@@ -12,6 +12,7 @@ import type {
   DeleteRecord,
   PutRecord,
   RenameRecord,
+  RouteRecord,
 } from '../records/record.ts'
 import { leavesMarker, type Older, type Standing, supersede } from '../versions/versions.ts'
 import { bind, entryAt, type Heads, type Operations, unbind } from './catalog-current.ts'
@@ -91,7 +92,10 @@ export function fold({ record, digest }: DurableRecord, heads: Heads, operations
       foldBucket(record, operations)
       break
     case 'application':
-      foldApplication(record, operations)
+      foldRegistration('a', record, operations)
+      break
+    case 'route':
+      foldRegistration('e', record, operations)
       break
     case 'subscription':
       foldSubscription(record, heads, operations)
@@ -212,7 +216,11 @@ function foldBucket({ bucket, settings }: BucketRecord, operations: Operations):
   operations.put(keyIn('b', bucket), settings === undefined ? '' : JSON.stringify(settings))
 }
 
-function foldApplication({ id, registration }: ApplicationRecord, operations: Operations): void {
-  if (registration === null) operations.del(keyIn('a', id))
-  else operations.put(keyIn('a', id), JSON.stringify(registration))
+function foldRegistration(
+  space: 'a' | 'e',
+  { id, registration }: ApplicationRecord | RouteRecord,
+  operations: Operations,
+): void {
+  if (registration === null) operations.del(keyIn(space, id))
+  else operations.put(keyIn(space, id), JSON.stringify(registration))
 }

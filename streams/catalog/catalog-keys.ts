@@ -11,6 +11,7 @@ import type { Sequence } from '../../pool/index.ts'
  *   b      bucket                    its settings, as JSON; '' for those of a new one
  *   c      bucket, key               the current entry, as JSON           ("current")
  *   d      bucket, key, marker ↓     the object hidden under it           ("deleted")
+ *   e      pattern of addresses      the route of mail to them, as JSON
  *   f      attribute, bucket, value  how many objects have it                     (facet-counters.ts)
  *   g      attribute                 how many such counters there are
  *   h      object                    its head while it is hidden, as JSON ("hidden")
@@ -147,6 +148,7 @@ export type Space =
   | 'b'
   | 'c'
   | 'd'
+  | 'e'
   | 'f'
   | 'g'
   | 'h'

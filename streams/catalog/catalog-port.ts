@@ -4,7 +4,7 @@ import type { SubscriptionState } from '../delivery/subscription-state.ts'
 import type { ObjectName, Protocol } from '../envelope.ts'
 import type { PartialUpload } from '../partials/partial-port.ts'
 import type { Usage } from '../policy/usage.ts'
-import type { ApplicationRegistration, AttributeRecord } from '../records/record.ts'
+import type { ApplicationRegistration, AttributeRecord, RouteRegistration } from '../records/record.ts'
 import type {
   Explanation,
   FacetOptions,
@@ -116,6 +116,7 @@ export interface Catalog {
   buckets(): Promise<readonly string[]>
   settings(): Promise<ReadonlyMap<string, BucketSettings>>
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>>
+  routes(): Promise<ReadonlyMap<string, RouteRegistration>>
   /** In the order of their ids. */
   subscriptions(): Promise<readonly SubscriptionState[]>
   partials(): Promise<readonly PartialUpload[]>

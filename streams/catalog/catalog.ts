@@ -4,7 +4,7 @@ import type { ObjectName } from '../envelope.ts'
 import type { PartialUpload } from '../partials/partial-port.ts'
 import { parsePartial } from '../partials/partial-state.ts'
 import type { Usage } from '../policy/usage.ts'
-import type { ApplicationRegistration } from '../records/record.ts'
+import type { ApplicationRegistration, RouteRegistration } from '../records/record.ts'
 import type {
   Explanation,
   FacetOptions,
@@ -240,9 +240,17 @@ class LevelCatalog implements Catalog {
   }
 
   applications(): Promise<ReadonlyMap<string, ApplicationRegistration>> {
+    return this.#registrations('a')
+  }
+
+  routes(): Promise<ReadonlyMap<string, RouteRegistration>> {
+    return this.#registrations('e')
+  }
+
+  #registrations<Registration>(space: 'a' | 'e'): Promise<ReadonlyMap<string, Registration>> {
     return this.#guard(async () => {
-      const entries = await this.#database.iterator(prefixRange('a')).all()
-      return new Map(entries.map(([key, text]) => [lastElement(key), JSON.parse(text) as ApplicationRegistration]))
+      const entries = await this.#database.iterator(prefixRange(space)).all()
+      return new Map(entries.map(([key, text]) => [lastElement(key), JSON.parse(text) as Registration]))
     })
   }
 

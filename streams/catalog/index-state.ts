@@ -28,7 +28,7 @@ export interface IndexState {
  * Of the spaces f, g, i, o, r, w (catalog-keys.ts); an index of another one is made anew. Whatever changes which keys an
  * entry has, or which attributes are counted, raises it (test/streams/index-format.test.ts).
  */
-export const INDEX_FORMAT = 4
+export const INDEX_FORMAT = 5
 
 const START = { format: INDEX_FORMAT, upTo: '', built: 0 } as const
 /** Also the index of nothing. */

@@ -103,6 +103,16 @@ const REGISTRATION = shaped({
   policy: optional(POLICY),
 })
 
+const ROUTE = shaped({
+  bucket: isText,
+  prefix: optional(isText),
+  application: isText,
+  networks: optional(isTexts),
+  senders: optional(isTexts),
+  unverified: optional((value) => value === 'accept' || value === 'quarantine' || value === 'reject'),
+  parts: optional((value) => typeof value === 'boolean'),
+})
+
 const SETTINGS = shaped({
   versioning: (value) => value === 'off' || isVersioning(value),
   retention: optional(shaped({ days: isInteger })),
@@ -173,6 +183,7 @@ const SHAPES: { readonly [Operation in AttributeRecord['operation']]: Shape } = 
   rename: { ...BASE, ...OBJECT, from: shaped(NAME) },
   bucket: { ...BASE, bucket: isText, settings: optional(SETTINGS) },
   application: { ...BASE, id: isText, registration: (value) => value === null || REGISTRATION(value) },
+  route: { ...BASE, id: isText, registration: (value) => value === null || ROUTE(value) },
   subscription: { ...BASE, id: isText, registration: (value) => value === null || SUBSCRIPTION(value) },
   delivery: { ...BASE, id: isText, after: isInteger, dead: every(isDeadLetter), settled: every(isInteger) },
   prepare: { ...BASE, ...NAME, upload: isText, size: isInteger, base: optional(isInteger), stages: isMembers },

@@ -158,6 +158,33 @@ export interface ApplicationRegistration {
   readonly policy?: Policy
 }
 
+/** Where mail to an address goes, and who may send it there; `registration` is null when the route is removed. */
+export interface RouteRecord extends RecordBase {
+  readonly operation: 'route'
+  /** The addresses that it is for, in lower case: `invoices@example.org`, `invoices+*@example.org`, `*@example.org`. */
+  readonly id: string
+  readonly registration: RouteRegistration | null
+}
+
+/** What becomes of mail that is not proved to come from one of a route's senders. */
+export type UnverifiedFate = 'accept' | 'quarantine' | 'reject'
+
+export interface RouteRegistration {
+  readonly bucket: string
+  /** What keys begin with, before the day: `invoices/`. */
+  readonly prefix?: string
+  /** What mail acts as, and is held to, whose sender did not log in. */
+  readonly application: string
+  /** Addresses and ranges of hosts that may deliver without a login, and whose mail is not verified. */
+  readonly networks?: readonly string[]
+  /** Domains whose mail is taken from any host, once it is verified: `example.com`, `*.example.com`, `*`. */
+  readonly senders?: readonly string[]
+  /** 'reject' when it is absent. */
+  readonly unverified?: UnverifiedFate
+  /** Whether attachments become objects of their own; as the door has it when it is absent. */
+  readonly parts?: boolean
+}
+
 /**
  * What an application is to be told of, and where; `registration` is null when that ends. Another record with the same
  * id changes it: the subscription stays its application's, with its dead letters.
@@ -269,6 +296,7 @@ export type AttributeRecord =
   | RenameRecord
   | BucketRecord
   | ApplicationRecord
+  | RouteRecord
   | SubscriptionRecord
   | DeliveryRecord
   | PrepareRecord

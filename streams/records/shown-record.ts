@@ -6,6 +6,7 @@ import type {
   AttributeRecord,
   DeliveryRecord,
   PrepareRecord,
+  RouteRecord,
   SubscriptionRecord,
   SubscriptionRegistration,
 } from './record.ts'
@@ -43,6 +44,7 @@ const SHOWN: { readonly [O in AttributeRecord['operation']]: Show<Extract<Attrib
   rename: whole,
   bucket: whole,
   application: showApplication,
+  route: showRoute,
   subscription: showSubscription,
   delivery: hidden,
   prepare: hidden,
@@ -63,6 +65,10 @@ function showApplication(record: ApplicationRecord, { principal }: Origin): Show
   if (record.registration === null) return { ...record, registration: null }
   const { secret: _, ...registration } = record.registration
   return { ...record, registration }
+}
+
+function showRoute(record: RouteRecord, { principal }: Origin): ShownRecord | undefined {
+  return principal.permissions.includes('application:manage') ? record : undefined
 }
 
 /** Where an application is told of what is told to it, and to those who manage applications. */

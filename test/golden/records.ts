@@ -143,6 +143,20 @@ const DRAFTS: readonly Draft[] = [
     ...byBootstrap,
   },
   { operation: 'prepare', upload: '0000000000000025', ...film, size: 5, base: 22, stages: {}, ...byScanner },
+  {
+    operation: 'route',
+    id: 'invoices+*@example.org',
+    registration: {
+      bucket: 'inbox',
+      prefix: 'invoices/',
+      application: 'scanner',
+      networks: ['192.0.2.0/24'],
+      senders: ['*.example.com'],
+      unverified: 'quarantine',
+      parts: true,
+    },
+    ...byBootstrap,
+  },
 ]
 
 const [first, second] = [keyNamed('first'), keyNamed('second')]

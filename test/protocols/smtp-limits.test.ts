@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { Guests } from '../../protocols/index.ts'
-import { bucketsMax } from '../../protocols/smtp/options.ts'
+import { foldersMax } from '../../protocols/smtp/options.ts'
 import { FakeStore } from '../support/fake-store.ts'
 import { SmtpClient, wireForm } from '../support/smtp-client.ts'
 import { access, openDoor, tlsOf } from '../support/smtp-door.ts'
@@ -42,8 +42,8 @@ test('recipientsMax', async () => {
   expect(await client.reply()).toMatch(/^250 /)
 })
 
-test('bucketsMax, whose receipts fit into one reply line', async () => {
-  const buckets = Array.from({ length: bucketsMax + 1 }, (_, index) => `bucket-${index}`)
+test('foldersMax, whose receipts fit into one reply line', async () => {
+  const buckets = Array.from({ length: foldersMax + 1 }, (_, index) => `bucket-${index}`)
   await using door = await openDoor({ store: new FakeStore({ buckets }) })
   const client = await SmtpClient.greeted(door.address)
   const [last, ...others] = buckets.map((bucket) => `RCPT TO:<${bucket}@cenote.local>`).reverse()
@@ -52,7 +52,7 @@ test('bucketsMax, whose receipts fit into one reply line', async () => {
   await client.commands('RCPT TO:<bucket-0+tag@cenote.local>', 'DATA')
   client.write(wireForm('hello\r\n'))
   const reply = await client.reply()
-  expect(reply.match(/object \d{16} version \d{16}/g)).toHaveLength(bucketsMax)
+  expect(reply.match(/object \d{16} version \d{16}/g)).toHaveLength(foldersMax)
   expect(`${reply}\r\n`.length).toBeLessThanOrEqual(512)
 })
 

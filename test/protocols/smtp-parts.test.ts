@@ -212,14 +212,17 @@ test('buckets share the parts that a message may have', () => {
     hostNameAppearsAs: 'x',
     secure: false,
   } as never
+  const { principal } = origin
+  const recipient = (bucket: string, parts: boolean) =>
+    ({ bucket, prefix: '', address: `${bucket}@x`, parts, principal, isStranger: false }) as const
   const recipients = (count: number, parts: boolean) =>
-    Array.from({ length: count }, (_, index) => ({ bucket: `b${index}`, address: `b${index}@x`, parts }))
+    Array.from({ length: count }, (_, index) => recipient(`b${index}`, parts))
   const partsOf = (...those: ReturnType<typeof recipients>) =>
-    envelopesOf(session, origin, those, key).map(({ facts }) => facts.parts?.countMax)
+    envelopesOf(session, those, key).map(({ facts }) => facts.parts?.countMax)
   expect(partsOf(...recipients(1, true))).toEqual([partBounds.countMax])
   expect(partsOf(...recipients(3, true))).toEqual([85, 85, 85])
   expect(partsOf(...recipients(2, false))).toEqual([undefined, undefined])
-  expect(partsOf({ bucket: 'one', address: 'one@x', parts: true }, ...recipients(1, false))).toEqual([256, undefined])
+  expect(partsOf(recipient('one', true), ...recipients(1, false))).toEqual([256, undefined])
 })
 
 test('whenever power fails, the message and its parts are there together, or none of them is', async () => {

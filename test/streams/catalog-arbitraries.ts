@@ -71,6 +71,7 @@ export const change = fc.oneof(
   { weight: 3, arbitrary: fc.record({ operation: fc.constant('rename' as const), from: name, name }) },
   { weight: 1, arbitrary: fc.record({ operation: fc.constant('bucket' as const), bucket }) },
   { weight: 1, arbitrary: fc.record({ operation: fc.constant('application' as const), removed: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ operation: fc.constant('route' as const), removed: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ operation: fc.constant('stray' as const), name }) },
 )
 export type Change = typeof change extends fc.Arbitrary<infer C> ? C : never
@@ -81,6 +82,12 @@ export function record(model: CatalogModel, made: Change): void {
   if (operation === 'bucket') model.append({ operation, bucket: made.bucket })
   if (operation === 'application')
     model.append({ operation, id: 'app', registration: made.removed ? null : REGISTRATION })
+  if (operation === 'route')
+    model.append({
+      operation,
+      id: '*@a.example',
+      registration: made.removed ? null : { bucket: 'a', application: 'app' },
+    })
   if (operation === 'stray') model.append({ operation: 'delete', object: 'another', ...made.name })
   if (operation === 'delete' || operation === 'attributes') {
     const object = model.head(made.name)?.stat.object

@@ -48,6 +48,7 @@ export class CatalogModel {
   readonly streams = new Map<string, Sequence[]>()
   readonly buckets = new Set<string>()
   readonly applications = new Map<string, unknown>()
+  readonly routes = new Map<string, unknown>()
 
   get sequence(): Sequence {
     return this.records.length
@@ -74,9 +75,10 @@ export class CatalogModel {
 
   #fold(record: AttributeRecord): void {
     if (record.operation === 'bucket') this.buckets.add(record.bucket)
-    if (record.operation === 'application') {
-      if (record.registration === null) this.applications.delete(record.id)
-      else this.applications.set(record.id, record.registration)
+    if (record.operation === 'application' || record.operation === 'route') {
+      const registry = record.operation === 'route' ? this.routes : this.applications
+      if (record.registration === null) registry.delete(record.id)
+      else registry.set(record.id, record.registration)
     }
     if (!('object' in record)) return
     this.streams.set(record.object, [...(this.streams.get(record.object) ?? []), record.sequence])

@@ -71,6 +71,7 @@ async function same(catalog: Catalog, model: CatalogModel): Promise<void> {
   expect(await catalog.buckets()).toEqual([...model.buckets].sort())
   expect(await catalog.hasBucket('inbox')).toBe(model.buckets.has('inbox'))
   expect(await catalog.applications()).toEqual(model.applications)
+  expect(await catalog.routes()).toEqual(model.routes)
 }
 
 /** No key is left of what is gone, and none is missing. */

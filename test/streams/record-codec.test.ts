@@ -50,6 +50,20 @@ const object = { ...base, object: fc.string(), bucket: fc.string(), key: fc.stri
 const secret = fc.record({ kind: fc.constantFrom('sealed', 'argon2id'), value: fc.string() })
 const texts = fc.array(fc.string())
 const registration = fc.option(fc.record({ types: texts, permissions: texts, secret }))
+const route = fc.option(
+  fc.record(
+    {
+      bucket: fc.string(),
+      application: fc.string(),
+      prefix: fc.string(),
+      networks: texts,
+      senders: texts,
+      unverified: fc.constantFrom('accept', 'quarantine', 'reject'),
+      parts: fc.boolean(),
+    },
+    { requiredKeys: ['bucket', 'application'] },
+  ),
+)
 const anyRecord = fc.oneof(
   fc.record({
     ...object,
@@ -63,6 +77,7 @@ const anyRecord = fc.oneof(
   fc.record({ ...object, operation: fc.constant('rename'), from: name }),
   fc.record({ ...base, operation: fc.constant('bucket'), bucket: fc.string() }),
   fc.record({ ...base, operation: fc.constant('application'), id: fc.string(), registration }),
+  fc.record({ ...base, operation: fc.constant('route'), id: fc.string(), registration: route }),
 ) as fc.Arbitrary<AttributeRecord>
 
 /** The same members, inserted the other way round, at every depth. */

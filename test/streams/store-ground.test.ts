@@ -117,6 +117,17 @@ describe.each(STORES)('the store, with %s', (_what, openPool, openCatalog) => {
     })
   })
 
+  test('routes of mail are added, changed and removed', async () => {
+    const { store } = await open()
+    const route = { bucket: 'inbox', application: 'partner' }
+    await store.route(origin, 'one@example.org', route)
+    await store.route(origin, '*@example.org', route)
+    await store.route(origin, 'one@example.org', { ...route, senders: ['example.com'], unverified: 'quarantine' })
+    await store.route(origin, '*@example.org', null)
+    const changed = { ...route, senders: ['example.com'], unverified: 'quarantine' }
+    expect([...(await store.routes())]).toEqual([['one@example.org', changed]])
+  })
+
   describe('a closed store', () => {
     test('waits for commits underway and takes no more', async () => {
       const held = gate()

@@ -6,6 +6,7 @@ import {
   named,
   openHarness,
   origin,
+  originOf,
   putText,
   readText,
   refusal,
@@ -97,6 +98,29 @@ describe.each(STORES)('the store, with %s', (_what, openPool, openCatalog) => {
       expect(await readText(store, named('a'))).toBe('one')
       await putText(store, named('a'), 'two')
       expect(await store.stream(origin, named('a'))).toHaveLength(2)
+    })
+
+    test('notes of each of its uploads what was found out about it, and may have it quarantined from the put on', async () => {
+      const { store } = await open()
+      const transaction = store.transaction()
+      const [one, two] = [
+        await transaction.begin(envelopeOf(named('one'))),
+        await transaction.begin(envelopeOf(named('two'))),
+      ]
+      one.note({ attributes: { 'email.spf': 'fail' }, quarantine: 'not verified' })
+      two.note({ attributes: { 'email.spf': 'pass' } })
+      two.note({ attributes: { 'email.arc': 'pass' } })
+      await transaction.commit({ 'email.spf': 'none', 'user.a': 1 })
+      const { objects } = await store.list(origin, 'inbox')
+      const [first, second] = objects.map(({ attributes }) => attributes)
+      expect(first).toMatchObject({ 'email.spf': 'fail', 'user.a': 1, 'quarantine.reason': 'not verified' })
+      expect(first).toHaveProperty(['quarantine.time'])
+      expect(second).toMatchObject({ 'email.spf': 'pass', 'email.arc': 'pass', 'user.a': 1 })
+      expect(second).not.toHaveProperty(['quarantine.reason'])
+      expect(() => one.note({ attributes: {} })).toThrow('the upload has ended')
+      await expect(store.read(originOf(['object:read']), named('one'))).rejects.toMatchObject(
+        refusal('ERR_QUARANTINED'),
+      )
     })
 
     test('that is aborted changes nothing, and takes no more', async () => {

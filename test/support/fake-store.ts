@@ -14,6 +14,7 @@ import {
   type Explanation,
   type FacetOptions,
   type Facets,
+  type Finding,
   type IndexProgress,
   type Listing,
   type ListOptions,
@@ -27,6 +28,7 @@ import {
   type QueryResult,
   type Reading,
   type Receipt,
+  type RouteRegistration,
   type ShownRecord,
   type Store,
   StoreError,
@@ -87,6 +89,7 @@ export class FakeStore implements Store {
   readonly #describe: (envelope: Envelope, bytes: Uint8Array) => Attributes
   readonly #buckets = new Map<string, Map<string, Stored>>()
   readonly #applications = new Map<string, ApplicationRegistration>()
+  readonly #routes = new Map<string, RouteRegistration>()
   readonly #failures = new Map<Moment, Error[]>()
   readonly #gates = new Map<Moment, Promise<void>>()
 
@@ -377,6 +380,16 @@ export class FakeStore implements Store {
     this.records.push({ ...this.#base(origin), operation: 'application', id, registration })
   }
 
+  async routes(): Promise<ReadonlyMap<string, RouteRegistration>> {
+    return this.#routes
+  }
+
+  async route(origin: Origin, id: string, registration: RouteRegistration | null): Promise<void> {
+    if (registration) this.#routes.set(id, registration)
+    else this.#routes.delete(id)
+    this.records.push({ ...this.#base(origin), operation: 'route', id, registration })
+  }
+
   /** Checks what begin() must know before the first byte. */
   async admit(envelope: Envelope): Promise<Incoming> {
     permit(envelope.origin, 'object:write')
@@ -403,7 +416,7 @@ export class FakeStore implements Store {
       size: bytes.length,
       digests: { sha256: sha256(bytes), crc32c: crc32c(bytes).toString(16).padStart(8, '0') },
     }
-    const attributes = { ...envelope.attributes, ...this.#describe(envelope, bytes), ...evidence }
+    const attributes = { ...envelope.attributes, ...this.#describe(envelope, bytes), ...evidence, ...incoming.noted }
     this.#objects(receipt.bucket).set(receipt.key, { stat: { ...receipt, time: base.time, attributes }, bytes })
     const { version: _, ...rest } = receipt
     this.records.push({ ...base, ...rest, operation: 'put', attributes } satisfies PutRecord)
@@ -450,6 +463,7 @@ class Incoming implements TransactionUpload {
   readonly #store: FakeStore
   readonly #bytesMax: number
   readonly #chunks: Uint8Array[] = []
+  noted: Attributes = {}
   #size = 0
   #open = true
 
@@ -474,6 +488,10 @@ class Incoming implements TransactionUpload {
       await this.#store.abandon([this], error as Error)
       throw error
     }
+  }
+
+  note({ attributes, quarantine }: Finding): void {
+    this.noted = { ...attributes, ...(quarantine !== undefined && { 'quarantine.reason': quarantine }) }
   }
 
   bytes(): Uint8Array {

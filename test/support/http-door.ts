@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client'
 import type { HttpOptions } from '../../protocols/index.ts'
 import { type Frontend, httpFrontend } from '../../protocols/index.ts'
+import { ServedRoutes } from '../../server/mail-routes.ts'
 import {
   type Access,
   type ApplicationAdministration,
@@ -310,6 +311,15 @@ export async function openDoor(options: Partial<HttpOptions> = {}): Promise<Door
     custody: new FakeCustody(),
     access,
     applications: fakeAdministration(),
+    mailRoutes: await ServedRoutes.open({
+      store,
+      origin: {
+        principal: { application: 'cenote', partition: 'main', permissions: ['object:read'] },
+        protocol: 'http',
+      },
+      actor: () => undefined,
+      knows: (application) => application === 'partner',
+    }),
     pool,
     management,
     subscriptions,

@@ -20,6 +20,7 @@ import {
   type PartialUpload,
   type QueryOptions,
   type QueryResult,
+  type RouteRegistration,
   StoreError,
   type SubscriptionState,
   type Usage,
@@ -40,6 +41,7 @@ interface State {
   readonly objects: MemoryObjects
   readonly buckets: Map<string, BucketSettings>
   readonly applications: Map<string, ApplicationRegistration>
+  readonly routes: Map<string, RouteRegistration>
   readonly subscriptions: Map<string, SubscriptionState>
   readonly partials: PartialTable
   readonly streams: Map<string, Sequence[]>
@@ -200,6 +202,10 @@ export class MemoryCatalog implements Catalog {
     return new Map(this.#state.applications)
   }
 
+  async routes(): Promise<ReadonlyMap<string, RouteRegistration>> {
+    return new Map(this.#state.routes)
+  }
+
   async subscriptions(): Promise<readonly SubscriptionState[]> {
     return [...this.#state.subscriptions.values()]
   }
@@ -264,7 +270,8 @@ export class MemoryCatalog implements Catalog {
 }
 
 function emptyState(): State {
-  const maps = { buckets: new Map(), applications: new Map(), subscriptions: new Map(), streams: new Map() }
+  const registries = { applications: new Map(), routes: new Map(), subscriptions: new Map() }
+  const maps = { buckets: new Map(), ...registries, streams: new Map() }
   return { objects: new MemoryObjects(), ...maps, partials: new PartialTable(), keys: [], checkpoints: [] }
 }
 
@@ -273,6 +280,9 @@ function fold(state: State, { record, digest }: DurableRecord): void {
   else if (record.operation === 'application') {
     if (record.registration) state.applications.set(record.id, record.registration)
     else state.applications.delete(record.id)
+  } else if (record.operation === 'route') {
+    if (record.registration) state.routes.set(record.id, record.registration)
+    else state.routes.delete(record.id)
   } else if (record.operation === 'subscription') {
     const subscription = subscribed(record, state.subscriptions.get(record.id))
     if (subscription) state.subscriptions.set(record.id, subscription)
