@@ -50,6 +50,7 @@ export const ConfigurationFile = Type.Object(
       domains: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 1000 })),
       networks: Type.Optional(Type.Array(Type.String(), { maxItems: 1000 })),
       proxyNetworks: Type.Optional(Type.Array(Type.String(), { maxItems: 1000 })),
+      resolvers: Type.Optional(Type.Array(Type.String(), { maxItems: 16 })),
       clearAuth: Type.Optional(Type.Boolean()),
       cramMd5: Type.Optional(Type.Boolean()),
       bannerDelayMs: Type.Optional(Type.Integer()),

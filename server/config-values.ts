@@ -1,6 +1,7 @@
 import { isIP, isIPv4 } from 'node:net'
 import { domainToASCII } from 'node:url'
 import { POOL_BYTES_MIN } from '../pool/index.ts'
+import { CachingResolver } from '../protocols/index.ts'
 import { isScanPolicy, SCAN_POLICIES, type ScanPolicy } from '../streams/index.ts'
 import { applicationIdWords, isApplicationId } from './applications.ts'
 import { isNetwork, RATE_MIN } from './policies.ts'
@@ -142,6 +143,16 @@ export function parseNetwork(setting: Setting): string {
   const text = String(setting.value)
   if (!isNetwork(text)) throw wrong(setting, 'a network such as "192.168.0.0/16"')
   return text
+}
+
+export function parseResolver(setting: Setting): string {
+  const text = String(setting.value)
+  try {
+    new CachingResolver({ servers: [text] }).close()
+    return text
+  } catch {
+    throw wrong(setting, 'the address of a name server such as "192.0.2.53" or "[::1]:5353"')
+  }
 }
 
 /** Both files or neither, which is null. */

@@ -33,6 +33,7 @@ import {
   parsePorts,
   parsePositive,
   parseRate,
+  parseResolver,
   parseScannerUrl,
   parseScanPolicy,
   parseSize,
@@ -85,6 +86,7 @@ const settings = {
   'smtp.domains': { fallback: ['cenote.local'] },
   'smtp.networks': { fallback: [] },
   'smtp.proxyNetworks': { fallback: [] },
+  'smtp.resolvers': { fallback: [] },
   'smtp.clearAuth': { fallback: false },
   'smtp.cramMd5': { fallback: false },
   'smtp.bannerDelayMs': { fallback: BANNER_DELAY_MS },
@@ -176,6 +178,8 @@ export interface Configuration {
     readonly networks: readonly string[]
     /** Networks of proxies, whose connections begin with a PROXY header. */
     readonly proxyNetworks: readonly string[]
+    /** Name servers that are asked about senders; none for those of the system. */
+    readonly resolvers: readonly string[]
     /** AUTH may be said in clear from everywhere. */
     readonly clearAuth: boolean
     readonly cramMd5: boolean
@@ -310,6 +314,7 @@ export function parseConfiguration(
       domains: list(setting('smtp.domains')).map(parseDomain),
       networks: list(setting('smtp.networks')).map(parseNetwork),
       proxyNetworks: list(setting('smtp.proxyNetworks')).map(parseNetwork),
+      resolvers: list(setting('smtp.resolvers')).map(parseResolver),
       clearAuth: parseSwitch(setting('smtp.clearAuth')),
       cramMd5: parseSwitch(setting('smtp.cramMd5')),
       bannerDelayMs: parseMilliseconds(setting('smtp.bannerDelayMs')),

@@ -14,6 +14,7 @@ import { createMetrics } from './metrics.ts'
 import { inspectionOf, managementOf } from './pool-management.ts'
 import type { ServedScanner } from './scanner.ts'
 import type { Scrubbing } from './scrubbing.ts'
+import type { ServedSenders } from './senders.ts'
 import { changeable } from './served-pool.ts'
 import type { ServedSubscriptions } from './served-subscriptions.ts'
 
@@ -27,6 +28,7 @@ export interface DoorParts {
   readonly custody: Custody
   readonly scrubbing: Scrubbing
   readonly scanner: ServedScanner
+  readonly senders: ServedSenders
   readonly subscriptions: ServedSubscriptions
   readonly gate: Gate
   readonly mailRoutes: ServedRoutes
@@ -57,11 +59,24 @@ export function buildDoors(parts: DoorParts): readonly Frontend[] {
 }
 
 function buildHttp(parts: DoorParts, listen: ListenAddress): Frontend {
-  const { configuration, folder, pool, store, custody, scrubbing, scanner, subscriptions, gate, mailRoutes, log } =
-    parts
+  const {
+    configuration,
+    folder,
+    pool,
+    store,
+    custody,
+    scrubbing,
+    scanner,
+    senders,
+    subscriptions,
+    gate,
+    mailRoutes,
+    log,
+  } = parts
   const { drainMsMax, longPollMsMax, objectBytesMax } = configuration.limits
   const registry = createMetrics({ pool, store, scrubbing, subscriptions: subscriptions.administration })
   scanner.register(registry)
+  senders.register(registry)
   return httpFrontend({
     ...listen,
     store,
@@ -130,10 +145,10 @@ interface SmtpListener extends Listener {
 }
 
 function buildSmtp(parts: DoorParts, { listen, mode, guests, lmtp = false }: SmtpListener): Frontend {
-  const { configuration, store, gate, mailRoutes, certificates, log } = parts
+  const { configuration, store, gate, mailRoutes, senders, certificates, log } = parts
   const { smtp } = configuration
-  const { domains, networks, proxyNetworks, clearAuth, cramMd5, bannerDelayMs, parts: hasParts, ...limits } = smtp
-  const { messageBytesMax, recipientsMax, connectionsMax, idleMsMax, transactionMsMax } = limits
+  const { domains, networks, proxyNetworks, clearAuth, cramMd5, bannerDelayMs, parts: hasParts } = smtp
+  const { messageBytesMax, recipientsMax, connectionsMax, idleMsMax, transactionMsMax } = smtp
   const { drainMsMax } = configuration.limits
   return smtpFrontend({
     ...listen,
@@ -151,6 +166,7 @@ function buildSmtp(parts: DoorParts, { listen, mode, guests, lmtp = false }: Smt
     bannerDelayMs,
     parts: hasParts,
     routes: mailRoutes.table,
+    senders: senders.verifier,
     limits: { drainMsMax, messageBytesMax, recipientsMax, connectionsMax, idleMsMax, transactionMsMax },
     clock: Date,
     random,

@@ -25,6 +25,7 @@ import { route } from './route.ts'
 import { openScanner, type ServedScanner } from './scanner.ts'
 import { Scrubbing } from './scrubbing.ts'
 import { SecretSeal } from './secrets.ts'
+import { openSenders } from './senders.ts'
 import { changeable, openServedPool } from './served-pool.ts'
 import { openSubscriptions, type ServedSubscriptions } from './served-subscriptions.ts'
 import { SigningKeys } from './signing-keys.ts'
@@ -210,6 +211,8 @@ export class Service {
       actor: (application, address) => gate.guestOf(application, 'email', address),
       knows: (application) => gate.principalOf(application) !== undefined,
     })
+    const senders = openSenders(configuration.smtp.resolvers)
+    this.#closers.push(() => senders.close())
     const certificates = await this.#openCertificates()
     const parts = {
       configuration,
@@ -224,6 +227,7 @@ export class Service {
       folder,
       certificates,
       scanner,
+      senders,
     }
     for (const door of buildDoors(parts)) {
       await door.listen()

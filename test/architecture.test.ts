@@ -34,6 +34,8 @@ const ROOMS: Record<string, Room> = {
       'ftp-srv',
       'smtp-server',
       'ipaddr.js',
+      'mailauth',
+      'tldts',
     ],
     banned: /^node:fs/,
   },
@@ -111,6 +113,12 @@ describe('imports follow the map', () => {
     )
     expect([...files]).toEqual(['protocols/ftp/ftp-srv-adapter.ts'])
   })
+})
+
+test('what verifies senders is loaded by its thread alone', () => {
+  const loaded = [...loadedWith('server/serve.ts')]
+  expect(loaded).toContain('protocols/senders/sender-threads.ts')
+  expect(loaded.filter((file) => /'(?:mailauth|tldts)/.test(readFileSync(join(root, file), 'utf8')))).toEqual([])
 })
 
 /** The files that are loaded with `file`, whatever is asked of it: types alone load nothing, nor does what waits for its use. */

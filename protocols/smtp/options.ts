@@ -3,6 +3,7 @@ import type { ChallengeAccess, PartBounds, Store } from '../../streams/index.ts'
 import { Guests } from '../guests.ts'
 import { Networks } from '../networks.ts'
 import type { SenderVerifier } from '../senders/contract.ts'
+import { nobody } from '../senders/ended-check.ts'
 import { type MailRoutes, RouteTable } from './route.ts'
 import type { Clock, Random } from './ulid.ts'
 import type { AllowedNetworks } from './verify.ts'
@@ -140,26 +141,9 @@ export function settingsOf(options: SmtpOptions): SmtpSettings {
     bannerDelayMs: BANNER_DELAY_MS,
     guests: new Guests(),
     routes: new RouteTable(),
-    senders: nobodyAsked,
+    senders: nobody,
     ...options,
     proxies: new Networks(options.proxyNetworks ?? []),
     limits: { ...smtpLimits, ...options.limits },
   }
-}
-
-/** Who finds out nothing. */
-const nobodyAsked: SenderVerifier = {
-  begin: () => ({
-    write: async () => {},
-    finish: async () => ({
-      spf: { result: 'temperror', isAligned: false },
-      dkim: [],
-      dmarc: { result: 'temperror' },
-      isVerified: false,
-      authenticationResults: '',
-      trouble: 'nobody is asked here',
-    }),
-    abort: () => {},
-  }),
-  close: async () => {},
 }

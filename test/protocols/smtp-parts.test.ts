@@ -1,13 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { content, email } from '../../filters/index.ts'
 import { KEY_BYTES_MAX as FILTER_KEY_BYTES_MAX, partKey } from '../../filters/mail-parts.ts'
+import { Networks, RouteTable, type SenderVerifier } from '../../protocols/index.ts'
+import { unreadable } from '../../protocols/senders/verdicts.ts'
 import { envelopesOf } from '../../protocols/smtp/envelope.ts'
 import { partBounds } from '../../protocols/smtp/options.ts'
 import { type Attributes, type EmailFacts, type Envelope, KEY_BYTES_MAX, type OpenStore } from '../../streams/index.ts'
 import { playStory } from '../support/crash-story.ts'
 import { ODD_MAILS } from '../support/odd-mails.ts'
 import { SmtpClient, wireForm } from '../support/smtp-client.ts'
-import { noon, openDoor } from '../support/smtp-door.ts'
+import { mailer, noon, openDoor } from '../support/smtp-door.ts'
 import { blockPool, type HarnessOptions, openHarness, origin, recordsOf, refusal } from '../support/store-harness.ts'
 
 const stages: HarnessOptions = { stages: () => [email, content], clock: { now: () => noon } }
@@ -110,6 +112,31 @@ describe('a mail and its parts', () => {
     })
     const puts = (await recordsOf(pool)).filter(({ record }) => record.operation === 'put')
     expect(puts.map(({ record }) => record.sequence - puts[0]!.record.sequence)).toEqual([0, 1, 2])
+  })
+
+  test('what a route holds back is held back with its parts', async () => {
+    const { store } = await openHarness(stages)
+    const routes = new RouteTable()
+    routes.set({
+      id: 'held@a.example',
+      bucket: 'inbox',
+      prefix: 'held/',
+      parts: true,
+      networks: new Networks([]),
+      strangers: { senders: ['*'], unverified: 'quarantine' },
+      actor: () => mailer,
+    })
+    const senders: SenderVerifier = {
+      begin: () => ({ write: async () => {}, finish: async () => unreadable, abort: () => {} }),
+      close: async () => {},
+    }
+    await using door = await openDoor({ store, routes, senders, allowedNetworks: { addresses: [], principal: mailer } })
+    const client = await SmtpClient.greeted(door.address)
+    expect(await client.message(wireForm(message), 'held@a.example')).toMatch(/^250 /)
+    const { objects } = await store.list(origin, 'inbox')
+    expect(objects.map(({ key }) => key.slice(0, 5))).toEqual(['held/', 'held/', 'held/'])
+    for (const { attributes } of objects)
+      expect(attributes['quarantine.reason']).toMatch(/^The sender could not be verified/)
   })
 
   test('without the option there is the message, and what is known of it is the same', async () => {
