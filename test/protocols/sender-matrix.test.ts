@@ -4,6 +4,7 @@ import { CachingResolver } from '../../protocols/senders/caching-resolver.ts'
 import type { SenderFacts, SenderVerdict } from '../../protocols/senders/contract.ts'
 import { SENDER_LIMITS, type SenderLimits } from '../../protocols/senders/limits.ts'
 import { MailCheck } from '../../protocols/senders/mail-check.ts'
+import { KEY, SIGNED } from '../support/opendkim.ts'
 import { ed25519Key, rsaKey, sealed, signed } from '../support/signed-mail.ts'
 import { ZoneServer } from '../support/zone-server.ts'
 
@@ -179,6 +180,22 @@ describe('a signature', () => {
     expect([signature?.result, signature?.detail, verdict.isVerified]).toEqual([result, detail, false])
     expect(verdict.dmarc.result).toBe(verdict.fromDomain === 'a.example' ? 'fail' : 'none')
     expect(verdict).not.toHaveProperty('trouble')
+  })
+
+  test('by opendkim is what mailauth takes it for', async () => {
+    server.add({ 'od._domainkey.partner.example': { TXT: [KEY] } })
+    for (const message of SIGNED) {
+      expect(await verdictOn(message)).toMatchObject({ dkim: [{ result: 'pass', selector: 'od' }], isVerified: true })
+      for (const [original, forged] of [
+        ['the invoice', 'no invoice'],
+        ['for   March', 'for   April'],
+        ['Ann =?', 'Eve =?'],
+      ] as const)
+        expect(await verdictOn(message.replace(original, forged))).toMatchObject({
+          dkim: [{ result: 'fail' }],
+          isVerified: false,
+        })
+    }
   })
 
   test('that cannot be judged now puts the mail off', async () => {
