@@ -63,6 +63,7 @@ export interface StoreParts extends TransactionParts {
   readonly expiryLookMax: number
   readonly housekeeping: Housekeeping
   readonly prepareBytes: number
+  readonly stepBytes: number
   readonly unprepared: Unprepared
 }
 
@@ -88,7 +89,6 @@ export class PartitionStore implements OpenStore {
       partials: parts.sequencer.partials,
       beginTransaction,
       commit,
-      stepBytes: parts.prepareBytes,
     })
     const { catalog, expiryLookMax: lookMax } = parts
     this.#expiry = new Expiry({ catalog, clock, commit, lookMax, settled: () => versionReader.settled() })
