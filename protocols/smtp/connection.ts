@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
-import type { SMTPServer } from 'smtp-server'
+import type { SMTPServer, SMTPServerAddress } from 'smtp-server'
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
+import { takeAddress } from './address-command.ts'
 import type { SmtpLimits } from './options.ts'
 import { MailParser } from './parser.ts'
 
@@ -100,6 +101,13 @@ export class MailConnection extends SMTPConnection {
     this.session.disabledCommands = this.#manners.offersAuthentication() ? undefined : [...disabledCommands, 'AUTH']
     super.handler_EHLO(command, callback)
     this.session.disabledCommands = undefined // AUTH in spite of that is refused in words of its own.
+  }
+
+  /** Addresses are taken by our rules, and the rest of the command by smtp-server's. */
+  override _parseAddressCommand(name: string, command: Buffer | string): SMTPServerAddress | false {
+    const taken = takeAddress(String(command))
+    const parsed = taken !== undefined && super._parseAddressCommand(name, taken.bare)
+    return parsed && { ...parsed, address: taken.address }
   }
 
   override handler_MAIL(command: Buffer, callback: () => void): void {

@@ -34,7 +34,7 @@ export const commandCases: { readonly [command: string]: { readonly [state: stri
   'MAIL FROM:<ada@example.org> SIZE=99999999999': { ...afterHello('552 5.3.4'), M: sequence, R: sequence },
   'MAIL FROM:<ada@example.org> SIZE=many': { ...afterHello('501 5.5.4'), M: sequence, R: sequence },
   'MAIL FROM:<ada@example.org> BODY=BINARYMIME': { ...afterHello('501 5.5.4'), M: sequence, R: sequence },
-  'MAIL FROM:ada@example.org': afterHello('501 5.1.7'),
+  'MAIL FROM:ada@example.org': { ...afterHello('250 2.1.0'), M: sequence, R: sequence },
   'MAIL TO:<ada@example.org>': afterHello('501 5.1.7'),
   MAIL: afterHello('501 5.1.7'),
   'RCPT TO:<inbox@cenote.local>': { ...afterHello(sequence), M: '250 2.1.5', R: '250 2.1.5' },
