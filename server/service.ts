@@ -25,7 +25,7 @@ import { route } from './route.ts'
 import { openScanner, type ServedScanner } from './scanner.ts'
 import { Scrubbing } from './scrubbing.ts'
 import { SecretSeal } from './secrets.ts'
-import { openSenders } from './senders.ts'
+import { openSenders, type ServedSenders } from './senders.ts'
 import { changeable, openServedPool } from './served-pool.ts'
 import { openSubscriptions, type ServedSubscriptions } from './served-subscriptions.ts'
 import { SigningKeys } from './signing-keys.ts'
@@ -60,6 +60,7 @@ export class Service {
   #store: OpenStore | undefined
   #scrubbing: Scrubbing | undefined
   #scanner: ServedScanner | undefined
+  #senders: ServedSenders | undefined
   #root: Credentials | undefined
   #isRootNew = false
 
@@ -112,7 +113,7 @@ export class Service {
   async stop(): Promise<void> {
     const { drainMsMax } = this.#configuration.limits
     const { log } = this.#surroundings
-    const givingUp = setTimeout(() => this.#scanner?.scanning.close(), Math.max(0, drainMsMax - lastWordsMs))
+    const givingUp = setTimeout(() => this.#giveUp(), Math.max(0, drainMsMax - lastWordsMs))
     const scrubbed = this.#scrubbing?.close() // Whoever waits for a scrub is answered, and drained.
     const drained = Promise.all(
       this.#drainable.map((door) =>
@@ -123,6 +124,12 @@ export class Service {
     clearTimeout(givingUp)
     await scrubbed
     await this.#close()
+  }
+
+  /** Whoever waits for a verdict hears that there will be none. */
+  #giveUp(): void {
+    this.#scanner?.scanning.close()
+    void this.#senders?.close()
   }
 
   /** Once nothing is stored any more, no upload comes to its end. */
@@ -212,7 +219,7 @@ export class Service {
       knows: (application) => gate.principalOf(application) !== undefined,
     })
     const senders = openSenders(configuration.smtp.resolvers)
-    this.#closers.push(() => senders.close())
+    this.#senders = senders
     const certificates = await this.#openCertificates()
     const parts = {
       configuration,
@@ -234,7 +241,9 @@ export class Service {
       this.doors.push(door)
       this.#closers.push(() => door.close())
     }
-    this.#closers.push(() => scanner.scanning.close()) // The first: doors close once their uploads have ended.
+    // The first: doors close once their uploads have ended.
+    this.#closers.push(() => this.#giveUp())
+    this.#closers.push(() => senders.close())
     await this.#tellCommandLine(gate.root)
   }
 
@@ -307,7 +316,7 @@ export class Service {
   }
 }
 
-/** Whoever waits for a scanner hears so long before the end of a drain that there will be no answer. */
+/** Whoever waits for a scanner, or for what is found out of a sender, hears so long before the end of a drain that nothing will be. */
 const lastWordsMs = 1000
 
 /** A pass of the expiry, and between two of its rounds: each looks at 1,000 versions. */

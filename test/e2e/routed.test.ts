@@ -88,3 +88,28 @@ testWith([curl], 'mail of strangers goes where its route says, once its sender i
   expect(await run('quarantine', 'list')).toContain('The sender could not be verified')
   expect(await run('route', 'list')).toContain('partner.example (others: quarantine)')
 })
+
+testWith([curl], 'a server that is stopped while a name server is silent lets senders know, and stops', async () => {
+  const zone = await openZone()
+  zone.faults.set('partner.example', 'late')
+  const folder = temporaryFolder()
+  const smtp = { resolvers: [zone.address], bannerDelayMs: 0 }
+  writeFileSync(join(folder, 'cenote.json'), JSON.stringify({ smtp, limits: { drainMsMax: 1100 } }))
+  await using server = await Server.start(folder, ['--config', 'cenote.json'])
+  const { key: application } = server.cli
+  await cenote(folder, [
+    'route',
+    'add',
+    '*@files.example',
+    '--to',
+    'inbox',
+    '--application',
+    application,
+    '--unverified',
+    'accept',
+  ])
+  const said = send(server, letter, 'any@files.example')
+  await zone.isAsked()
+  expect(await server.stop()).toMatchObject({ code: 0 })
+  expect(await said).toContain('< 451 4.4.3 The sender cannot be verified now: the server is closing')
+})

@@ -26,6 +26,7 @@ export class ZoneServer implements AsyncDisposable {
   readonly asked: string[] = []
   #goOn: (() => void)[] = []
   #waiting: (() => void)[] = []
+  #isClosed = false
   readonly #udp: UdpSocket
   readonly #tcp: Server
 
@@ -73,6 +74,7 @@ export class ZoneServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true
     this.answerLate()
     this.#udp.close()
     this.#tcp.close()
@@ -80,7 +82,7 @@ export class ZoneServer implements AsyncDisposable {
 
   async #answerDatagram(bytes: Buffer, { address, port }: RemoteInfo): Promise<void> {
     const reply = await this.#reply(decode(bytes), false)
-    if (reply) this.#udp.send(encode(reply), port, address, () => {})
+    if (reply && !this.#isClosed) this.#udp.send(encode(reply), port, address, () => {})
   }
 
   async #reply({ id, questions }: Packet, isStream: boolean): Promise<Packet | undefined> {
