@@ -51,6 +51,13 @@ export class Admission {
     return intake
   }
 
+  /** Throws as admit() would, and admits nothing. */
+  ask(envelope: Envelope): void {
+    this.#check(envelope)
+    this.#requireTurn()
+    for (const stage of this.#options.stages(envelope)) stage.admit?.(envelope)
+  }
+
   /** The same for what comes out of an upload that is counted already. */
   derive(envelope: Envelope, stage: () => Staging): Intake {
     return this.#intake(envelope, stage, this.#check(envelope))

@@ -144,3 +144,8 @@ export interface Envelope<F extends Facts = Facts> {
   /** Attributes that are to be the ids of the objects under these names, as it gets its place. */
   readonly refers?: { readonly [attribute: string]: ObjectName }
 }
+
+/** As far as the client has said; 0 when it has not. */
+export function bytesToCome({ expected, announced = 0 }: Envelope): number {
+  return expected.size ?? announced
+}

@@ -1,3 +1,4 @@
+import { bytesToCome } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import type { Stage } from './stage.ts'
 
@@ -21,8 +22,10 @@ export function limiter(objectBytesMax: number): Stage<LimiterState> {
   }
   return {
     name: 'limiter',
-    start({ expected, announced = 0 }) {
-      refuseOver(expected.size ?? announced)
+    admit: (envelope) => refuseOver(bytesToCome(envelope)),
+    start(envelope) {
+      const { expected } = envelope
+      refuseOver(bytesToCome(envelope))
       return { declared: expected.size, length: 0 }
     },
     step(state, chunk) {

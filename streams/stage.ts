@@ -20,6 +20,8 @@ export interface Stage<State = unknown, F extends Facts = Facts> {
   readonly name: string
   /** Bytes, from the first on, that it looks at: it need not be given those that follow again. All when absent. */
   readonly sightBytes?: number
+  /** Throws when what is known before the first byte is refused; start() does, too. */
+  admit?(envelope: Envelope): void
   start(envelope: Envelope<F>): State
   step(state: State, chunk: Uint8Array): State
   /**

@@ -187,6 +187,8 @@ export interface Reading {
  */
 export interface Store extends Streams {
   begin(envelope: Envelope): Promise<Upload>
+  /** Rejects as begin() would at this moment, and begins nothing: for doors that say no before the bytes come. */
+  admits(envelope: Envelope): Promise<void>
   transaction(): StoreTransaction
   /** Bytes that may be stored yet: what the application's quota and the pool leave, whichever is less. */
   available(origin: Origin): Promise<number>

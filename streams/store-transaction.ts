@@ -4,7 +4,7 @@ import { sequenceText } from './catalog/catalog-keys.ts'
 import type { DurableRecord } from './catalog/catalog-port.ts'
 import { annotate, type Change, remove, rename } from './changes.ts'
 import { Derivation, type DerivedUpload } from './derivation.ts'
-import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
+import { type Attributes, bytesToCome, type Envelope, type ObjectName, type Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import type { Intake } from './intake.ts'
 import type { Housekeeping } from './partials/partial-housekeeping.ts'
@@ -102,8 +102,7 @@ export class SequencedTransaction implements StoreTransaction {
     await this.#parts.refuseLocked(envelope)
     const allowance = await this.#parts.quotas.allowUpload(envelope)
     if (allowance) this.#allowances.push(allowance)
-    const bytes = envelope.expected.size ?? envelope.announced ?? 0
-    await this.#parts.housekeeping.roomFor(envelope.origin, this.#transaction, bytes)
+    await this.#parts.housekeeping.roomFor(envelope.origin, this.#transaction, bytesToCome(envelope))
     const derivation = new Derivation((derived) => this.#derive(derived, notes))
     const step: Step = async (scan, evidence) => {
       await derivation.take(intake.derive(true))

@@ -14,7 +14,7 @@ import {
   subscribe,
 } from './delivery/subscription-changes.ts'
 import { type SubscriptionState, subscribed } from './delivery/subscription-state.ts'
-import type { Attributes, Envelope, ObjectName, Origin } from './envelope.ts'
+import { type Attributes, bytesToCome, type Envelope, type ObjectName, type Origin } from './envelope.ts'
 import { StoreError } from './errors.ts'
 import type { IntegrityVerdict } from './integrity.ts'
 import type { OpenStore, StoreStatus } from './open-store.ts'
@@ -97,6 +97,22 @@ export class PartitionStore implements OpenStore {
   async begin(envelope: Envelope): Promise<Upload> {
     const transaction = this.transaction()
     return new SoleUpload(transaction, await transaction.begin(envelope))
+  }
+
+  admits(envelope: Envelope): Promise<void> {
+    return inStoreWords(async () => {
+      const { admission, refuseLocked, quotas, housekeeping } = this.#parts
+      admission.ask(envelope)
+      await refuseLocked(envelope)
+      const allowance = await quotas.allowUpload(envelope)
+      const transaction = this.#beginTransaction()
+      try {
+        await housekeeping.roomFor(envelope.origin, transaction, bytesToCome(envelope))
+      } finally {
+        if (allowance) await quotas.release(allowance)
+        await transaction.abort()
+      }
+    })
   }
 
   transaction(): StoreTransaction {

@@ -60,15 +60,11 @@ export class Reception {
     return { principal: actorFor(route, session), isStranger: !isTrusted }
   }
 
-  /**
-   * Asks the store by beginning an upload and letting go of it: what it would refuse later, a missing bucket or
-   * permission or space, it refuses now, before the body is sent.
-   */
+  /** What the store would refuse later, a missing bucket or permission or space, is refused before the body is sent. */
   async #admit(recipient: Recipient, session: SMTPServerSession): Promise<void> {
     const [envelope] = envelopesOf(session, [recipient], keyOf(this.#ulids.next()))
     try {
-      const upload = await this.#store.begin(envelope!)
-      await upload.abort()
+      await this.#store.admits(envelope!)
     } catch (error) {
       const unknown = error instanceof StoreError && ['ERR_NOT_FOUND', 'ERR_INVALID'].includes(error.code)
       throw unknown ? new Refusal(550, '5.1.1', 'No bucket of that name here', { cause: error }) : error

@@ -139,6 +139,11 @@ export class FakeStore implements Store {
     return [...this.#buckets.values()].reduce((sum, objects) => sum + objects.size, 0)
   }
 
+  async admits(envelope: Envelope): Promise<void> {
+    const upload = await this.begin(envelope)
+    await upload.abort()
+  }
+
   async begin(envelope: Envelope): Promise<Upload> {
     const incoming = await this.admit(envelope)
     return {
