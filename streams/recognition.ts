@@ -8,7 +8,7 @@ export const RETRY_MS = 24 * 3_600_000
 const RETRIES_MAX = 16
 
 export interface RecognitionOptions {
-  readonly catalog: Pick<Catalog, 'index' | 'query'>
+  readonly catalog: Pick<Catalog, 'index' | 'lacksMessage' | 'query'>
   /** Resolves once everything acknowledged is in the catalog. */
   readonly settled: () => Promise<void>
   readonly clock: { now(): number }
@@ -34,6 +34,7 @@ export function recognition({ catalog, settled, clock }: RecognitionOptions): Re
     try {
       await settled()
       const id = found['email.message-id']
+      if (typeof id === 'string' && catalog.lacksMessage(id)) return {}
       const bytes = term('checksum.sha256', found['checksum.sha256'])
       const message = id === undefined ? bytes : term('email.message-id', id)
       // The same bytes have the same Message-ID: most mail is asked about once, by one equality, which needs no plan.

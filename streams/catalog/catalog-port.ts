@@ -137,6 +137,8 @@ export interface Catalog {
   /** What an application has stored, as of the position. */
   usage(application: string): Usage
   /** Throws ERR_INVALID, with the column, for a text that is no query, and for a cursor that is none of ours. */
+  /** True when no current object has this Message-ID for certain: then there is nothing to ask for. */
+  lacksMessage(id: string): boolean
   query(text: string, options: QueryOptions): Promise<QueryResult>
   /** How query() would go about it, with its estimates. */
   explain(text: string, options: QueryOptions): Promise<Explanation>

@@ -20,6 +20,7 @@ import type { EntryChange } from './facet-counters.ts'
 import { FacetWriter } from './facet-writer.ts'
 import { makePage } from './index-maker.ts'
 import { added, afterChanges, CLEARING, changesIn, progressOf } from './index-state.ts'
+import type { MessageIds } from './message-ids.ts'
 import type { UsageCounters } from './usage-counters.ts'
 
 interface Queued {
@@ -38,6 +39,7 @@ interface Waiter {
 export interface WriterMemory {
   readonly heads: RecentHeads
   readonly usages: UsageCounters
+  readonly messageIds: Pick<MessageIds, 'note'>
 }
 
 export interface WriterOptions {
@@ -66,6 +68,7 @@ export class CatalogWriter {
   readonly #database: CatalogLevel
   readonly #heads: RecentHeads
   readonly #usages: UsageCounters
+  readonly #messageIds: WriterMemory['messageIds']
   #facets: FacetWriter
   readonly #options: WriterOptions
   #position: StoredPosition
@@ -88,6 +91,7 @@ export class CatalogWriter {
     this.#queuedSequence = position.sequence
     this.#heads = memory.heads
     this.#usages = memory.usages
+    this.#messageIds = memory.messageIds
     this.#options = options
     this.#facets = this.#newFacets()
   }
@@ -207,6 +211,7 @@ export class CatalogWriter {
       },
     }
     for (const { durable } of queued) fold(durable, heads, operations)
+    this.#messageIds.note(changes)
     const indexed = changesIn(index, changes)
     await this.#facets.count(indexed, batch)
     const counted = this.#usages.count(changes, kept, batch)

@@ -52,6 +52,7 @@ import { CatalogWriter } from './catalog-writer.ts'
 import { FACET_COUNTERS_MAX } from './facet-counters.ts'
 import { INDEX_ENTRIES_MAX } from './index-maker.ts'
 import { BUILDING } from './index-state.ts'
+import { MessageIds } from './message-ids.ts'
 import { UsageCounters } from './usage-counters.ts'
 
 export interface CatalogOptions {
@@ -119,6 +120,7 @@ class LevelCatalog implements Catalog {
   readonly #lookup: CatalogLookup
   readonly #usages: UsageCounters
   #damage: Error | undefined
+  #messageIds: MessageIds
   #writer: CatalogWriter
 
   constructor(options: Required<CatalogOptions>, { database, position }: OpenLevel, usages: UsageCounters) {
@@ -126,11 +128,12 @@ class LevelCatalog implements Catalog {
     this.#database = database
     this.#lookup = new CatalogLookup(database, this.#heads)
     this.#usages = usages
+    this.#messageIds = new MessageIds(database)
     this.#writer = this.#writerAt(position)
   }
 
   #writerAt(position: StoredPosition): CatalogWriter {
-    const memory = { heads: this.#heads, usages: this.#usages }
+    const memory = { heads: this.#heads, usages: this.#usages, messageIds: this.#messageIds }
     return new CatalogWriter(this.#database, position, memory, this.#options)
   }
 
@@ -188,6 +191,7 @@ class LevelCatalog implements Catalog {
       await this.#database.put(POSITION_KEY, JSON.stringify(start), { sync: true })
       this.#heads.clear()
       this.#usages.clear()
+      this.#messageIds = new MessageIds(this.#database)
       this.#writer = this.#writerAt(start)
     })
   }
@@ -288,6 +292,11 @@ class LevelCatalog implements Catalog {
 
   usage(application: string): Usage {
     return this.#usages.of(application)
+  }
+
+  lacksMessage(id: string): boolean {
+    const { index, overflowing } = this.#writer.position
+    return index.phase === 'whole' && overflowing === 0 && this.#messageIds.lack(id)
   }
 
   query(text: string, options: QueryOptions): Promise<QueryResult> {

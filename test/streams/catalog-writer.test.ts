@@ -8,7 +8,7 @@ import { openCatalog } from '../../streams/index.ts'
 import { CatalogModel } from './catalog-model.ts'
 import { folded, newDirectory, open } from './catalog-support.ts'
 
-const memory = () => ({ heads: new RecentHeads(), usages: new UsageCounters() })
+const memory = () => ({ heads: new RecentHeads(), usages: new UsageCounters(), messageIds: { note: () => {} } })
 const HALTED = { code: 'ERR_HALTED' }
 
 function modelOf(objects: number): CatalogModel {

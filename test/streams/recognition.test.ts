@@ -1,17 +1,20 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { content, email } from '../../filters/index.ts'
-import type { EmailFacts, Receipt } from '../../streams/index.ts'
+import { type EmailFacts, openCatalog, type Receipt } from '../../streams/index.ts'
 import { RETRY_MS } from '../../streams/recognition.ts'
-import { levelCatalog, openHarness, origin } from '../support/store-harness.ts'
+import { blockPool, type HarnessOptions, levelCatalog, openHarness, origin } from '../support/store-harness.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const facts: EmailFacts = { type: 'email', mailFrom: 'a@x', rcptTo: ['inbox@x', 'b@x'], helo: 'mx', secure: false }
 const mail = (id: string, text: string, from = 'ann@x') => `From: ${from}\r\nMessage-ID: <${id}>\r\n\r\n${text}`
 
-async function open() {
+let count = 0
+
+async function open(options: Partial<HarnessOptions> = {}) {
   const clock = { time: Date.UTC(2026, 10, 1), now: () => clock.time++ }
-  const { store } = await openHarness({ catalog: await levelCatalog(), stages: () => [email, content], clock })
+  const catalog = options.catalog ?? (await levelCatalog())
+  const { store } = await openHarness({ stages: () => [email, content], clock, ...options, catalog })
   await store.createBucket(origin, 'archive')
-  let count = 0
   const put = async (text: string, envelope: Partial<EmailFacts> = {}, bucket = 'inbox'): Promise<Receipt> => {
     const name = { bucket, key: `${count++}.eml` }
     const all = { ...facts, ...envelope }
@@ -75,4 +78,61 @@ test('a catalog that cannot be asked keeps no mail out', async () => {
   const upload = await store.begin(envelope)
   await upload.write(Buffer.from(mail('1@x', 'one')))
   expect((await upload.commit()).size).toBeGreaterThan(0)
+})
+
+test('a Message-ID that nobody had is not asked for, once those of before the start are known; one of them always is', async () => {
+  const directory = temporaryFolder()
+  const pool = await blockPool()
+  const before = await openCatalog({ directory })
+  const old = await open({ pool, catalog: before })
+  const long = `${'x'.repeat(400)}@x`
+  const [first, second] = [await old.put(mail('1@x', 'one')), await old.put(mail(long, 'two'))]
+  await old.store.close()
+  await before.close()
+
+  const catalog = await levelCatalog(directory)
+  const asked = vi.spyOn(catalog, 'query')
+  const { put, known } = await open({ pool, catalog })
+  // At the first question nothing was read, and later all was: the same is known at either time.
+  expect(await known(await put(mail('1@x', 'three')))).toEqual([first.object, undefined])
+  for (let id = 0; asked.mock.calls.length > 0; id++) {
+    asked.mockClear()
+    expect(await known(await put(mail(`new-${id}@x`, 'four')))).toEqual([undefined, undefined])
+    expect(id, 'the index is read to its end').toBeLessThan(1000)
+  }
+  expect(await known(await put(mail('1@x', 'five')))).toEqual([first.object, undefined])
+  expect(await known(await put(mail(long, 'six')))).toEqual([second.object, undefined])
+  expect(await known(await put(mail('new-0@x', 'seven')))).toEqual([expect.any(String), undefined])
+})
+
+test('while the index is not whole nothing is certain', async () => {
+  const catalog = await levelCatalog()
+  await catalog.clear('pool')
+  for (let turn = 0; turn < 10; turn++) {
+    expect(catalog.lacksMessage('1@x')).toBe(false)
+    await catalog.buckets()
+  }
+  await catalog.makeIndex()
+  await catalog.indexed()
+  while (!catalog.lacksMessage('1@x')) await catalog.buckets()
+})
+
+test('while the index has not all of an object nothing is certain', async () => {
+  const catalog = await levelCatalog()
+  const { store, put } = await open({ catalog })
+  catalog.lacksMessage('1@x')
+  while (!catalog.lacksMessage('1@x')) await put(mail('2@x', 'one'))
+  const wide = { origin, name: { bucket: 'inbox', key: 'wide' }, facts, expected: {} }
+  const many = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`user.${at}`, 'x']))
+  const upload = await store.begin({ ...wide, attributes: many })
+  await upload.commit()
+  await store.query(origin, 'user.0 = x')
+  expect(catalog.lacksMessage('1@x')).toBe(false)
+  await store.remove(origin, wide.name)
+  await store.query(origin, 'user.0 = x')
+  expect(catalog.lacksMessage('1@x')).toBe(true)
+  await catalog.reindex()
+  await catalog.indexed()
+  expect(catalog.lacksMessage('2@x')).toBe(false)
+  expect(catalog.lacksMessage('1@x')).toBe(true)
 })

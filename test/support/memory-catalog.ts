@@ -234,6 +234,10 @@ export class MemoryCatalog implements Catalog {
   }
 
   /** `name:value` terms joined by AND, of attributes; no more of the language. */
+  lacksMessage(): boolean {
+    return false
+  }
+
   async query(text: string, { limit = 100, cursor }: QueryOptions): Promise<QueryResult> {
     const terms = text.split(' AND ').map((term) => /^([\w.-]+):(.+)$/.exec(term))
     if (terms.some((term) => !term)) throw new StoreError('ERR_INVALID', 'column 1: that is no query')
