@@ -23,17 +23,10 @@ export class HttpScanner implements Scanner {
   }
 
   async scan(subject: ScanSubject, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<ScanOutcome> {
-    const outgoing = this.#open(subject, signal)
-    const answered = answerTo(outgoing)
-    const source = Readable.from(bytes, { objectMode: false }).on('error', (error) => outgoing.destroy(error))
-    source.pipe(outgoing)
     try {
-      return await outcomeOf(await answered)
+      return await answerOf(this.#open(subject, signal), bytes)
     } catch (error) {
       return noVerdict(reasonOf(error))
-    } finally {
-      outgoing.destroy()
-      await ended(source)
     }
   }
 
@@ -50,6 +43,18 @@ export class HttpScanner implements Scanner {
     }
     const options = { method: 'POST', headers, signal, agent: false, maxHeaderSize: ANSWER_HEADER_BYTES_MAX } as const
     return this.#url.protocol === 'https:' ? secureRequest(this.#url, options) : request(this.#url, options)
+  }
+}
+
+async function answerOf(outgoing: ClientRequest, bytes: AsyncIterable<Uint8Array>): Promise<ScanOutcome> {
+  const answered = answerTo(outgoing)
+  const source = Readable.from(bytes, { objectMode: false }).on('error', (error) => outgoing.destroy(error))
+  source.pipe(outgoing)
+  try {
+    return await outcomeOf(await answered)
+  } finally {
+    outgoing.destroy()
+    await ended(source)
   }
 }
 

@@ -86,6 +86,17 @@ test('a question is a POST of the bytes, with what they are', async () => {
 })
 
 test.each([
+  ['http://me%zz:secret@127.0.0.1:1/', { ...subjectOf(1) }, 'URI malformed'],
+  [
+    'http://127.0.0.1:1/',
+    { ...subjectOf(1), contentType: 'text/gr\u00fc\u00df\u2014' },
+    expect.stringContaining('content-type'),
+  ],
+])('a question that cannot be put is one without a verdict: %s', async (url, subject, reason) => {
+  expect(await new HttpScanner(new URL(url)).scan(subject, chunksOf([]), alive())).toEqual(unknown(reason))
+})
+
+test.each([
   ['plain', '%"plain"'],
   ['', '%""'],
   ['a%b"c', '%"a%25b%22c"'],
