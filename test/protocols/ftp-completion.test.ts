@@ -178,9 +178,10 @@ describe('a client that leaves without a word', () => {
 
   test('has lost nothing when it was silent for too long after another word', async () => {
     const client = await uploaded('a')
+    const told = judged(door)
     await client.commands('NOOP')
     client.socket.destroy()
-    await judged(door)
+    await told
     await door.frontend.close()
     expect(completions(door.store.records, 'a')).toEqual(['unconfirmed', 'confirmed'])
   })
