@@ -10,6 +10,8 @@ export interface SmtpServer {
   readonly target: SmtpTarget
   /** What its 250 means. */
   readonly promise: 'durable' | 'nothing'
+  /** Attachments become objects of their own. */
+  readonly hasParts?: boolean
 }
 
 export type Start = (root: string) => Promise<SmtpServer>
@@ -19,10 +21,10 @@ export const SECRET = 'bench-secret-of-32-characters-00'
 
 /** Whoever comes from this machine may send, as smtp-source must: it has no AUTH. */
 const cenoteWith =
-  (name: string, settings: object): Start =>
+  (name: string, hasParts: boolean): Start =>
   async (root) => {
     const port = await freePort()
-    const smtp = { networks: ['127.0.0.0/8'], messageBytesMax: '256MiB', ...settings }
+    const smtp = { networks: ['127.0.0.0/8'], messageBytesMax: '256MiB', parts: hasParts }
     writeFileSync(join(root, 'cenote.json'), JSON.stringify({ smtp }))
     const main = new URL('../server/main.js', import.meta.url).pathname
     const flags = process.env.BENCH_NODE_FLAGS?.split(' ') ?? []
@@ -30,10 +32,11 @@ const cenoteWith =
     const doors = ['--smtp', `127.0.0.1:${port}`, '--http', 'off', '--ftp', 'off', '--pool-bytes', '3GiB']
     const env = { ...process.env, CENOTE_ROOT_KEY: KEY, CENOTE_ROOT_SECRET: SECRET }
     const child = await started(process.execPath, [...args, ...doors], port, env)
-    return { name, process: child, target: { port, recipient: 'inbox@cenote.local' }, promise: 'durable' }
+    return { name, process: child, target: { port, recipient: 'inbox@cenote.local' }, promise: 'durable', hasParts }
   }
 
-export const cenote = cenoteWith('cenote', {})
+export const cenote = cenoteWith('cenote', false)
+export const cenoteParts = cenoteWith('cenote, smtp.parts', true)
 
 const POSTFIX_SERVICES = `
 cleanup unix n - n - 0 cleanup
@@ -88,7 +91,8 @@ export const postfix: Start = async (root) => {
   writeFileSync(join(root, 'main.cf'), `${lines.join('\n')}\n`)
   writeFileSync(join(root, 'master.cf'), `127.0.0.1:${port} inet n - n - - smtpd${POSTFIX_SERVICES}`)
   execFileSync(program, ['-c', root, 'check'], { stdio: 'ignore' })
-  const child = await started(program, ['-c', root, 'start-fg'], port)
+  // Not `start-fg`, whose shell would take the signal that ends it, and leave the master behind.
+  const child = await started('/usr/lib/postfix/sbin/master', ['-s', '-c', root], port)
   return {
     name: 'postfix, to a maildir',
     process: child,

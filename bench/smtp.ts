@@ -2,6 +2,7 @@
  * Mail, beside Postfix and beside the library that the door stands on. All in one run, in turns; the load is smtp-source,
  * which shares the machine: absolute figures are the machine's, ratios are not. Postfix flushes its queue file before
  * 250, and delivers to the maildir meanwhile. Needs Debian's postfix, and root for it; absent servers are named.
+ * The rows `attachment` are of a client of our own, to be held against each other: it logs in, and what it sends has parts.
  */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,7 +12,18 @@ import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { aim, printAims } from './aims.ts'
-import { bareDurable, bareNothing, cenote, postfix, type SmtpServer, type Start } from './smtp-peers.ts'
+import type { SmtpTarget } from './smtp-load.ts'
+import {
+  bareDurable,
+  bareNothing,
+  cenote,
+  cenoteParts,
+  KEY,
+  postfix,
+  SECRET,
+  type SmtpServer,
+  type Start,
+} from './smtp-peers.ts'
 import { found } from './started.ts'
 import { printTable } from './table.ts'
 
@@ -37,20 +49,41 @@ type Measure = keyof typeof MEASURES
 const MEASURE_NAMES = Object.keys(MEASURES) as Measure[]
 
 interface Contender {
+  readonly name: string
   readonly server: SmtpServer
+  /** Where it sends, and who: smtp-source, or a client of our own whose mails have an attachment. */
+  readonly target: SmtpTarget
+  readonly hasAttachment: boolean
   readonly rates: Map<Measure, number[]>
   readonly large: number[]
 }
 
-async function startAll(root: string): Promise<Contender[]> {
-  const contenders: Contender[] = []
-  for (const [name, start] of Object.entries({ cenote, postfix, bareDurable, bareNothing })) {
+async function startAll(root: string): Promise<SmtpServer[]> {
+  const servers: SmtpServer[] = []
+  for (const [name, start] of Object.entries({ cenote, postfix, bareDurable, bareNothing, cenoteParts })) {
     const folder = join(root, name)
     mkdirSync(folder)
     const server = await startOr(name, start, folder)
-    if (server) contenders.push({ server, rates: new Map(MEASURE_NAMES.map((each) => [each, []])), large: [] })
+    if (server) servers.push(server)
   }
-  return contenders
+  return servers
+}
+
+/** Each server under smtp-source, but for the one with parts; and the rows of our own client. */
+function contendersOf(servers: readonly SmtpServer[]): Contender[] {
+  const contender = (server: SmtpServer, name = server.name, target = server.target): Contender => {
+    const rates = new Map(MEASURE_NAMES.map((each) => [each, []]))
+    return { name, server, target, hasAttachment: name !== server.name, rates, large: [] }
+  }
+  const loggedIn = ({ target }: SmtpServer) => ({ ...target, login: { key: KEY, secret: SECRET } })
+  const withParts = servers.filter(({ hasParts }) => hasParts)
+  const door = servers.filter(({ name }) => name === 'cenote')
+  return [
+    ...servers.filter(({ hasParts }) => !hasParts).map((server) => contender(server)),
+    ...door.map((server) => contender(server, 'attachment')),
+    ...door.map((server) => contender(server, 'attachment, AUTH', loggedIn(server))),
+    ...withParts.map((server) => contender(server, 'attachment, AUTH, parts', loggedIn(server))),
+  ]
 }
 
 async function startOr(name: string, start: Start, folder: string): Promise<SmtpServer | undefined> {
@@ -63,21 +96,33 @@ async function startOr(name: string, start: Start, folder: string): Promise<Smtp
   }
 }
 
-async function measure({ server, rates }: Contender, name: Measure): Promise<void> {
+async function measure(contender: Contender, name: Measure): Promise<void> {
   const { sessions, isKept } = MEASURES[name]
-  const { port, recipient } = server.target
   // At one session a message waits for a flush, alone: fewer tell enough.
   const messages = sessions === 1 ? Math.ceil(MESSAGES / 5) : MESSAGES
+  const { hasAttachment, rates } = contender
+  const rate = hasAttachment
+    ? await own(contender, [sessions, messages, MESSAGE_BYTES], isKept)
+    : await smtpSource(contender.target, sessions, messages, isKept)
+  rates.get(name)!.push(rate)
+}
+
+async function smtpSource({ port, recipient }: SmtpTarget, sessions: number, messages: number, isKept: boolean) {
   const parameters = ['-s', sessions, '-m', messages, '-l', MESSAGE_BYTES, ...(isKept ? ['-d'] : [])].map(String)
   const args = [...parameters, '-f', 'bench@example.org', '-t', recipient, `inet:127.0.0.1:${port}`]
   const start = performance.now()
   await run(found('smtp-source', 'SMTP_SOURCE'), args, { timeout: MEASURE_MS_MAX })
-  rates.get(name)!.push((messages * 1000) / (performance.now() - start))
+  return (messages * 1000) / (performance.now() - start)
 }
 
-async function measureLarge({ server, large }: Contender): Promise<void> {
-  const args = [load, String(LARGE_BYTES), JSON.stringify(server.target)]
-  large.push(Number((await run(process.execPath, args, { timeout: MEASURE_MS_MAX })).stdout))
+/** Mails per second of our own client; `numbers` are sessions, messages, and bytes of each. */
+async function own({ target }: Contender, numbers: readonly number[], isKept: boolean): Promise<number> {
+  const args = [load, ...numbers.map(String), isKept ? 'kept' : 'new', JSON.stringify(target)]
+  return Number((await run(process.execPath, args, { timeout: MEASURE_MS_MAX })).stdout)
+}
+
+async function measureLarge(contender: Contender): Promise<void> {
+  contender.large.push(LARGE_BYTES * (await own(contender, [1, 1, LARGE_BYTES], true)))
 }
 
 /** The most memory that a process has had at once, in bytes. */
@@ -95,9 +140,9 @@ function print(contenders: readonly Contender[]): void {
     `Mails of 10 KiB each second, over connections that are kept or new for each; MB/s of ${LARGE_BYTES >> 20} MiB`,
   )
   console.log(`medians of ${ROUNDS} rounds, load ${load.join(' ')}\n`)
-  const rows = contenders.map(({ server, rates, large }) => [
-    server.name,
-    ...MEASURE_NAMES.map((name) => median(rates.get(name)!).toFixed(0)),
+  const rows = contenders.map(({ name, server, rates, large }) => [
+    name,
+    ...MEASURE_NAMES.map((each) => median(rates.get(each)!).toFixed(0)),
     (median(large) / 1e6).toFixed(0),
     (peakBytes(server) / 2 ** 20).toFixed(0),
   ])
@@ -106,7 +151,7 @@ function print(contenders: readonly Contender[]): void {
 
 function judge(contenders: readonly Contender[]): void {
   const rateOf = (named: string, measure: Measure) =>
-    median(contenders.find(({ server }) => server.name.startsWith(named))?.rates.get(measure) ?? [])
+    median(contenders.find(({ name }) => name.startsWith(named))?.rates.get(measure) ?? [])
   const compare = (title: string, peer: string, factor: number) => {
     const ratio = rateOf('cenote', 'kept 20') / rateOf(peer, 'kept 20')
     if (!Number.isNaN(ratio)) aim(`${title}: ${factor} or more`, ratio.toFixed(2), ratio >= factor)
@@ -118,7 +163,8 @@ function judge(contenders: readonly Contender[]): void {
 
 const root = await mkdtemp(join(process.env.BENCH_DIR ?? tmpdir(), 'cenote-bench-'))
 await chmod(root, 0o755) // Postfix gives its rights away.
-const contenders = await startAll(root)
+const servers = await startAll(root)
+const contenders = contendersOf(servers)
 try {
   for (let round = 0; round < ROUNDS; round++) {
     for (const name of MEASURE_NAMES) for (const contender of contenders) await measure(contender, name)
@@ -127,9 +173,9 @@ try {
   print(contenders)
   judge(contenders)
 } finally {
-  for (const { server } of contenders) {
-    server.process.kill('SIGTERM')
-    await once(server.process, 'exit')
+  for (const { process: child } of servers) {
+    child.kill('SIGTERM')
+    await once(child, 'exit')
   }
   await rm(root, { recursive: true, force: true })
 }
