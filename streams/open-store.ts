@@ -51,7 +51,10 @@ export interface StoreLimits {
   /** Partial uploads of one application, and their bytes; beyond it the oldest go. */
   readonly partialsMax: number
   readonly partialBytesMax: number
-  /** An upload that can be resumed is made durable whenever something of it has waited for that so long, in milliseconds. */
+  /**
+   * An upload that can be resumed is made durable whenever something of it has waited for that so long, in milliseconds; a
+   * trickle after several such waits.
+   */
   readonly prepareMsMax: number
   /** And at each multiple of so many bytes; twice as many are lost at the most. */
   readonly prepareBytes: number

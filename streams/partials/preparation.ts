@@ -13,7 +13,7 @@ import type { Unprepared } from './unprepared.ts'
 export interface PreparationParts {
   readonly sequencer: Pick<Sequencer, 'prepare'>
   readonly underway: Underway
-  /** An upload is prepared when something of it has waited for long enough. */
+  /** An upload is prepared when something of it has waited for long enough, or for several times as long where that is little. */
   readonly unprepared: Unprepared
   /** And at each multiple of so many bytes; it goes on meanwhile, so that twice as many are not durable at the most. */
   readonly prepareBytes: number
@@ -22,6 +22,12 @@ export interface PreparationParts {
   /** Reserves, and lets partial uploads go while there is no room. */
   readonly reserve: (envelope: Envelope, transaction: Transaction, bytes: number) => Promise<void>
 }
+
+/** What comes more slowly than this a wait is prepared less and less often: a record of it costs some 600 bytes. */
+export const SLOW_BYTES = 64 * 1024
+
+/** Waits after which even a single byte is prepared. */
+export const SLOW_WAITS_MAX = 64
 
 /** What is copied from elsewhere. */
 export interface Basis {
@@ -64,7 +70,10 @@ export class Preparation {
   /** Until what is being prepared is durable; undefined while nothing is. */
   #preparing: Promise<void> | undefined
   #sealing: Promise<void> | undefined
-  readonly #nextLate = () => void this.#next()
+  /** Waits in a row that came to nothing, and how many it takes until what is less than SLOW_BYTES is prepared. */
+  #waits = 0
+  #waitsMin = 1
+  readonly #nextLate = () => this.#late()
 
   /** `isOpen` tells whether more of the upload may be prepared. */
   constructor(parts: PreparationParts, beginning: Beginning, isOpen: () => boolean) {
@@ -127,6 +136,20 @@ export class Preparation {
     return claim !== undefined && intake.size > this.#begun && intake.size !== this.#own?.size
   }
 
+  /** Something has waited for long enough; for a trickle that is twice as long each time. */
+  #late(): void {
+    if (!this.#isOpen()) return
+    const isSlow = this.#beginning.intake.size - (this.#own?.size ?? 0) < SLOW_BYTES
+    this.#waits += 1
+    if (isSlow && this.#waits < this.#waitsMin) {
+      this.came()
+      return
+    }
+    this.#waits = 0
+    this.#waitsMin = isSlow ? Math.min(2 * this.#waitsMin, SLOW_WAITS_MAX) : 1
+    void this.#next()
+  }
+
   /** Begins to prepare what there is, once what is being prepared is durable; what was refused is tried again. */
   async #next(): Promise<void> {
     while (this.#preparing !== undefined) await this.#preparing
@@ -137,7 +160,10 @@ export class Preparation {
         resolve()
       }
       this.#preparing = this.prepare(sealed)
-        .catch(() => this.came())
+        .catch(() => {
+          this.#waitsMin = 1
+          this.came()
+        })
         .finally(() => {
           sealed()
           this.#preparing = undefined

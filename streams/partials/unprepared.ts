@@ -48,12 +48,10 @@ export class Unprepared {
     this.#disarm = undefined
     const now = this.#options.clock.now()
     const due = [...this.#since].filter(([, since]) => since + this.#options.prepareMsMax <= now)
-    for (const [prepare] of due) {
-      this.#since.delete(prepare)
-      prepare()
-    }
+    for (const [prepare] of due) this.#since.delete(prepare)
     const [next] = this.#since.values()
     if (next !== undefined) this.#arm(next - now)
+    for (const [prepare] of due) prepare() // Perhaps to wait once more: the timer is that of who waits already.
   }
 
   /** For one who has waited since so long ago (negative); a clock that was set back makes nobody wait for longer than that. */

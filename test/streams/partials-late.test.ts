@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { digestOf } from '../../streams/index.ts'
+import { SLOW_BYTES, SLOW_WAITS_MAX } from '../../streams/partials/preparation.ts'
 import { Unprepared } from '../../streams/partials/unprepared.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { memoryPool } from '../support/memory-pool.ts'
@@ -77,6 +78,18 @@ describe('who waits to be prepared', () => {
     expect(called).toEqual(['late', 'set back'])
   })
 
+  test('waits no longer because another one goes on waiting', () => {
+    const { clock, called, unprepared, upload } = waiting()
+    const slow = () => unprepared.add(slow)
+    unprepared.add(slow)
+    clock.run(MS - 1)
+    unprepared.add(upload('one'))
+    clock.run(MS - 1)
+    expect(called).toEqual([])
+    clock.run(1)
+    expect(called).toEqual(['one'])
+  })
+
   test('is called on by nobody after the end', () => {
     const { clock, called, unprepared, upload } = waiting()
     unprepared.add(upload('one'))
@@ -87,9 +100,9 @@ describe('who waits to be prepared', () => {
 })
 
 describe('what came of an upload', () => {
-  async function slow(pool = memoryPool()) {
+  async function slow(pool = memoryPool(), prepareBytes = STEP) {
     const clock = new ManualClock()
-    const harness = await openPartials({ pool, clock, timers: clock, limits: { prepareMsMax: MS } })
+    const harness = await openPartials({ pool, clock, timers: clock, limits: { prepareMsMax: MS, prepareBytes } })
     const durable = async () => (await harness.store.partials.find(origin, name))?.size
     /** Lets time pass, and what that begins come to its end. */
     const pass = async (milliseconds: number) => {
@@ -112,10 +125,32 @@ describe('what came of an upload', () => {
     expect(clock.timers).toBe(0)
     await upload.write(bytes(1, 200))
     await pass(MS)
+    await pass(MS)
     expect(await durable()).toBe(200)
     await upload.write(bytes(99, 201))
     expect(await upload.commit()).toMatchObject({ size: 300, digests: { sha256: digestOf(bytes(300)) } })
     await pass(10 * MS)
+    expect(clock.timers).toBe(0)
+  })
+
+  test('is durable less and less often while it trickles, and after each wait again once it does not', async () => {
+    const { store, pool, pass, clock } = await slow(memoryPool(), 8 * SLOW_BYTES)
+    const upload = await store.partials.begin(envelope())
+    const prepared = async () => (await operations(pool)).filter((operation) => operation === 'prepare').length
+    /** What `count` waits have prepared, in which so many bytes came each. */
+    const during = async (count: number, each: number) => {
+      const before = await prepared()
+      for (let index = 0; index < count; index++) {
+        await upload.write(bytes(each))
+        await pass(MS)
+      }
+      return (await prepared()) - before
+    }
+    await upload.write(bytes(1)) // The last byte that came is held back.
+    expect(await during(1 + 2 + 4 + 8 + 16 + 32 + 2 * SLOW_WAITS_MAX, 1)).toBe(6 + 2)
+    expect(await during(3, SLOW_BYTES + 1)).toBe(3)
+    expect(await during(3, 1)).toBe(2)
+    await upload.abort()
     expect(clock.timers).toBe(0)
   })
 
