@@ -27,15 +27,16 @@ export function takeAddress(line: string): AddressCommand | undefined {
   if (path === undefined && !alone.includes('@')) return undefined
   const address = (path ?? alone).trim().replace(sourceRoute, '')
   if (forbidden.test(address) || Buffer.byteLength(address) > addressBytesMax) return undefined
+  const bare = `${start}<>${parameters}`
   const [local = '', domain, ...more] = address.split('@')
-  if (domain === undefined && local !== '' && !mayLackDomain(start, local)) return undefined
-  if (more.length > 0 || (domain !== undefined && (local === '' || domain === ''))) return undefined
-  return { address: domain === undefined ? local : `${local}@${shown(domain)}`, bare: `${start}<>${parameters}` }
+  if (domain === undefined) return mayLackDomain(start, address) ? { address, bare } : undefined
+  if (local === '' || domain === '' || more.length > 0) return undefined
+  return { address: `${local}@${shown(domain)}`, bare }
 }
 
-/** Senders, and of recipients the postmaster (RFC 5321 section 4.1.1.3). */
-function mayLackDomain(start: string, local: string): boolean {
-  return /^mail/i.test(start) || local.toLowerCase() === 'postmaster'
+/** Senders, nobody's among them, and of recipients the postmaster (RFC 5321 section 4.1.1.3). */
+function mayLackDomain(start: string, address: string): boolean {
+  return /^mail/i.test(start) || address.toLowerCase() === 'postmaster'
 }
 
 /** As people write it; what is no name that IDNA knows stays as it is. */

@@ -6,7 +6,7 @@ import type { EntryChange } from './facet-counters.ts'
 const MESSAGE_ID = 'email.message-id'
 
 /** 8 MiB: of 5 million ids one new one in a hundred is taken for known, and asked about; of more ids, more. */
-export const MESSAGE_ID_BITS = 1 << 26
+const BITS = 1 << 26
 const PROBES = 3
 /** Keys read at once; the event loop waits as long as that takes, about a millisecond. */
 const CHUNK_KEYS = 1000
@@ -21,7 +21,7 @@ const CHUNK_KEYS = 1000
  */
 export class MessageIds {
   readonly #database: CatalogLevel
-  readonly #words = new Uint32Array(MESSAGE_ID_BITS / 32)
+  readonly #words = new Uint32Array(BITS / 32)
   #isSure = false
   #reading: Promise<void> | undefined
 
@@ -76,5 +76,5 @@ function probesOf(text: string): readonly number[] {
     other = Math.imul(other ^ unit, 0x01000193) ^ (other >>> 15)
   }
   const step = other | 1
-  return Array.from({ length: PROBES }, (_, probe) => ((one + Math.imul(probe, step)) >>> 0) % MESSAGE_ID_BITS)
+  return Array.from({ length: PROBES }, (_, probe) => ((one + Math.imul(probe, step)) >>> 0) % BITS)
 }
