@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { existsSync, rmSync, statSync } from 'node:fs'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { openGate, serverOrigin } from '../../server/bootstrap.ts'
 import { readCliFile, writeCliFile } from '../../server/cli-file.ts'
@@ -9,13 +7,14 @@ import { DataFolder } from '../../server/data-folder.ts'
 import { permissions, requestTypes } from '../../server/rights.ts'
 import { subscription } from '../support/delivery-harness.ts'
 import { openHarness } from '../support/store-harness.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { RegistryStore } from './registry-store.ts'
 
 let store: RegistryStore
 let folder: DataFolder
 beforeEach(() => {
   store = new RegistryStore()
-  folder = new DataFolder(mkdtempSync(join(tmpdir(), 'cenote-gate-')))
+  folder = new DataFolder(temporaryFolder())
 })
 const told: object[] = []
 const log = { info: (details: object) => void told.push(details) }

@@ -1,11 +1,11 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type FileContent, loadConfiguration, parseConfiguration } from '../../server/config.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 function written(content: unknown): string {
-  const path = join(mkdtempSync(join(tmpdir(), 'cenote-config-')), 'cenote.json')
+  const path = join(temporaryFolder(), 'cenote.json')
   writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
   return path
 }

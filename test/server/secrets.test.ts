@@ -1,16 +1,16 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
-import { chmodSync, mkdtempSync, readFileSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { createMasterKey, deriveKey, parseMasterKey, readMasterKey } from '../../server/master-key.ts'
 import { generateKey, generateSecret, isGeneratedKey, SecretSeal } from '../../server/secrets.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const sealUnder = (master: Buffer) => new SecretSeal(createSecretKey(master), randomBytes)
 
 describe('master key', () => {
   test('is created for its owner alone, and read again', async () => {
-    const path = join(mkdtempSync(join(tmpdir(), 'cenote-key-')), 'master.key')
+    const path = join(temporaryFolder(), 'master.key')
     expect(await readMasterKey(path)).toBeUndefined()
     const created = await createMasterKey(path, randomBytes)
     expect(statSync(path).mode & 0o777).toBe(0o600)
@@ -19,7 +19,7 @@ describe('master key', () => {
   })
 
   test('is refused when others may read it', async () => {
-    const path = join(mkdtempSync(join(tmpdir(), 'cenote-key-')), 'master.key')
+    const path = join(temporaryFolder(), 'master.key')
     await createMasterKey(path, randomBytes)
     chmodSync(path, 0o640)
     await expect(readMasterKey(path)).rejects.toThrow(`chmod 600 ${path}`)

@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { add, list, remove } from '../../../server/cli/app.ts'
@@ -11,6 +10,7 @@ import { add as addDevice, replace, status } from '../../../server/cli/pool-devi
 import { scrub, report as scrubReport } from '../../../server/cli/scrub.ts'
 import { humanSize, printable } from '../../../server/cli/table.ts'
 import type { CheckReport, PoolStatus, ScrubReport } from '../../../streams/index.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { FakeServer, json } from './fake-server.ts'
 
 const exit = (exit: number) => expect.objectContaining({ exit })
@@ -297,7 +297,7 @@ test('attributes shows the records of an object', async () => {
 
 describe('the connection', () => {
   const cliFile = (content: object) => {
-    const path = join(mkdtempSync(join(tmpdir(), 'cenote-cli-')), 'cli.json')
+    const path = join(temporaryFolder(), 'cli.json')
     writeFileSync(path, JSON.stringify(content))
     return path
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -8,6 +8,7 @@ import { ls } from '../../../server/cli/ls.ts'
 import { put } from '../../../server/cli/put.ts'
 import { query } from '../../../server/cli/query.ts'
 import { rm } from '../../../server/cli/rm.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { type Exchange, FakeServer, json } from './fake-server.ts'
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes)
@@ -25,7 +26,7 @@ let folder: string
 beforeEach(async () => {
   server = new FakeServer()
   await server.listen()
-  folder = mkdtempSync(join(tmpdir(), 'cenote-cli-'))
+  folder = temporaryFolder()
 })
 afterEach(() => server.close())
 
