@@ -5,8 +5,8 @@ import { spf } from 'mailauth/lib/spf/index.js'
 import { domainOf, isAligned, organisationOf } from './alignment.ts'
 import { authenticationResults } from './authentication-results.ts'
 import type { DkimVerdict, SenderFacts, SenderVerdict, SpfResult } from './contract.ts'
-import { HeaderBound } from './header-bound.ts'
 import type { SenderLimits } from './limits.ts'
+import { MessageBound } from './message-bound.ts'
 import { type Ask, Questions } from './questions.ts'
 import { SignatureVerifier, signaturesOf } from './signatures.ts'
 
@@ -18,37 +18,40 @@ type Findings = Omit<SenderVerdict, 'authenticationResults' | 'trouble'>
 export class MailCheck {
   readonly #facts: SenderFacts
   readonly #limits: SenderLimits
-  /** Of the path, and of the message. */
+  /** Of the path, of the signatures, and of the policy: no signature can use up what the policy is to be asked with. */
   readonly #pathQuestions: Questions
-  readonly #questions: Questions
+  readonly #keyQuestions: Questions
+  readonly #policyQuestions: Questions
   readonly #signatures: SignatureVerifier
-  readonly #header: HeaderBound
+  readonly #bound: MessageBound
   readonly #path: Promise<Omit<Spf, 'isAligned'>>
 
   constructor(facts: SenderFacts, ask: Ask, limits: SenderLimits) {
     this.#facts = facts
     this.#limits = limits
     this.#pathQuestions = new Questions(ask, limits.questionsMax)
-    this.#questions = new Questions(ask, limits.questionsMax)
-    this.#signatures = new SignatureVerifier(this.#questions.resolve, limits)
+    this.#keyQuestions = new Questions(ask, limits.questionsMax)
+    this.#policyQuestions = new Questions(ask, limits.questionsMax)
+    this.#signatures = new SignatureVerifier(this.#keyQuestions.resolve, limits)
     this.#signatures.on('error', () => {}) // finish() tells.
-    this.#header = new HeaderBound(limits)
+    this.#bound = new MessageBound(limits)
     this.#path = this.#verifyPath() // Does not need the message.
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    if (!this.#header.take(chunk) || this.#signatures.destroyed) return
-    if (!this.#signatures.write(chunk)) await once(this.#signatures, 'drain')
+    const looked = this.#bound.take(chunk)
+    if (looked.length === 0 || this.#signatures.destroyed) return
+    if (!this.#signatures.write(looked)) await once(this.#signatures, 'drain')
   }
 
   async finish(): Promise<SenderVerdict> {
     this.#signatures.end()
     await once(this.#signatures, 'finish')
-    const authors = this.#header.isWithin ? this.#signatures.headerFrom : []
+    const authors = this.#bound.isHeaderWithin ? this.#signatures.headerFrom : []
     const [author] = authors
     const domain = authors.length === 1 ? domainOf(author ?? '') : ''
     const findings = await this.#findingsOf(domain === '' || organisationOf(domain) === undefined ? undefined : domain)
-    const trouble = this.#questions.trouble ?? this.#pathQuestions.trouble
+    const trouble = this.#keyQuestions.trouble ?? this.#policyQuestions.trouble ?? this.#pathQuestions.trouble
     return {
       ...findings,
       authenticationResults: authenticationResults(this.#facts, findings),
@@ -57,7 +60,7 @@ export class MailCheck {
   }
 
   async #findingsOf(fromDomain: string | undefined): Promise<Findings> {
-    const dkim = this.#header.isWithin ? signaturesOf(this.#signatures.results, fromDomain ?? '') : []
+    const dkim = this.#bound.isWithin ? signaturesOf(this.#signatures.results, fromDomain ?? '') : []
     const { result, domain } = await this.#path
     const path = { result, ...(domain !== undefined && { domain }) }
     const chain = await this.#chain()
@@ -82,8 +85,8 @@ export class MailCheck {
     const sender = at < 0 ? mailFrom : `${mailFrom.slice(0, at)}@${domainOf(mailFrom)}`
     const { resolve } = this.#pathQuestions
     const { domain, status } = await spf({ sender, ip, helo, mta, resolver: resolve })
-    // It goes on where an included domain does not answer (RFC 7208 section 5.2).
-    const isOpen = this.#pathQuestions.trouble !== undefined && status.result !== 'pass'
+    // It goes on where a domain does not answer, and may end in a pass (RFC 7208 sections 2.6.6 and 5.2).
+    const isOpen = this.#pathQuestions.trouble !== undefined
     return { result: isOpen ? 'temperror' : (status.result as SpfResult), ...(domain !== '-' && { domain }) }
   }
 
@@ -93,7 +96,7 @@ export class MailCheck {
    */
   async #policyOf(fromDomain: string): Promise<Dmarc & { readonly alignment: Alignment }> {
     const headerFrom = `author@${fromDomain}`
-    const found = await dmarc({ headerFrom, spfDomains: [], dkimDomains: [], resolver: this.#questions.resolve })
+    const found = await dmarc({ headerFrom, spfDomains: [], dkimDomains: [], resolver: this.#policyQuestions.resolve })
     const { result } = found.status
     const policy = policyWord(found.policy)
     return {
@@ -106,8 +109,8 @@ export class MailCheck {
 
   async #chain(): Promise<Pick<SenderVerdict, 'arc'>> {
     const { chain } = this.#signatures.arc
-    if (!this.#header.isWithin || chain === false || chain.length === 0) return {}
-    const options = { resolver: this.#questions.resolve, minBitLength: this.#limits.keyBitsMin }
+    if (!this.#bound.isWithin || chain === false || chain.length === 0) return {}
+    const options = { resolver: this.#keyQuestions.resolve, minBitLength: this.#limits.keyBitsMin }
     // It throws where a key is too short.
     const found = await arc(this.#signatures.arc, options).catch(() => undefined)
     const result = found?.status.result === 'pass' ? 'pass' : 'fail'

@@ -13,12 +13,16 @@ declare module 'mailauth/lib/dkim/dkim-verifier.js' {
   }
   export interface SignatureHeader {
     readonly type: 'DKIM' | 'ARC' | 'AS'
+    /** How its body is hashed; absent where it is skipped. */
+    readonly bodyHashKey?: string
   }
   export interface SignatureResult {
     /** Absent in the one result of a mail that has no signature. */
     readonly signingDomain?: string
     readonly selector?: string
     readonly algo?: string
+    /** `t=`, in the form of ISO 8601. */
+    readonly signTime?: string | null
     readonly signingHeaders?: { readonly keys: string }
     readonly status: { readonly result: string; readonly comment?: string; readonly underSized?: number }
     /** The record of the key. */
@@ -32,6 +36,7 @@ declare module 'mailauth/lib/dkim/dkim-verifier.js' {
     constructor(options: { resolver: Resolve; sender?: string; minBitLength: number })
     headers: Headers | false
     signatureHeaders: readonly SignatureHeader[]
+    readonly bodyHashes: Map<string, object>
     headerFrom: readonly string[]
     results: readonly SignatureResult[]
     arc: ArcData

@@ -21,7 +21,8 @@ export class SenderThread {
 
   constructor(program: URL, setup: ThreadSetup, ask: Ask) {
     this.#ask = ask
-    this.#worker = new Worker(program, { workerData: setup })
+    this.#worker = new Worker(program, { workerData: setup, stdout: true })
+    this.#worker.stdout.resume() // mailauth tells of odd signatures there, where our log is.
     this.#worker.on('message', (report: Report) => this.#hear(report))
     this.#worker.on('error', () => this.#die('what verifies it failed'))
     this.#worker.on('exit', () => this.#die('what verifies it ended'))

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { headerAttributes } from '../../filters/header-section.ts'
 import { CachingResolver } from '../../protocols/senders/caching-resolver.ts'
 import type { SenderFacts, SenderVerdict } from '../../protocols/senders/contract.ts'
@@ -43,6 +43,7 @@ beforeAll(async () => {
     'two.example': { TXT: ['v=spf1 -all', 'v=spf1 +all'] },
     'syntax.example': { TXT: ['v=spf1 ip4:192.0.2.999 -all'] },
     'broken.example': { TXT: ['v=spf1 include:down.example -all'] },
+    'open.example': { TXT: ['v=spf1 include:down.example ip4:192.0.2.1 -all'] },
     'loop.example': { TXT: ['v=spf1 include:loop.example -all'] },
     'many.example': {
       TXT: [`v=spf1 ${[...Array(11).keys()].map((at) => `a:host-${at}.many.example`).join(' ')} -all`],
@@ -68,7 +69,7 @@ beforeAll(async () => {
   server.faults.set(keyAt('silent'), 'silence')
   server.faults.set(keyAt('long'), 'truncated')
   server.add({ [keyAt('long')]: { TXT: [rsa.record] } })
-  resolver = new CachingResolver({ servers: [server.address], limits: { msMax: 50, tries: 1 } })
+  resolver = new CachingResolver({ servers: [server.address], limits: { msMax: 500, tries: 1 } })
 })
 afterAll(async () => {
   resolver.close()
@@ -114,6 +115,7 @@ describe('a signature', () => {
     ['of 1,024 bits', { selector: 'weak', privateKey: weak.privateKey }],
     ['Ed25519', { selector: 'edwards', privateKey: edwards.privateKey, algorithm: 'ed25519-sha256' }],
     ['that expires later', { expires: new Date(Date.now() + 60_000) }],
+    ['by a clock that is a little ahead', { signTime: new Date(Date.now() + 60_000) }],
     ['of a domain below', { signingDomain: 'sub.a.example' }],
   ])('%s proves where the mail comes from', async (_what, more) => {
     const message = await signed(text, by('rsa', more))
@@ -145,6 +147,12 @@ describe('a signature', () => {
       'fail',
       'expired',
     ],
+    [
+      'of the future',
+      () => signed(text, by('rsa', { signTime: new Date(Date.now() + 3_600_000) })),
+      'policy',
+      'it was made in the future (t=)',
+    ],
     ['by another key', () => signed(text, by('other')), 'fail', 'bad signature'],
     ['without a key', () => signed(text, by('nowhere')), 'permerror', 'no key'],
     ['by a key that is an alias of itself', () => signed(text, by('loop')), 'permerror', 'no key'],
@@ -162,7 +170,7 @@ describe('a signature', () => {
       'of a part of the body',
       async () => await signed(text, by('rsa', { maxBodyLength: 12 })),
       'policy',
-      '5 bytes at the end are not signed (l=)',
+      'its end is not signed (l=)',
     ],
     ['by a domain that tests', () => signed(text, by('testing')), 'policy', 'its domain tests only (t=y)'],
     ['by a key for something else', () => signed(text, by('web')), 'policy', 'its key is not for e-mail (s=)'],
@@ -175,14 +183,18 @@ describe('a signature', () => {
     ],
     ['of another domain', () => signed(fromAnother, by('rsa')), 'pass', undefined],
   ])('%s proves nothing', async (_what, message, result, detail) => {
-    const verdict = await verdictOn(await message())
-    const [signature] = verdict.dkim
-    expect([signature?.result, signature?.detail, verdict.isVerified]).toEqual([result, detail, false])
-    expect(verdict.dmarc.result).toBe(verdict.fromDomain === 'a.example' ? 'fail' : 'none')
-    expect(verdict).not.toHaveProperty('trouble')
+    for (const length of [7, 1 << 16]) {
+      const verdict = await verdictOn(await message(), { length })
+      const [signature] = verdict.dkim
+      expect([signature?.result, signature?.detail, verdict.isVerified]).toEqual([result, detail, false])
+      expect(verdict.dmarc.result).toBe(verdict.fromDomain === 'a.example' ? 'fail' : 'none')
+      expect(verdict).not.toHaveProperty('trouble')
+    }
   })
 
   test('by opendkim is what mailauth takes it for', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2026-11-28T00:00:00Z') })
+    onTestFinished(() => void vi.useRealTimers())
     server.add({ 'od._domainkey.partner.example': { TXT: [KEY] } })
     for (const message of SIGNED) {
       expect(await verdictOn(message)).toMatchObject({ dkim: [{ result: 'pass', selector: 'od' }], isVerified: true })
@@ -225,6 +237,69 @@ describe('a signature', () => {
   })
 })
 
+describe('what would cost too much', () => {
+  const lengths = [1, 1 << 16]
+
+  test('a body in more ways than bodyHashesMax is not hashed', async () => {
+    const lengthsSigned = [19, 16, 15, 14]
+    const found = async (limits: Partial<SenderLimits>) => {
+      let message = text
+      for (const maxBodyLength of lengthsSigned) message = await signed(message, by('rsa', { maxBodyLength }))
+      return (await verdictOn(message, { limits })).dkim.map(({ result }) => result)
+    }
+    expect(await found({ bodyHashesMax: 4 })).toEqual(['policy', 'policy', 'policy', 'pass'])
+    expect(await found({ bodyHashesMax: 3 })).toEqual(['policy', 'policy', 'policy'])
+  })
+
+  test('a signature, a chain or an author longer than fieldBytesMax is not looked at', async () => {
+    const message = await signed(text, by('rsa'))
+    const size = message.indexOf('\r\nFrom:')
+    expect(await verdictOn(message, { limits: { fieldBytesMax: size } })).toMatchObject({ isVerified: true })
+    expect(await verdictOn(message, { limits: { fieldBytesMax: size - 1 } })).toMatchObject({ dkim: [] })
+    const blown = await signed(text, by('other'))
+    const long = blown.slice(0, -text.length).replace('v=1;', `v=1; z=${'a'.repeat(10_000)};`)
+    expect((await verdictOn(long + message)).dkim.map(({ result }) => result)).toEqual(['pass'])
+    const author = `From: ${'x '.repeat(5000)}<ann@a.example>`
+    const facts = { mailFrom: 'ann@a.example', peer: '192.0.2.1' }
+    for (const forged of [text.replace(/^From.*/, author), `${author}\r\n${message}`])
+      expect(await verdictOn(forged, { facts })).toMatchObject({ isVerified: false, dmarc: { result: 'none' } })
+  })
+
+  test.each<[what: string, body: string, limits: Partial<SenderLimits>]>([
+    ['a long line: heldBytesMax', `${'x'.repeat(98)}\r\n`, { heldBytesMax: 100 }],
+    ['lines without text before one: heldBytesMax', ` \t\r\n${'\r\n'.repeat(47)}x\r\n`, { heldBytesMax: 101 }],
+    ['lines without text: heldLinesMax', `${' \r\n'.repeat(9)}x\r\n`, { heldLinesMax: 10 }],
+    ['lines without text at the end: heldLinesMax', `x\r\n${'\r\n'.repeat(10)}`, { heldLinesMax: 10 }],
+  ])('%s', async (_what, body, limits) => {
+    const message = await signed(text.replace('Hello Bob,\r\n\r\nbye\r\n', `one\r\n${body}`), by('rsa'))
+    const less = Object.fromEntries(Object.entries(limits).map(([name, most]) => [name, most - 1]))
+    for (const length of lengths) {
+      expect(await verdictOn(message, { limits, length })).toMatchObject({ isVerified: true })
+      expect(await verdictOn(message, { limits: less, length })).toMatchObject({ isVerified: false, dkim: [] })
+    }
+    // The path proves what it did.
+    const facts = { mailFrom: 'ann@a.example', peer: '192.0.2.1' }
+    expect(await verdictOn(message, { limits: less, facts })).toMatchObject({ isVerified: true, dkim: [] })
+  })
+
+  test('keys of a chain do not use up the questions for the policy: questionsMax', async () => {
+    const strict = text.replace('ann@a.example', 'ann@strict.example')
+    const message = await signed(strict, by('rsa', { signingDomain: 'sub.strict.example' }))
+    const chain = {
+      signingDomain: 'b.example',
+      selector: 'rsa',
+      privateKey: rsa.privateKey,
+      cv: 'none',
+      authResults: 'mx.b.example; spf=pass',
+    }
+    expect(await verdictOn(await sealed(message, chain), { limits: { questionsMax: 2 } })).toMatchObject({
+      dkim: [{ result: 'pass', isAligned: false }],
+      dmarc: { result: 'fail', policy: 'quarantine' },
+      isVerified: false,
+    })
+  })
+})
+
 describe('the path', () => {
   const sent = (mailFrom: string, peer = '192.0.2.1') => ({ facts: { mailFrom, peer } })
 
@@ -250,6 +325,7 @@ describe('the path', () => {
     ['ann@reverse.example', '192.0.2.1', 'pass'],
     ['ann@down.example', '192.0.2.1', 'temperror'],
     ['ann@broken.example', '192.0.2.1', 'temperror'],
+    ['ann@open.example', '192.0.2.1', 'temperror'],
     ['', '192.0.2.1', 'pass'],
     ['', '192.0.2.2', 'fail'],
   ])('from %s by %s: %s', async (mailFrom, peer, result) => {
@@ -279,6 +355,10 @@ describe("the author's domain", () => {
     ['ann@b.example (ceo@a.example)', 'b.example'],
     ['=?utf-8?q?ceo=40a=2Eexample?= <ann@b.example>', 'b.example'],
     ['Ann <ann@sub.b.example>', 'sub.b.example'],
+    ['ceo@a.example <ann@b.example>', 'b.example'],
+    ['"<ceo@a.example>" <ann@b.example>', 'b.example'],
+    ['<ceo@a.example> <ann@b.example>', undefined],
+    ['Us: ann@b.example;', undefined],
     ['ann@b.example, bob@b.example', undefined],
     ['ann@b.example, ceo@a.example', undefined],
     ['Ann', undefined],
@@ -301,6 +381,8 @@ describe("the author's domain", () => {
     const message = await signed(text, by('rsa'))
     for (const forged of [
       `From: ceo@bank.example\r\n${message}`,
+      `From : ceo@bank.example\r\n${message}`,
+      `FROM\t: ceo@bank.example\r\n${message}`,
       message.replace('\r\n\r\n', '\r\nfrom: ceo@bank.example\r\n\r\n'),
     ])
       expect(await verdictOn(forged)).toMatchObject({ isVerified: false, dmarc: { result: 'none' } })
