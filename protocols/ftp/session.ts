@@ -225,11 +225,17 @@ export class Session {
   #interrupt(line: Line): boolean {
     if (!this.#transfer || line === tooLong) return false
     const directive = line.toUpperCase()
-    if (directive === 'ABOR') this.#aborted ||= this.#transfer.abort(new Refusal(426, 'The transfer was aborted'))
-    else if (directive === 'NOOP' && this.#queue.isEmpty) this.connection.reply(200)
+    if (directive === 'ABOR') return !this.#aborted && this.#abort(this.#transfer)
+    if (directive === 'NOOP' && this.#queue.isEmpty) this.connection.reply(200)
     else if (directive === 'STAT' && this.#queue.isEmpty) this.connection.reply(213, moved(this.#transfer))
     else return false
-    return directive !== 'ABOR' || this.#aborted
+    return true
+  }
+
+  /** False when it is too late. This and a second ABOR are answered in their turn. */
+  #abort(transfer: Transfer): boolean {
+    this.#aborted = transfer.abort(new Refusal(426, 'The transfer was aborted'))
+    return this.#aborted
   }
 
   async #execute(line: Line): Promise<void> {

@@ -49,3 +49,11 @@ test('ABOR is heard before whatever waits', async () => {
   for (let index = 0; index < 3; index++) replies.push(await client.reply())
   expect(replies).toEqual(['426 The transfer was aborted', '226 ABOR done', '257 "/inbox"'])
 })
+
+test('each ABOR is answered, also when one is enough', async () => {
+  await client.transfer('STOR a')
+  client.write('ABOR\r\nABOR\r\nPWD\r\nABOR\r\n')
+  const replies: string[] = []
+  for (let index = 0; index < 5; index++) replies.push((await client.reply()).slice(0, 3))
+  expect(replies).toEqual(['426', '226', '225', '257', '225'])
+})
