@@ -16,7 +16,6 @@ const LONGEST = [
   'simulation/crashes-layouts',
   'simulation/crashes-crowded',
   'e2e/evidence',
-  'simulation/mutants',
   'e2e/pool-devices',
   'e2e/system-calls',
   'e2e/recorded',

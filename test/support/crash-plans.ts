@@ -132,16 +132,17 @@ async function play(scene: Scene, seed: number, isDone: (explorer: CrashExplorer
 const explorerOf = ({ deviceBytes, format, arrangement }: Scene, mutations: readonly Mutation[] = []) =>
   new CrashExplorer(new Set(mutations), deviceBytes, format, arrangement)
 
-/** Plays seeds from 1 on until the broken pool is found out; the states that took, or undefined within `statesMax`. */
+/** Plays seeds from `seed` on until the broken pool is found out; the states that took, or undefined within `statesMax`. */
 export async function statesToKill(
   mutations: readonly Mutation[],
   scene: Scene,
+  seed: number,
   statesMax: number,
 ): Promise<number | undefined> {
   const { plan } = scene
   const explorer = explorerOf(scene, mutations)
   try {
-    for (let seed = 1; explorer.states < statesMax; seed++) await explorer.explore(seed, plan)
+    for (let next = seed; explorer.states < statesMax; next++) await explorer.explore(next, plan)
     return undefined
   } catch (error) {
     if (error instanceof Violation) return explorer.states
