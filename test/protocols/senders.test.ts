@@ -92,7 +92,7 @@ test('what nobody answers in time is put off, and the thread goes on when it say
     answer = resolve
   })
   const senders = open({
-    limits: { msMax: 100 },
+    limits: { msMax: 1000 },
     ask: async (name, type) => {
       if (name !== 'slow.example') return answers(name, type)
       await asked
@@ -100,7 +100,7 @@ test('what nobody answers in time is put off, and the thread goes on when it say
     },
   })
   const verdict = await verdictOn(senders, mail, { mailFrom: 'ann@slow.example' })
-  expect(verdict).toMatchObject({ isVerified: false, trouble: 'it took longer than 100 ms' })
+  expect(verdict).toMatchObject({ isVerified: false, trouble: 'it took longer than 1000 ms' })
   answer()
   expect(await verdictOn(senders, mail)).toMatchObject({ isVerified: true })
 })
@@ -169,7 +169,7 @@ async function openZone() {
 test('an answer is remembered for a while, and that there is none; that nobody answered is not', async () => {
   const server = await openZone()
   const clock = { time: 0, now: () => clock.time }
-  const limits = { msMax: 50, tries: 1, keptMs: 1000, absentMs: 100 }
+  const limits = { msMax: 500, tries: 1, keptMs: 1000, absentMs: 100 }
   const resolver = new CachingResolver({ servers: [server.address], limits, clock })
   const ask = () =>
     Promise.all([resolver.ask('A.example', 'TXT'), resolver.ask('c.example', 'TXT'), resolver.ask('b.example', 'A')])
@@ -222,7 +222,7 @@ test('no more is remembered than entriesMax and charactersMax: what was not used
 
 test('a name that is none is not there, and a server that is no address is refused', async () => {
   const server = await openZone()
-  const resolver = new CachingResolver({ servers: [server.address], limits: { msMax: 50, tries: 1 } })
+  const resolver = new CachingResolver({ servers: [server.address], limits: { msMax: 500, tries: 1 } })
   for (const name of [`${'x'.repeat(64)}.example`, 'a..example', `${'a.'.repeat(200)}example`])
     expect(await resolver.ask(name, 'TXT'), name).toEqual({ code: 'ENOTFOUND' })
   expect(() => new CachingResolver({ servers: ['dns.example'] })).toThrow(
