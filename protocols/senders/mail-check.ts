@@ -6,6 +6,7 @@ import { domainOf, isAligned, organisationOf } from './alignment.ts'
 import { authenticationResults } from './authentication-results.ts'
 import type { DkimVerdict, SenderFacts, SenderVerdict, SpfResult } from './contract.ts'
 import type { SenderLimits } from './limits.ts'
+import { LineEnds } from './line-ends.ts'
 import { MessageBound } from './message-bound.ts'
 import { type Ask, Questions } from './questions.ts'
 import { SignatureVerifier, signaturesOf } from './signatures.ts'
@@ -24,6 +25,7 @@ export class MailCheck {
   readonly #policyQuestions: Questions
   readonly #signatures: SignatureVerifier
   readonly #bound: MessageBound
+  readonly #lineEnds = new LineEnds()
   readonly #path: Promise<Omit<Spf, 'isAligned'>>
 
   constructor(facts: SenderFacts, ask: Ask, limits: SenderLimits) {
@@ -41,7 +43,7 @@ export class MailCheck {
   async write(chunk: Uint8Array): Promise<void> {
     const looked = this.#bound.take(chunk)
     if (looked.length === 0 || this.#signatures.destroyed) return
-    if (!this.#signatures.write(looked)) await once(this.#signatures, 'drain')
+    if (!this.#signatures.write(this.#lineEnds.take(looked))) await once(this.#signatures, 'drain')
   }
 
   async finish(): Promise<SenderVerdict> {

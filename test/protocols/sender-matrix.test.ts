@@ -483,6 +483,13 @@ describe('what is odd', () => {
     }
   })
 
+  test('lines that end in LF alone are verified as what they stand for, wherever they are cut', async () => {
+    const message = (await signed(`${text}a\r\n\r\n\r\nb\r\n`, by('rsa'))).replaceAll('\r\n', '\n')
+    for (const length of [1, 2, 3, 1 << 16]) expect((await verdictOn(message, { length })).isVerified).toBe(true)
+    const mixed = message.replace('a\n\n', 'a\r\n\n')
+    for (const length of [1, 2, 3, 1 << 16]) expect((await verdictOn(mixed, { length })).isVerified).toBe(true)
+  })
+
   test('a mail that asks for more than questionsMax is verified by what was found until then', async () => {
     const message = await signed(text, by('rsa'))
     const verdict = await verdictOn(message, { limits: { questionsMax: 0 } })
