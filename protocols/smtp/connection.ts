@@ -58,6 +58,17 @@ export class MailConnection extends SMTPConnection {
     })
   }
 
+  /**
+   * TLS over the connection. smtp-server takes every listener from it, and with them those that count it among who is
+   * there: without them no place would ever be free again.
+   */
+  override upgrade(callback: () => void, secureCallback?: () => void): void {
+    const socket = this._socket
+    const closed = socket.rawListeners('close') as (() => void)[]
+    super.upgrade(callback, secureCallback)
+    for (const listener of closed) socket.on('close', listener)
+  }
+
   override _createParser(): MailParser {
     const parser = new MailParser({ maxCommandLength: this._server.options.maxCommandLength })
     parser.oncommand = (command, callback) => this._onCommand(command, callback)

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { Guests } from '../../protocols/index.ts'
 import { foldersMax } from '../../protocols/smtp/options.ts'
 import { FakeStore } from '../support/fake-store.ts'
@@ -80,6 +80,41 @@ test.each([
   expect(await second.reply()).toBe('')
   await first.commands('QUIT')
   expect(await greeting(door.address)).toMatch(/^220 /)
+})
+
+describe.each(['offered', 'implicit'] as const)('who came by TLS, %s, and left makes room', (mode) => {
+  const secure = (client: SmtpClient) => (mode === 'offered' ? client.startTls() : client.wrap())
+  const prepare = async (client: SmtpClient) => {
+    if (mode === 'implicit') return
+    await client.reply()
+    await client.commands('EHLO client.example')
+  }
+
+  test.each([
+    [
+      'after a session',
+      async (client: SmtpClient) => {
+        await secure(client)
+        if (mode === 'implicit') await client.reply()
+        await client.commands('EHLO client.example', 'QUIT')
+      },
+    ],
+    [
+      'when TLS did not come up',
+      async (client: SmtpClient) => {
+        if (mode === 'offered') await client.commands('STARTTLS')
+        client.write('no TLS at all\r\n')
+      },
+    ],
+  ])('%s', async (_name, visit) => {
+    const guests = new Guests({ connectionsPerAddressMax: 1 })
+    await using door = await openDoor({ tls: tlsOf(mode), guests })
+    const client = await SmtpClient.open(door.address)
+    await prepare(client)
+    await visit(client)
+    await client.closed()
+    await vi.waitFor(() => expect(guests.enter('127.0.0.1')).toBe(true))
+  })
 })
 
 test('commandBytesMax', async () => {
