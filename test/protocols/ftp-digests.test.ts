@@ -140,8 +140,9 @@ describe('a digest that cost a read', () => {
     await using other = await openDoor({ limits: { verdictMsMax: 5 } })
     const client = await FtpClient.loggedIn(other.address)
     await client.upload('/inbox/kept', 'some bytes')
+    const confirmed = once(other.store.events, 'judged')
     await client.commands('NOOP')
-    await once(other.store.events, 'judged') // The upload is confirmed.
+    await confirmed
     const seen = reads(other)
     const judged = once(other.store.events, 'judged')
     const first = await client.commands(`${command} /inbox/kept`)
