@@ -51,15 +51,10 @@ export interface StoreLimits {
   /** Partial uploads of one application, and their bytes; beyond it the oldest go. */
   readonly partialsMax: number
   readonly partialBytesMax: number
-  /**
-   * An upload that can be resumed is made durable whenever something of it has waited for that so long, in milliseconds; a
-   * trickle after several such waits.
-   */
-  readonly prepareMsMax: number
-  /** And at each multiple of so many bytes; twice as many are lost at the most. */
+  /** An upload that can be resumed is made durable whenever so many bytes have come; twice as many are lost at the most. */
   readonly prepareBytes: number
-  /** Room for one whose size nobody declared is reserved by so many bytes, of which prepareBytes is a multiple, or less. */
-  readonly reserveBytes: number
+  /** And whenever something of it has waited for that so long, in milliseconds; a trickle after several such waits. */
+  readonly prepareMsMax: number
 }
 
 export const STORE_LIMITS: StoreLimits = {
@@ -74,9 +69,8 @@ export const STORE_LIMITS: StoreLimits = {
   recentBytesMax: 8 << 20,
   partialsMax: 1000,
   partialBytesMax: 2 ** 36,
+  prepareBytes: 4 << 20,
   prepareMsMax: 1000,
-  prepareBytes: 64 << 20,
-  reserveBytes: 4 << 20,
 }
 
 /** What is derived from an upload stays in memory up to this, and up to so small a share of a transaction. */
@@ -178,9 +172,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     const housekeeping = new Housekeeping({ pool, partials, limits, clock: options.clock, commit })
     const { scanning = UNSCANNED } = options
     const unprepared = new Unprepared({ timers, clock: options.clock, prepareMsMax: limits.prepareMsMax })
-    const { prepareBytes } = limits
-    const steps = { prepareBytes, stepBytes: Math.min(prepareBytes, limits.reserveBytes) }
-    const room = { housekeeping, unprepared, ...steps, quotas, scanning }
+    const room = { housekeeping, unprepared, prepareBytes: limits.prepareBytes, quotas, scanning }
     const parts = { admission, sequencer, reader, versionReader, recent, writer, underway, refuseLocked, ...room }
     return new PartitionStore({
       pool,

@@ -63,7 +63,6 @@ export interface StoreParts extends TransactionParts {
   readonly expiryLookMax: number
   readonly housekeeping: Housekeeping
   readonly prepareBytes: number
-  readonly stepBytes: number
   readonly unprepared: Unprepared
 }
 
@@ -89,6 +88,7 @@ export class PartitionStore implements OpenStore {
       partials: parts.sequencer.partials,
       beginTransaction,
       commit,
+      stepBytes: parts.prepareBytes,
     })
     const { catalog, expiryLookMax: lookMax } = parts
     this.#expiry = new Expiry({ catalog, clock, commit, lookMax, settled: () => versionReader.settled() })

@@ -31,7 +31,6 @@ export interface PartialStoreParts extends SourcesParts {
   readonly scanning: Pick<Scanning, 'begin'>
   readonly refuseLocked: (envelope: Envelope) => Promise<void>
   readonly beginTransaction: () => Transaction
-  readonly prepareBytes: number
   readonly stepBytes: number
   readonly unprepared: Unprepared
 }
@@ -47,13 +46,11 @@ export class PartialStore implements Partials {
   constructor(parts: PartialStoreParts) {
     this.#parts = parts
     this.#sources = new Sources(parts)
-    const { admission, sequencer, underway, prepareBytes, stepBytes, unprepared, housekeeping, quotas, scanning } =
-      parts
+    const { admission, sequencer, underway, stepBytes, unprepared, housekeeping, quotas, scanning } = parts
     this.#preparing = {
       admission,
       sequencer,
       underway,
-      prepareBytes,
       stepBytes,
       unprepared,
       quotas,

@@ -13,12 +13,10 @@ import type { Unprepared } from './unprepared.ts'
 export interface PreparationParts {
   readonly sequencer: Pick<Sequencer, 'prepare'>
   readonly underway: Underway
-  /** An upload is prepared when something of it has waited for long enough, or for several times as long where that is little. */
-  readonly unprepared: Unprepared
-  /** And at each multiple of so many bytes; it goes on meanwhile, so that twice as many are not durable at the most. */
-  readonly prepareBytes: number
-  /** Bytes that room is reserved for at once, a fraction of these. */
+  /** An upload is prepared at each multiple of so many bytes, and goes on meanwhile: what is not durable is twice as much at the most. */
   readonly stepBytes: number
+  /** And when something of it has waited for long enough, or for several times as long where that is little. */
+  readonly unprepared: Unprepared
   /** Reserves, and lets partial uploads go while there is no room. */
   readonly reserve: (envelope: Envelope, transaction: Transaction, bytes: number) => Promise<void>
 }
@@ -121,7 +119,6 @@ export class Preparation {
   /** At a multiple of the step: resolves once more may be written. */
   async step(): Promise<void> {
     await this.#reserve()
-    if (this.#beginning.intake.size % this.#parts.prepareBytes !== 0) return
     await this.#next()
     await this.#sealing
   }

@@ -9,6 +9,6 @@ const UPLOADS = 2
 test(`what was told is not asked for again, whoever is killed (seed ${SEED})`, { timeout: 120_000 }, async () => {
   const resuming = await Resuming.open(temporaryFolder(), seededRandom(SEED))
   onTestFinished(() => resuming.close())
-  for (let i = 0; i < UPLOADS; i++) await resuming.upload(2 << 20)
+  for (let i = 0; i < UPLOADS; i++) await resuming.upload()
   expect(resuming.counts.uploads).toBe(UPLOADS)
 })

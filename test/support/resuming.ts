@@ -9,13 +9,13 @@ import type { Random } from './random.ts'
 import { ROOT, rootAuthorization, rootEnvironment, Server } from './server-process.ts'
 
 const MIB = 1 << 20
+/** What may be asked for again beyond what was told (docs/doors/ftp.md). */
+const LOST_BYTES_MAX = 8 * MIB
 /** What the server's process has taken and not come to look at: a stream's buffers. */
 const BUFFERED_BYTES_MAX = MIB
 const ATTEMPTS_MAX = 40
 /** Bytes a second: what is sent is soon taken, or a server that is killed would have seen little of it. */
-const RATE = 6 * MIB
-/** What may be asked for again beyond what was told: of the last second (docs/doors/ftp.md), and of two until it is durable. */
-const LOST_BYTES_MAX = 3 * RATE
+const RATE = 30 * MIB
 
 type Client = 'curl' | 'lftp'
 const CLIENTS: readonly Client[] = ['curl', 'lftp']
@@ -67,12 +67,12 @@ export class Resuming {
     await this.#server.kill()
   }
 
-  /** One file of up to `bytesMax` and a MiB, until its client says that it is there. */
-  async upload(bytesMax = 24 * MIB): Promise<void> {
+  /** One file, until its client says that it is there. */
+  async upload(): Promise<void> {
     const random = this.#random
     const client = random.pick(CLIENTS)
     const name = `${client}-${this.counts.uploads}`
-    const bytes = content(name, MIB + random.below(bytesMax))
+    const bytes = content(name, MIB + random.below(24 * MIB))
     const file = join(this.#folder, name)
     await writeFile(file, bytes)
     this.#proxy.attempts = []
