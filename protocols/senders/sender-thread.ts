@@ -15,7 +15,8 @@ export class SenderThread {
   readonly #worker: Worker
   readonly #listeners = new Map<number, CheckListener>()
   readonly #ask: Ask
-  #onPong: () => void = () => {}
+  /** Who wants to know that it is alive: one sign of it is enough for all. */
+  #proving: (() => void)[] = []
   #ids = 0
   isDead = false
 
@@ -62,7 +63,7 @@ export class SenderThread {
     let late: NodeJS.Timeout | undefined
     const isAlive = await new Promise<boolean>((resolve) => {
       late = setTimeout(() => resolve(false), msMax)
-      this.#onPong = () => resolve(true)
+      this.#proving.push(() => resolve(true))
       this.#send({ kind: 'ping' })
     })
     clearTimeout(late)
@@ -83,7 +84,11 @@ export class SenderThread {
     if (report.kind === 'taken') this.#listeners.get(report.id)?.taken(report.bytes)
     else if (report.kind === 'verdict') this.#end(report.id, report.verdict)
     else if (report.kind === 'question') void this.#answer(report)
-    else this.#onPong()
+    else this.#proved()
+  }
+
+  #proved(): void {
+    for (const prove of this.#proving.splice(0)) prove()
   }
 
   async #answer({ question, name, type }: Extract<Report, { kind: 'question' }>): Promise<void> {
@@ -98,7 +103,7 @@ export class SenderThread {
 
   #die(why: string): void {
     this.isDead = true
-    this.#onPong()
+    this.#proved()
     for (const id of [...this.#listeners.keys()]) this.#end(id, putOff(why))
   }
 }

@@ -125,6 +125,16 @@ test.each<[what: string, does: string, trouble: string]>([
   expect((await verdictOn(senders, mail)).trouble).toBeDefined()
 })
 
+test('two that are late at once do not end a thread that is alive, and with it the mail of others', async () => {
+  const ask: Ask = (name, type) => (name === 'slow.example' ? new Promise(() => {}) : answers(name, type))
+  const senders = open({ ask, limits: { msMax: 100, aliveMsMax: 2000 } })
+  const third = senders.begin(facts)
+  const late = [1, 2].map(() => verdictOn(senders, mail, { mailFrom: 'ann@slow.example' }))
+  for (const { trouble } of await Promise.all(late)) expect(trouble).toBe('it took longer than 100 ms')
+  await third.write(Buffer.from(mail))
+  expect(await third.finish()).toMatchObject({ isVerified: true })
+})
+
 test('beyond checksMax a mail is put off, and a check that was given up counts no more', async () => {
   const senders = open({ limits: { checksMax: 1 } })
   const first = senders.begin(facts)
