@@ -81,12 +81,19 @@ export class StoreReader {
   list(origin: Origin, bucket: string, options: ListOptions): Promise<Listing> {
     return inStoreWords(async () => {
       permit(origin, 'object:read')
-      const { bindings, buckets } = this.#sequencer
-      if (!buckets.has(bucket)) throw noBucket(bucket)
       // Of keys that nobody holds the catalog knows all: an upload that asks for one prefix waits for no other upload.
-      if (bindings.holdsUnder(bucket, options.prefix ?? '')) await this.settled()
-      return this.#catalog.list(bucket, options)
+      if (this.#sequencer.bindings.holdsUnder(bucket, options.prefix ?? '')) await this.settled()
+      const page = await this.#catalog.list(bucket, options)
+      if (page.objects.length + page.prefixes.length === 0) await this.#requireBucket(bucket)
+      return page
     })
+  }
+
+  /** One that was just made may not be in the catalog yet. */
+  async #requireBucket(bucket: string): Promise<void> {
+    if (await this.#catalog.hasBucket(bucket)) return
+    await this.settled()
+    if (!(await this.#catalog.hasBucket(bucket))) throw noBucket(bucket)
   }
 
   buckets(origin: Origin): Promise<readonly string[]> {

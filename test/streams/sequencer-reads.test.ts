@@ -104,6 +104,25 @@ describe('a read', () => {
 })
 
 describe('a list of a prefix', () => {
+  test('tells of no bucket that is not durable yet, and of one that is, folded or not', async () => {
+    let goOn = () => {}
+    let flush = async () => {}
+    const { store } = await openHarness({
+      pool: memoryPool({ flush: () => flush() }),
+      catalog: new MemoryCatalog({ pace: turn }),
+    })
+    const held = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    flush = () => held
+    const created = store.createBucket(origin, 'fresh')
+    for (let turns = 0; turns < 10; turns++) await turn()
+    await expect(store.list(origin, 'fresh', { prefix: 'a/' })).rejects.toMatchObject(refusal('ERR_NOT_FOUND'))
+    goOn()
+    await created
+    expect((await store.list(origin, 'fresh', { prefix: 'a/' })).objects).toEqual([])
+  })
+
   test('waits for the catalog to know what was stored under it, and for nothing else', async () => {
     let goOn = () => {}
     const pause = new Promise<void>((resolve) => (goOn = resolve))
